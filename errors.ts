@@ -1,0 +1,53 @@
+/**
+ * The registry of error codes and the one error class of the project. Imports nothing.
+ *
+ * Wording of every message: `Cannot <action> <subject>: expected …, received …`, capital first, no full stop,
+ * values in double quotes. `docs/errors.md` lists each code; a test holds the two together.
+ */
+
+/** Every code, whether trying the same thing again can help, and what it means in a sentence. */
+export const ERROR_CODES = {
+  SOURCE_NOT_FOUND: { retriable: false, meaning: 'The source given to a command does not exist' },
+  SOURCE_UNSUPPORTED: { retriable: false, meaning: 'The source is neither a folder nor a known kind of manifest' },
+  SOURCE_COLUMN_MISSING: { retriable: false, meaning: 'A manifest has no column for what was asked of it' },
+  SOURCE_ROW_INVALID: { retriable: false, meaning: 'One row of a manifest or one sidecar file cannot be understood' },
+} as const satisfies Record<string, { readonly retriable: boolean; readonly meaning: string }>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** An error as plain data: what crosses threads (structuredClone drops an error's class and code). */
+export interface ErrorData {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+export class VlmoError extends Error {
+  override readonly name = 'VlmoError';
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: { readonly cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+
+  /** Whether the same action may succeed later without anybody changing anything. */
+  get retriable(): boolean {
+    return ERROR_CODES[this.code].retriable;
+  }
+}
+
+/** Rebuilds an error that crossed a thread or was read from the store. */
+export function fromErrorData(data: ErrorData): VlmoError {
+  return new VlmoError(data.code, data.message);
+}
+
+/** The error as data; anything that is not ours becomes `fallback`, with its message kept. */
+export function toErrorData(error: unknown, fallback: ErrorCode): ErrorData {
+  if (error instanceof VlmoError) return { code: error.code, message: error.message };
+  return { code: fallback, message: errorMessage(error) };
+}
+
+/** The message of whatever was thrown. */
+export function errorMessage(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

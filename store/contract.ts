@@ -1,0 +1,167 @@
+import type { ErrorCode } from '#errors.ts';
+
+/** The vectors of one collection made by one model; see `fingerprint`. */
+export interface GenerationRecord {
+  /** Name of the generation, unique in the store: `<collection>.<first 12 digits of the fingerprint>`. */
+  readonly name: string;
+  readonly collection: string;
+  /** Hex digest over weights, preprocessing and dtype: vectors of two fingerprints never meet. */
+  readonly fingerprint: string;
+  /** What a person calls the model, for messages. */
+  readonly modelName: string;
+  /** Absolute path of the model folder that made it. */
+  readonly modelPath: string;
+  readonly preprocess: string;
+  /** Length of each vector. */
+  readonly dimensions: number;
+  readonly createdAt: Date;
+}
+
+export type GenerationSpec = Omit<GenerationRecord, 'name' | 'createdAt'>;
+
+/** Picture columns without the vector. */
+export interface ImageRecord {
+  readonly id: string;
+  readonly uri: string;
+  readonly width: number;
+  readonly height: number;
+  /** Size of the encoded file in bytes. */
+  readonly bytes: number;
+  /** Hex digest of the encoded file: the picture's content for resume. */
+  readonly sha256: string;
+  readonly format: string;
+  readonly meta: Readonly<Record<string, unknown>>;
+  readonly indexedAt: Date;
+  readonly run: string;
+}
+
+/** Caption columns without the vector. */
+export interface CaptionRecord {
+  readonly id: string;
+  readonly uri: string;
+  readonly imageId: string | null;
+  /** The text: its own content for resume. */
+  readonly caption: string;
+  readonly meta: Readonly<Record<string, unknown>>;
+  readonly indexedAt: Date;
+  readonly run: string;
+}
+
+export type ItemKind = 'image' | 'caption';
+
+/** Rows with their vectors: `vectors` holds row i at [i * dimensions, (i + 1) * dimensions), unit length. */
+export interface VectorBatch<Row> {
+  readonly rows: readonly Row[];
+  readonly vectors: Float32Array;
+}
+
+/** A row found by `nearest`. */
+export interface Neighbour<Row> {
+  readonly row: Row;
+  /** Cosine of the query and the stored vector. */
+  readonly score: number;
+}
+
+export interface NearestOptions {
+  /** How many rows at most. */
+  readonly k: number;
+  /** A filter in the store's own SQL, applied before scoring, so that k rows come back whenever k match. */
+  readonly where?: string | undefined;
+}
+
+/** One table of vectors: the pictures or the captions of a generation. Writes are upserts by id. */
+export interface VectorTable<Row extends { readonly id: string }> {
+  /** The stored rows with these ids (no vectors); ids that are not stored are left out. */
+  find(ids: readonly string[]): Promise<Map<string, Row>>;
+  /** The stored vector of one id, as float32 values [dimensions]. */
+  vector(id: string): Promise<Float32Array | undefined>;
+  /** Writes rows in one commit; ids inside one batch are distinct. */
+  upsert(batch: VectorBatch<Row>): Promise<void>;
+  delete(ids: readonly string[]): Promise<void>;
+  count(where?: string): Promise<number>;
+  /** The k rows of largest cosine, exact, best first, ties by id. The query has unit length [dimensions]. */
+  nearest(query: Float32Array, options: NearestOptions): Promise<Neighbour<Row>[]>;
+  /** All rows in the store's order, in bounded batches. */
+  scan(where?: string): AsyncIterable<Row>;
+  /** Merges small fragments, drops old versions, and brings the index on `id` up to date. */
+  optimize(): Promise<void>;
+}
+
+/** The first caption of each picture, for showing hits. */
+export interface CaptionTable extends VectorTable<CaptionRecord> {
+  /** The caption with the smallest id of each of these pictures. */
+  firstOfImages(imageIds: readonly string[]): Promise<Map<string, string>>;
+}
+
+/** An item that could not be stored, and why. */
+export interface FailureRecord {
+  readonly collection: string;
+  readonly kind: ItemKind | 'broken';
+  readonly id: string;
+  readonly uri: string;
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly attempts: number;
+  readonly retriable: boolean;
+  /** Digest of the content that failed, or null where it could not be read: changed content is tried again. */
+  readonly sha256: string | null;
+  readonly failedAt: Date;
+  readonly run: string;
+}
+
+/** Failures of all collections; a failure is known by collection, kind and id. */
+export interface FailureTable {
+  find(collection: string, ids: readonly string[]): Promise<FailureRecord[]>;
+  upsert(records: readonly FailureRecord[]): Promise<void>;
+  delete(keys: readonly Pick<FailureRecord, 'collection' | 'kind' | 'id'>[]): Promise<void>;
+  count(collection?: string): Promise<number>;
+  /** Failures by collection, kind and id, streamed. */
+  scan(collection?: string): AsyncIterable<FailureRecord>;
+  optimize(): Promise<void>;
+}
+
+export type RunState = 'running' | 'complete' | 'interrupted' | 'failed';
+
+/** What was asked of one `vlmo index`, and how it went. */
+export interface RunRecord {
+  readonly id: string;
+  readonly source: string;
+  readonly collection: string;
+  readonly generation: string;
+  readonly state: RunState;
+  readonly seen: number;
+  readonly stored: number;
+  readonly skipped: number;
+  readonly failed: number;
+  readonly startedAt: Date;
+  readonly endedAt: Date | null;
+}
+
+export interface RunTable {
+  upsert(record: RunRecord): Promise<void>;
+  scan(): AsyncIterable<RunRecord>;
+}
+
+export interface GenerationTables {
+  readonly record: GenerationRecord;
+  readonly images: VectorTable<ImageRecord>;
+  readonly captions: CaptionTable;
+}
+
+/** A place for vectors and what is known of them. One writer process at a time, any number of readers. */
+export interface Store extends AsyncDisposable {
+  readonly uri: string;
+  /** The generation that serves a collection; undefined where nothing was indexed. */
+  activeGeneration(collection: string): Promise<GenerationRecord | undefined>;
+  generations(): Promise<GenerationRecord[]>;
+  collections(): Promise<string[]>;
+  /** Finds or makes the generation with this fingerprint; the first one of a collection becomes active at once. */
+  openGeneration(spec: GenerationSpec): Promise<GenerationTables>;
+  /** The tables of a generation known to the store. */
+  tables(record: GenerationRecord): Promise<GenerationTables>;
+  /** Makes this generation the one that serves its collection: one commit, no moment without. */
+  activate(record: GenerationRecord): Promise<void>;
+  readonly failures: FailureTable;
+  readonly runs: RunTable;
+  close(): Promise<void>;
+}
