@@ -8,9 +8,57 @@
 /** Every code, whether trying the same thing again can help, and what it means in a sentence. */
 export const ERROR_CODES = {
   SOURCE_NOT_FOUND: { retriable: false, meaning: 'The source given to a command does not exist' },
-  SOURCE_UNSUPPORTED: { retriable: false, meaning: 'The source is neither a folder nor a known kind of manifest' },
+  SOURCE_UNSUPPORTED: {
+    retriable: false,
+    meaning: 'The source is neither a folder nor a known kind of manifest',
+  },
   SOURCE_COLUMN_MISSING: { retriable: false, meaning: 'A manifest has no column for what was asked of it' },
-  SOURCE_ROW_INVALID: { retriable: false, meaning: 'One row of a manifest or one sidecar file cannot be understood' },
+  SOURCE_ROW_INVALID: {
+    retriable: false,
+    meaning: 'One row of a manifest or one sidecar file cannot be understood',
+  },
+  MODEL_OUTPUT_UNKNOWN: {
+    retriable: false,
+    meaning: 'A value was asked for that the model does not compute',
+  },
+  CHECKPOINT_NOT_FOUND: { retriable: false, meaning: 'The checkpoint file cannot be opened' },
+  CHECKPOINT_INVALID: {
+    retriable: false,
+    meaning: 'The checkpoint is damaged, or not a VLMo saved by PyTorch',
+  },
+  CHECKPOINT_UNSAFE: {
+    retriable: false,
+    meaning: 'The checkpoint names something other than tensors and plain data, which could run code',
+  },
+  MODEL_EXISTS: { retriable: false, meaning: 'The folder an import should write is there already' },
+  MODEL_NOT_FOUND: { retriable: false, meaning: 'There is no model folder at this place' },
+  MODEL_INPUT_INVALID: {
+    retriable: false,
+    meaning: 'A picture, text or tensor has not the shape the model was made for',
+  },
+  MODEL_HEAD_MISSING: {
+    retriable: false,
+    meaning: 'The checkpoint has no head for what was asked: vectors need ITC, matching needs ITM',
+  },
+  MODEL_INVALID: { retriable: false, meaning: 'A model folder is incomplete or contradicts itself' },
+  STORE_NOT_FOUND: { retriable: false, meaning: 'The folder holds no index yet' },
+  STORE_FOLDER_OCCUPIED: {
+    retriable: false,
+    meaning: 'The folder for a new index holds files of something else',
+  },
+  STORE_VERSION_UNSUPPORTED: {
+    retriable: false,
+    meaning: 'The index was written by another version of its format',
+  },
+  STORE_COLLECTION_INVALID: { retriable: false, meaning: 'The name of a collection cannot be used' },
+  STORE_GENERATION_CONFLICT: {
+    retriable: false,
+    meaning: 'Two models would share one generation of a collection',
+  },
+  STORE_ROW_INVALID: { retriable: false, meaning: 'A row holds what the store cannot keep' },
+  STORE_READ_FAILED: { retriable: true, meaning: 'The index could not be read' },
+  STORE_WRITE_FAILED: { retriable: true, meaning: 'The index could not be written' },
+  FILTER_INVALID: { retriable: false, meaning: 'A filter (--where) cannot be understood' },
 } as const satisfies Record<string, { readonly retriable: boolean; readonly meaning: string }>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -1,0 +1,148 @@
+import { VlmoError } from '#errors.ts';
+import { bfloatToFloat, floatToHalf, halfToFloat } from '../half.ts';
+import type { CheckpointArchive, StoragePlace } from './archive.ts';
+import type { PickledTensor } from './pickle.ts';
+
+/** Elements converted at a time: 4 MiB of float32. */
+const CHUNK = 1024 * 1024;
+
+const STORAGES = {
+  FloatStorage: {
+    bytes: 4,
+    decode: (raw: Uint8Array, to: Float32Array) => to.set(new Float32Array(raw.buffer, 0, to.length)),
+  },
+  HalfStorage: {
+    bytes: 2,
+    decode: (raw: Uint8Array, to: Float32Array) => halfToFloat(new Uint16Array(raw.buffer, 0, to.length), to),
+  },
+  BFloat16Storage: {
+    bytes: 2,
+    decode: (raw: Uint8Array, to: Float32Array) =>
+      bfloatToFloat(new Uint16Array(raw.buffer, 0, to.length), to),
+  },
+  DoubleStorage: {
+    bytes: 8,
+    decode: (raw: Uint8Array, to: Float32Array) => to.set(new Float64Array(raw.buffer, 0, to.length)),
+  },
+} as const;
+
+type FloatStorage = keyof typeof STORAGES;
+
+export function elementCount(tensor: PickledTensor): number {
+  return tensor.shape.reduce((product, size) => product * size, 1);
+}
+
+/** The whole tensor as float32, in its logical order. For small tensors: it is held in memory. */
+export async function readTensor(
+  archive: CheckpointArchive,
+  name: string,
+  tensor: PickledTensor,
+): Promise<Float32Array> {
+  const { place, type } = locate(archive, name, tensor);
+  if (!isContiguous(tensor)) {
+    const storage = await readElements(archive, place, type, 0, tensor.storage.elements);
+    return gather(storage, tensor);
+  }
+  return readElements(archive, place, type, tensor.offset, elementCount(tensor));
+}
+
+/** The tensor's bytes in the target's format, a few MiB at a time, so that no weight of any size fills the heap. */
+export async function* streamTensor(
+  archive: CheckpointArchive,
+  name: string,
+  tensor: PickledTensor,
+  dtype: 'F32' | 'F16',
+): AsyncGenerator<Uint8Array> {
+  const { place, type } = locate(archive, name, tensor);
+  const total = elementCount(tensor);
+  if (!isContiguous(tensor)) {
+    yield encodeFloats(await readTensor(archive, name, tensor), dtype);
+    return;
+  }
+  for (let first = 0; first < total; first += CHUNK) {
+    const values = await readElements(
+      archive,
+      place,
+      type,
+      tensor.offset + first,
+      Math.min(CHUNK, total - first),
+    );
+    yield encodeFloats(values, dtype);
+  }
+}
+
+/** float32 values as the bytes of a safetensors file. */
+export function encodeFloats(values: Float32Array, dtype: 'F32' | 'F16'): Uint8Array {
+  if (dtype === 'F32') return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  const half = new Uint16Array(values.length);
+  floatToHalf(values, half);
+  return new Uint8Array(half.buffer);
+}
+
+function locate(
+  archive: CheckpointArchive,
+  name: string,
+  tensor: PickledTensor,
+): { place: StoragePlace; type: FloatStorage } {
+  const { type, key, elements } = tensor.storage;
+  if (!(type in STORAGES))
+    throw invalid(archive, `tensor "${name}" in ${Object.keys(STORAGES).join(', ')}`, type);
+  const place = archive.place(key);
+  const bytes = elements * STORAGES[type as FloatStorage].bytes;
+  if (!place) throw invalid(archive, `storage "${key}" of tensor "${name}"`, 'an archive without it');
+  if (place.length < bytes) throw invalid(archive, `${bytes} bytes of tensor "${name}"`, `${place.length}`);
+  if (!archive.littleEndian) throw invalid(archive, 'little-endian numbers', 'big-endian ones');
+  return { place, type: type as FloatStorage };
+}
+
+async function readElements(
+  archive: CheckpointArchive,
+  place: StoragePlace,
+  type: FloatStorage,
+  first: number,
+  count: number,
+): Promise<Float32Array> {
+  const { bytes, decode } = STORAGES[type];
+  const raw = new Uint8Array(count * bytes);
+  await archive.read(raw, place.offset + first * bytes);
+  const values = new Float32Array(count);
+  decode(raw, values);
+  return values;
+}
+
+function isContiguous({ shape, strides }: PickledTensor): boolean {
+  let expected = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    if (shape[axis] !== 1 && strides[axis] !== expected) return false;
+    expected *= shape[axis] ?? 1;
+  }
+  return true;
+}
+
+function gather(storage: Float32Array, tensor: PickledTensor): Float32Array {
+  const { shape, strides, offset } = tensor;
+  const values = new Float32Array(elementCount(tensor));
+  const at = new Array<number>(shape.length).fill(0);
+  let source = offset;
+  for (let i = 0; i < values.length; i++) {
+    values[i] = storage[source] ?? 0;
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      const next = (at[axis] ?? 0) + 1;
+      source += strides[axis] ?? 0;
+      if (next < (shape[axis] ?? 0)) {
+        at[axis] = next;
+        break;
+      }
+      source -= next * (strides[axis] ?? 0);
+      at[axis] = 0;
+    }
+  }
+  return values;
+}
+
+function invalid(archive: CheckpointArchive, expected: string, received: string): VlmoError {
+  return new VlmoError(
+    'CHECKPOINT_INVALID',
+    `Cannot read checkpoint "${archive.path}": expected ${expected}, received ${received}`,
+  );
+}

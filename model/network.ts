@@ -1,0 +1,432 @@
+import { VlmoError } from '#errors.ts';
+import { patchGrid, type VlmoConfig } from './config.ts';
+import {
+  type Attribute,
+  type Dimension,
+  type Graph,
+  GraphBuilder,
+  type GraphValue,
+  type Value,
+} from './onnx/graph.ts';
+import { fusionIndex, imageIndex, type PositionIndex, textIndex } from './relative-position.ts';
+import { ITC_HEADS, ITC_VL_HEADS, type Weights } from './weights.ts';
+
+/**
+ * VLMo as an ONNX graph (arXiv 2111.02358), in reading order. B batch, L patches, T text tokens, N tokens of either
+ * kind, D width, H heads, n = B N. Between attentions the tokens of a batch are rows [n, D], which is what Gemm reads;
+ * the values named after the checkpoint's modules are views [B, N, ·] of them, computed only when asked for.
+ */
+
+export type GraphKind = 'image' | 'text' | 'fusion';
+type Expert = 'imag' | 'text' | 'vl';
+
+/** Tokens as rows [n, D], with the number N of tokens of each item as an int64 value [1]. */
+interface Tokens {
+  readonly rows: Value;
+  readonly count: Value;
+}
+
+/** What is added to the attention scores of a layer: [1 or B, 1 or H, N, N]. */
+type LayerBias = (layer: number) => Value | null;
+
+const BLOCK_EPSILON = 1e-6;
+const TEXT_EPSILON = 1e-12;
+/** Added to the scores of hidden keys: exp of it is 0 in float32, and float16 can still hold it. */
+const HIDDEN = -1e4;
+/** As the end of a slice: all the rest. */
+const REST = 2 ** 31 - 1;
+
+/** The graph of one kind that computes these values, by name. Throws MODEL_OUTPUT_UNKNOWN. */
+export function buildGraph(
+  kind: GraphKind,
+  config: VlmoConfig,
+  weights: Weights,
+  outputs: readonly string[],
+): Graph {
+  const network = new Network(config, weights);
+  network[kind]();
+  return network.finish(outputs);
+}
+
+class Network {
+  readonly #graph = new GraphBuilder();
+  readonly #config: VlmoConfig;
+  readonly #weights: Weights;
+  readonly #outputs = new Map<string, GraphValue>();
+  /** `itc_vl.` while the branch through the vl experts is built: it runs the same modules a second time. */
+  #prefix = '';
+
+  constructor(config: VlmoConfig, weights: Weights) {
+    this.#config = config;
+    this.#weights = weights;
+  }
+
+  finish(outputs: readonly string[]): Graph {
+    const values = outputs.map((name) => {
+      const value = this.#outputs.get(name);
+      if (value) return value;
+      const known = [...this.#outputs.keys()].join(', ');
+      throw new VlmoError('MODEL_OUTPUT_UNKNOWN', `Cannot fetch "${name}": expected one of ${known}`);
+    });
+    return this.#graph.finish(values);
+  }
+
+  /** Pictures to retrieval vectors. */
+  image(): void {
+    const table = this.positionBias(() => imageIndex(patchGrid(this.#config)));
+    this.dualEncoder(this.imageTokens(), 'imag', 'image', table ?? (() => null));
+  }
+
+  /** Token ids to retrieval vectors. */
+  text(): void {
+    const { tokens, mask } = this.textTokens();
+    const table = this.positionBias(() => textIndex(this.#config.max_text_length, patchGrid(this.#config)));
+    const bias = this.masked(mask, table && ((i) => this.keepText(table(i), tokens.count)));
+    this.dualEncoder(tokens, 'text', 'text', bias);
+  }
+
+  /** Picture and text together, text first: below vlffn_start each with its own expert, then all with vl. */
+  fusion(): void {
+    const { max_text_length: longest, num_hidden_layers: layers, vlffn_start: vlStart } = this.#config;
+    const { tokens: text, mask } = this.textTokens(); // T tokens
+    const image = this.imageTokens(); // L + 1 tokens
+    let x = this.join(text, image); // T + L + 1 tokens
+    const table = this.positionBias(() => fusionIndex(longest, patchGrid(this.#config)));
+    const shown = this.op('Concat', [mask, this.ones(this.view(image))], { axis: 1 }); // [B, T + L + 1]
+    const bias = this.masked(shown, table && ((i) => this.keepTextAndImage(table(i), text.count)));
+    for (let i = 0; i < layers; i++) {
+      x = this.block(
+        x,
+        i,
+        i < vlStart ? (y) => this.split(y, i, text.count) : (y) => this.ffn(y, i, 'vl'),
+        bias,
+      );
+    }
+    const cls = this.firstToken(this.layerNorm(x, 'transformer.norm')); // [B, D]
+    if (!this.has('pooler.dense.weight')) return;
+    const pooled = this.op('Tanh', [this.linear(cls, 'pooler.dense')]); // [B, D]
+    this.expose('fusion_cls', pooled, ['B', this.#config.hidden_size]);
+    if (this.has('itm_score.fc.weight'))
+      this.expose('itm_logits', this.linear(pooled, 'itm_score.fc'), ['B', 2]);
+  }
+
+  /** visualEmbed: [cls; patches] + position, with a mask of ones; then + modality type. L + 1 tokens. */
+  imageTokens(): Tokens {
+    const { num_channels: channels, image_size: imageSize, hidden_size: width } = this.#config;
+    const [gridHeight, gridWidth] = patchGrid(this.#config);
+    const length = gridHeight * gridWidth + 1;
+    const pixels = this.#graph.input('pixel_values', 'float32', ['B', channels, ...imageSize]); // [B, C, H, W]
+    const patches = this.patchEmbed(pixels); // [B, D, H/Ph, W/Pw]
+    const flat = this.reshape(patches, this.ints(0, width, -1)); // [B, D, L]
+    const sequence = this.op('Transpose', [flat], { perm: [0, 2, 1] }); // [B, L, D]
+    const clsShape = this.op('Concat', [this.dim(pixels, 0), this.ints(1, width)], { axis: 0 });
+    const cls = this.op('Expand', [this.weight('transformer.cls_token'), clsShape]); // [B, 1, D]
+    let visual = this.op('Concat', [cls, sequence], { axis: 1 }); // [B, L + 1, D]
+    if (this.has('transformer.pos_embed'))
+      visual = this.op('Add', [visual, this.weight('transformer.pos_embed')]);
+    this.expose('visual_embed', visual, ['B', length, width]);
+    this.expose('visual_mask', this.ones(visual), ['B', length]);
+    const typed = this.op('Add', [visual, this.weightRows('token_type_embeddings.weight', 1, 2)]); // [B, L + 1, D]
+    return this.flatten(typed, this.ints(length));
+  }
+
+  /** One convolution whose kernel and stride are the patch: [B, C, H, W] -> [B, D, H/Ph, W/Pw]. */
+  patchEmbed(pixels: Value): Value {
+    const name = 'transformer.patch_embed.proj';
+    const { patch_size: patch, hidden_size: width } = this.#config;
+    const bias = this.has(`${name}.bias`) ? this.weight(`${name}.bias`) : null;
+    const patches = this.op('Conv', [pixels, this.weight(`${name}.weight`), bias], {
+      kernel_shape: patch,
+      strides: patch,
+    });
+    this.expose(name, patches, ['B', width, ...patchGrid(this.#config)]);
+    return patches;
+  }
+
+  /** LayerNorm(word + type (+ position)) + modality type, and 1 for every id that is not padding (0): [B, T]. */
+  textTokens(): { tokens: Tokens; mask: Value } {
+    const ids = this.#graph.input('input_ids', 'int32', ['B', 'T']); // [B, T]
+    const count = this.dim(ids, 1);
+    const words = this.op('Gather', [this.weight('text_embeddings.word_embeddings.weight'), ids]); // [B, T, D]
+    this.exposeTokens('text_embeddings.word_embeddings', this.flatten(words, count));
+    let sum = this.op('Add', [words, this.weightRows('text_embeddings.token_type_embeddings.weight', 0, 1)]);
+    if (!this.has('relative_position_bias_table')) {
+      const positions = this.weight('text_embeddings.position_embeddings.weight'); // [longest, D]
+      sum = this.op('Add', [sum, this.slice(positions, 0, count, 0)]);
+    }
+    const normed = this.layerNorm(this.flatten(sum, count), 'text_embeddings.LayerNorm', TEXT_EPSILON);
+    const typed = this.op('Add', [normed.rows, this.weightRows('token_type_embeddings.weight', 0, 1)]); // [n, D]
+    const isPadding = this.op('Equal', [ids, this.ints32(0)]);
+    const mask = this.op('Cast', [this.op('Not', [isPadding])], { to: 1 }); // [B, T]
+    return { tokens: { rows: typed, count }, mask };
+  }
+
+  /** All blocks with one expert and the ITC head; from vlffn_start on also the branch through the vl experts. */
+  dualEncoder(tokens: Tokens, expert: Expert, word: 'image' | 'text', bias: LayerBias): void {
+    const { num_hidden_layers: layers, vlffn_start: vlStart } = this.#config;
+    let x = tokens;
+    let branch = tokens;
+    for (let i = 0; i < layers; i++) {
+      if (i === vlStart) branch = x;
+      x = this.block(x, i, (y) => this.ffn(y, i, expert), bias);
+    }
+    this.contrastiveHead(
+      this.firstToken(this.layerNorm(x, 'transformer.norm')),
+      ITC_HEADS[word],
+      `${word}_embedding`,
+    );
+    if (!this.has(`${ITC_VL_HEADS[word]}.weight`) || vlStart >= layers) return;
+    this.#prefix = 'itc_vl.';
+    for (let i = vlStart; i < layers; i++) branch = this.block(branch, i, (y) => this.ffn(y, i, 'vl'), bias);
+    const cls = this.firstToken(this.layerNorm(branch, 'transformer.norm'));
+    this.#prefix = '';
+    this.contrastiveHead(cls, ITC_VL_HEADS[word], `${word}_vl_embedding`);
+  }
+
+  /** v = W [CLS], to unit length: [B, D]. */
+  contrastiveHead(cls: Value, head: string, name: string): void {
+    if (!this.has(`${head}.weight`)) return;
+    const unit = this.op('LpNormalization', [this.linear(cls, head)], { axis: -1, p: 2 });
+    this.expose(name, unit, ['B', this.#config.hidden_size]);
+  }
+
+  /** x = x + gamma_1 Attention(norm1(x)); x = x + gamma_2 FFN_k(norm2_k(x)): [n, D] -> [n, D]. */
+  block(x: Tokens, i: number, ffn: (y: Tokens) => Tokens, bias: LayerBias): Tokens {
+    const name = `transformer.blocks.${i}`;
+    const attended = this.attention(this.layerNorm(x, `${name}.norm1`), i, bias);
+    const middle = {
+      rows: this.op('Add', [x.rows, this.scaled(attended.rows, `${name}.gamma_1`)]),
+      count: x.count,
+    };
+    const out = this.op('Add', [middle.rows, this.scaled(ffn(middle).rows, `${name}.gamma_2`)]);
+    return this.exposeTokens(name, { rows: out, count: x.count });
+  }
+
+  /** proj(softmax(q kᵀ / sqrt(D/H) + bias) v), shared by all modalities: [n, D] -> [n, D]. */
+  attention(x: Tokens, i: number, bias: LayerBias): Tokens {
+    const name = `transformer.blocks.${i}.attn`;
+    const width = this.#config.hidden_size;
+    // qkv.weight stacks q, k, v as [3D, D]: each third is read in place. The keys have no bias.
+    const third = (k: number): Value => this.weightRows(`${name}.qkv.weight`, k * width, (k + 1) * width); // [D, D]
+    const q = this.gemm(x.rows, third(0), this.weight(`${name}.q_bias`)); // [n, D]
+    const k = this.gemm(x.rows, third(1), null);
+    const v = this.gemm(x.rows, third(2), this.weight(`${name}.v_bias`));
+    this.exposeTokens(
+      `${name}.qkv`,
+      { rows: this.op('Concat', [q, k, v], { axis: 1 }), count: x.count },
+      3 * width,
+    );
+    const [q3, k3, v3] = [q, k, v].map((rows) => this.view({ rows, count: x.count })); // each [B, N, D]
+    const heads = { num_heads: this.#config.num_attention_heads };
+    const mixed = this.op('MultiHeadAttention', [q3, k3, v3, null, null, bias(i)], heads, 'com.microsoft'); // [B, N, D]
+    return this.module(this.flatten(mixed, x.count), `${name}.proj`);
+  }
+
+  /** fc2(gelu(fc1(norm2(x)))) of one expert, the GELU exact (erf): [n, D] -> [n, 4D] -> [n, D]. */
+  ffn(x: Tokens, i: number, expert: Expert): Tokens {
+    const name = `transformer.blocks.${i}`;
+    const normed = this.layerNorm(x, `${name}.norm2_${expert}`);
+    const hidden = this.module(normed, `${name}.mlp_${expert}.fc1`);
+    const activated = { rows: this.op('Gelu', [hidden.rows]), count: x.count };
+    return this.module(activated, `${name}.mlp_${expert}.fc2`);
+  }
+
+  /** The first T tokens through the text expert, the rest through the image expert. */
+  split(x: Tokens, i: number, textCount: Value): Tokens {
+    const all = this.view(x);
+    const imageCount = this.op('Sub', [x.count, textCount]);
+    const text = this.flatten(this.slice(all, 0, textCount, 1), textCount);
+    const image = this.flatten(this.slice(all, textCount, REST, 1), imageCount);
+    return this.join(this.ffn(text, i, 'text'), this.ffn(image, i, 'imag'));
+  }
+
+  join(first: Tokens, second: Tokens): Tokens {
+    const joint = this.op('Concat', [this.view(first), this.view(second)], { axis: 1 });
+    return this.flatten(joint, this.op('Add', [first.count, second.count]));
+  }
+
+  /** The learned bias of a layer's heads by token pair [1, H, N, N]; undefined for a model without the table. */
+  positionBias(index: () => PositionIndex): ((layer: number) => Value) | undefined {
+    if (!this.has('relative_position_bias_table')) return undefined;
+    const { num_attention_heads: heads } = this.#config;
+    const { rows, size } = index();
+    const data = new Uint8Array(rows.buffer);
+    const places = this.#graph.constant({
+      name: 'relative_position_index',
+      type: 'int32',
+      dims: [size, size],
+      data,
+    });
+    const table = this.weight('relative_position_bias_table'); // [R, H layers]
+    return once((i) => {
+      const layer = this.slice(table, i * heads, (i + 1) * heads, 1); // [R, H]
+      const byHead = this.op('Transpose', [this.op('Gather', [layer, places])], { perm: [2, 0, 1] }); // [H, N, N]
+      return this.op('Unsqueeze', [byHead, this.ints(0)]); // [1, H, N, N]
+    });
+  }
+
+  /** The first T rows and columns of a bias made for the longest text: [1, H, T, T]. */
+  keepText(bias: Value, count: Value): Value {
+    return this.slice(this.slice(bias, 0, count, 2), 0, count, 3);
+  }
+
+  /** The rows and columns of T text tokens and of all picture tokens, of a bias made for the longest text. */
+  keepTextAndImage(bias: Value, count: Value): Value {
+    const { max_text_length: longest } = this.#config;
+    const keep = (value: Value, axis: number): Value =>
+      this.op('Concat', [this.slice(value, 0, count, axis), this.slice(value, longest, REST, axis)], {
+        axis,
+      });
+    return keep(keep(bias, 2), 3);
+  }
+
+  /** A bias that hides padded keys too; the mask [B, N] is 1 for tokens to be seen. */
+  masked(mask: Value, table: ((layer: number) => Value) | undefined): LayerBias {
+    const hidden = this.op('Mul', [this.op('Sub', [this.float(1), mask]), this.float(HIDDEN)]); // [B, N]
+    const keys = this.op('Unsqueeze', [hidden, this.ints(1, 2)]); // [B, 1, 1, N]
+    if (table) return once((i) => this.op('Add', [table(i), keys])); // [B, H, N, N]
+    const shape = this.op('Concat', [this.dim(mask, 0), this.ints(1), this.dim(mask, 1), this.dim(mask, 1)], {
+      axis: 0,
+    });
+    const everyLayer = this.op('Expand', [keys, shape]); // [B, 1, N, N]
+    return () => everyLayer;
+  }
+
+  layerNorm(x: Tokens, name: string, epsilon = BLOCK_EPSILON): Tokens {
+    const inputs = [x.rows, this.weight(`${name}.weight`), this.weight(`${name}.bias`)];
+    const rows = this.op('LayerNormalization', inputs, { axis: -1, epsilon: { float: epsilon } });
+    return this.exposeTokens(name, { rows, count: x.count });
+  }
+
+  /** A linear layer of the checkpoint on tokens: [n, I] -> [n, O]. */
+  module(x: Tokens, name: string): Tokens {
+    return this.exposeTokens(
+      name,
+      { rows: this.linear(x.rows, name), count: x.count },
+      this.#shape(`${name}.weight`)[0],
+    );
+  }
+
+  linear(rows: Value, name: string): Value {
+    return this.gemm(
+      rows,
+      this.weight(`${name}.weight`),
+      this.has(`${name}.bias`) ? this.weight(`${name}.bias`) : null,
+    );
+  }
+
+  /** y = x Wᵀ + b. Weights keep PyTorch's [O, I] layout, which Gemm reads as it is: nothing is copied. */
+  gemm(rows: Value, weight: Value, bias: Value | null): Value {
+    return this.op('Gemm', bias ? [rows, weight, bias] : [rows, weight], { transB: 1 });
+  }
+
+  /** Layer scale, where the checkpoint has one. */
+  scaled(rows: Value, gamma: string): Value {
+    return this.has(gamma) ? this.op('Mul', [rows, this.weight(gamma)]) : rows;
+  }
+
+  /** [CLS] of every item: [n, D] -> [B, D]. */
+  firstToken(x: Tokens): Value {
+    const first = this.#graph.constant({ name: 'first', type: 'int64', dims: [], data: new Uint8Array(8) });
+    return this.op('Gather', [this.view(x), first], { axis: 1 });
+  }
+
+  /** Ones for every token of [B, N, D]: [B, N]. */
+  ones(tokens: Value): Value {
+    const shape = this.op('Shape', [tokens], { start: 0, end: 2 });
+    return this.op('Expand', [this.float(1), shape]);
+  }
+
+  /** Rows [n, width] as [B, N, width]. */
+  view({ rows, count }: Tokens, width = this.#config.hidden_size): Value {
+    return this.reshape(rows, this.op('Concat', [this.ints(-1), count, this.ints(width)], { axis: 0 }));
+  }
+
+  /** [B, N, D] as rows [n, D]. */
+  flatten(tokens: Value, count: Value): Tokens {
+    return { rows: this.reshape(tokens, this.ints(-1, this.#config.hidden_size)), count };
+  }
+
+  reshape(value: Value, shape: Value): Value {
+    return this.op('Reshape', [value, shape]);
+  }
+
+  slice(value: Value, start: Value | number, end: Value | number, axis: number): Value {
+    const [from, to] = [start, end].map((bound) => (typeof bound === 'number' ? this.ints(bound) : bound));
+    return this.op('Slice', [value, from, to, this.ints(axis)]);
+  }
+
+  /** Size of one axis, as an int64 value [1]. */
+  dim(value: Value, axis: number): Value {
+    return this.op('Shape', [value], { start: axis, end: axis + 1 });
+  }
+
+  ints(...values: number[]): Value {
+    const data = new Uint8Array(BigInt64Array.from(values, BigInt).buffer);
+    return this.#graph.constant({
+      name: `ints.${values.join('.')}`,
+      type: 'int64',
+      dims: [values.length],
+      data,
+    });
+  }
+
+  ints32(value: number): Value {
+    const data = new Uint8Array(Int32Array.of(value).buffer);
+    return this.#graph.constant({ name: `int32.${value}`, type: 'int32', dims: [], data });
+  }
+
+  float(value: number): Value {
+    const data = new Uint8Array(Float32Array.of(value).buffer);
+    return this.#graph.constant({ name: `float.${value}`, type: 'float32', dims: [], data });
+  }
+
+  op(
+    type: string,
+    inputs: readonly (Value | null | undefined)[],
+    attributes: Record<string, Attribute> = {},
+    domain = '',
+  ): Value {
+    return this.#graph.node(type, inputs, attributes, domain);
+  }
+
+  has(name: string): boolean {
+    return this.#weights.tensors.has(name);
+  }
+
+  weight(name: string): Value {
+    return this.weightRows(name, 0, this.#shape(name)[0] ?? 1);
+  }
+
+  /** Rows [from, to) of a tensor, as a place in the file of weights. */
+  weightRows(name: string, from: number, to: number): Value {
+    return this.#graph.constant(this.#weights.rows(name, from, to));
+  }
+
+  #shape(name: string): readonly number[] {
+    return this.#weights.rows(name).dims;
+  }
+
+  /** Makes a value one that can be asked for, as a view [B, N, width]. */
+  exposeTokens(name: string, tokens: Tokens, width = this.#config.hidden_size): Tokens {
+    this.expose(name, this.view(tokens, width), ['B', 'N', width]);
+    return tokens;
+  }
+
+  expose(name: string, value: Value, dims: readonly Dimension[]): void {
+    const named = this.#graph.node('Identity', [value], {}, '', this.#prefix + name);
+    this.#outputs.set(named.name, { name: named.name, type: 'float32', dims });
+  }
+}
+
+/** Remembers what was made for each layer. */
+function once<T>(make: (layer: number) => T): (layer: number) => T {
+  const made = new Map<number, T>();
+  return (layer) => {
+    const known = made.get(layer);
+    if (known !== undefined) return known;
+    const value = make(layer);
+    made.set(layer, value);
+    return value;
+  };
+}

@@ -1,0 +1,101 @@
+/** Element types of tensors, with their numbers in the ONNX schema. */
+export const ELEMENT_TYPES = { float32: 1, int32: 6, int64: 7, float16: 10 } as const;
+export type ElementType = keyof typeof ELEMENT_TYPES;
+
+/** A tensor in the graph, known by its name. */
+export interface Value {
+  readonly name: string;
+}
+
+/** A dimension: a size, or the name of one that is known only when the graph runs. */
+export type Dimension = number | string;
+export type Attribute = number | readonly number[] | { readonly float: number };
+
+export interface GraphNode {
+  readonly op: string;
+  readonly domain: string;
+  readonly inputs: readonly string[];
+  readonly output: string;
+  readonly attributes: Readonly<Record<string, Attribute>>;
+}
+
+export interface GraphValue extends Value {
+  readonly type: ElementType;
+  readonly dims: readonly Dimension[];
+}
+
+/** A place in a file of weights, in bytes. */
+export interface FilePlace {
+  readonly location: string;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** A constant of the graph: bytes of its own, or a place in a file. */
+export interface Constant extends Value {
+  readonly type: ElementType;
+  readonly dims: readonly number[];
+  readonly data: Uint8Array | FilePlace;
+}
+
+export interface Graph {
+  readonly nodes: readonly GraphNode[];
+  readonly constants: readonly Constant[];
+  readonly inputs: readonly GraphValue[];
+  readonly outputs: readonly GraphValue[];
+}
+
+/**
+ * Collects an ONNX graph node by node, in the order it is read. `finish` keeps only what the asked outputs need, so
+ * what is collected may describe more than one run computes.
+ */
+export class GraphBuilder {
+  readonly #nodes: GraphNode[] = [];
+  readonly #constants = new Map<string, Constant>();
+  readonly #inputs: GraphValue[] = [];
+
+  input(name: string, type: ElementType, dims: readonly Dimension[]): Value {
+    this.#inputs.push({ name, type, dims });
+    return { name };
+  }
+
+  /** A constant; the same name twice is the same constant. */
+  constant(constant: Constant): Value {
+    if (!this.#constants.has(constant.name)) this.#constants.set(constant.name, constant);
+    return { name: constant.name };
+  }
+
+  /** One node with one output; an input that is null is left out. */
+  node(
+    op: string,
+    inputs: readonly (Value | null | undefined)[],
+    attributes: Readonly<Record<string, Attribute>> = {},
+    domain = '',
+    name = `${op}.${this.#nodes.length}`,
+  ): Value {
+    this.#nodes.push({
+      op,
+      domain,
+      inputs: inputs.map((value) => value?.name ?? ''),
+      output: name,
+      attributes,
+    });
+    return { name };
+  }
+
+  /** The graph that computes these outputs and nothing else. */
+  finish(outputs: readonly GraphValue[]): Graph {
+    const needed = new Set(outputs.map((output) => output.name));
+    const reversed = this.#nodes.toReversed().filter((node) => {
+      if (!needed.has(node.output)) return false;
+      for (const input of node.inputs) needed.add(input);
+      return true;
+    });
+    return {
+      nodes: reversed.toReversed(),
+      constants: [...this.#constants.values()].filter(({ name }) => needed.has(name)),
+      inputs: this.#inputs.filter(({ name }) => needed.has(name)),
+      outputs,
+    };
+  }
+}

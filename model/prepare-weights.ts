@@ -1,0 +1,91 @@
+import { mkdtemp, open, readdir, rm, statfs } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type ModelFolder, WEIGHTS_FILE } from './folder.ts';
+import { halfToFloat } from './half.ts';
+import { layOutSafetensors } from './safetensors.ts';
+import { createWeights, type TensorPlace, type Weights } from './weights.ts';
+
+/** Weights in the form that sessions map into memory: one file, shared by all sessions of all threads. */
+export interface PreparedWeights extends AsyncDisposable {
+  readonly folder: string;
+  readonly weights: Weights;
+}
+
+const PREFIX = 'vlmo-weights-';
+/** Elements converted at a time. */
+const CHUNK = 4 * 1024 * 1024;
+
+/**
+ * float32 weights are mapped where they lie. float16 ones are widened once into memory (a file on /dev/shm where it
+ * has room), because the CPU provider would otherwise make a private float32 copy for every session. The file may be
+ * disposed of as soon as the sessions exist: a mapping outlives its name.
+ */
+export async function prepareWeights(model: ModelFolder): Promise<PreparedWeights> {
+  if (model.config.dtype === 'f32') {
+    return { folder: model.path, weights: model.weights, [Symbol.asyncDispose]: async () => {} };
+  }
+  const { tensors } = model.weights;
+  const specs = new Map([...tensors].map(([name, { shape }]) => [name, { dtype: 'F32', shape } as const]));
+  const { header, places } = layOutSafetensors(specs);
+  const bytes = [...places.values()].reduce(
+    (end, place) => Math.max(end, place.offset + place.length),
+    header.length,
+  );
+  const folder = await makeFolder(bytes);
+  await widen(join(model.path, WEIGHTS_FILE), join(folder, WEIGHTS_FILE), tensors, header);
+  return {
+    folder,
+    weights: createWeights(WEIGHTS_FILE, places),
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+  };
+}
+
+async function makeFolder(bytes: number): Promise<string> {
+  const memory = '/dev/shm';
+  const free = await statfs(memory).then(
+    ({ bavail, bsize }) => bavail * bsize,
+    () => 0,
+  );
+  const parent = free > bytes * 1.1 ? memory : tmpdir();
+  await removeLeftovers(parent);
+  return mkdtemp(join(parent, `${PREFIX}${process.pid}-`));
+}
+
+/** A process killed while its sessions were made leaves its file behind; the next one takes it away. */
+async function removeLeftovers(parent: string): Promise<void> {
+  for (const name of await readdir(parent)) {
+    const pid = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1];
+    if (pid !== undefined && !isAlive(Number(pid)))
+      await rm(join(parent, name), { recursive: true, force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+async function widen(
+  from: string,
+  to: string,
+  tensors: ReadonlyMap<string, TensorPlace>,
+  header: Uint8Array,
+): Promise<void> {
+  await using source = await open(from);
+  await using target = await open(to, 'wx');
+  await target.writeFile(header);
+  for (const { offset, length } of tensors.values()) {
+    for (let done = 0; done < length; done += CHUNK * 2) {
+      const half = new Uint16Array(Math.min(CHUNK, (length - done) / 2));
+      await source.read(new Uint8Array(half.buffer), 0, half.byteLength, offset + done);
+      const values = new Float32Array(half.length);
+      halfToFloat(half, values);
+      await target.writeFile(new Uint8Array(values.buffer));
+    }
+  }
+}

@@ -1,0 +1,119 @@
+import { open } from 'node:fs/promises';
+import { z } from 'zod';
+import { VlmoError } from '#errors.ts';
+import type { TensorPlace } from './weights.ts';
+
+/**
+ * The safetensors file format (https://github.com/huggingface/safetensors):
+ *
+ *     [ header length, uint64 ][ JSON header, padded with spaces ][ tensors, one after the other ]
+ */
+
+const LENGTH_BYTES = 8;
+/** Tensors begin on this boundary, so that they can be used where they are mapped. */
+const ALIGNMENT = 64;
+const MAX_HEADER_BYTES = 16 * 1024 * 1024;
+
+const tensorSchema = z.object({
+  dtype: z.enum(['F32', 'F16']),
+  shape: z.array(z.int().nonnegative()),
+  data_offsets: z.tuple([z.int().nonnegative(), z.int().nonnegative()]),
+});
+const ELEMENT_BYTES = { F32: 4, F16: 2 } as const;
+
+/** What a tensor to be written is; its place follows from the order. */
+export type TensorSpec = Pick<TensorPlace, 'dtype' | 'shape'>;
+
+/** The header of a file with these tensors in this order, and where each will lie. */
+export function layOutSafetensors(specs: ReadonlyMap<string, TensorSpec>): {
+  readonly header: Uint8Array;
+  readonly places: ReadonlyMap<string, TensorPlace>;
+} {
+  const entries: Record<string, unknown> = { __metadata__: { format: 'pt' } };
+  const relative: [string, TensorPlace][] = [];
+  let end = 0;
+  for (const [name, { dtype, shape }] of specs) {
+    const length = tensorBytes({ dtype, shape });
+    entries[name] = { dtype, shape, data_offsets: [end, end + length] };
+    relative.push([name, { dtype, shape, offset: end, length }]);
+    end += length;
+  }
+  const json = Buffer.from(JSON.stringify(entries));
+  const start = Math.ceil((LENGTH_BYTES + json.length) / ALIGNMENT) * ALIGNMENT;
+  const header = Buffer.alloc(start, ' ');
+  header.writeBigUInt64LE(BigInt(start - LENGTH_BYTES));
+  json.copy(header, LENGTH_BYTES);
+  return {
+    header,
+    places: new Map(relative.map(([name, place]) => [name, { ...place, offset: start + place.offset }])),
+  };
+}
+
+/** Size of a tensor in bytes. */
+export function tensorBytes({ dtype, shape }: TensorSpec): number {
+  return shape.reduce((product, size) => product * size, ELEMENT_BYTES[dtype]);
+}
+
+/** Reads where each tensor of a file lies. Throws MODEL_INVALID for a file that is not what it says. */
+export async function readSafetensorsHeader(path: string): Promise<ReadonlyMap<string, TensorPlace>> {
+  await using file = await open(path);
+  const { size } = await file.stat();
+  const invalid = (expected: string, received: string, cause?: unknown): VlmoError =>
+    new VlmoError(
+      'MODEL_INVALID',
+      `Cannot read weights "${path}": expected ${expected}, received ${received}`,
+      { cause },
+    );
+  const head = Buffer.alloc(LENGTH_BYTES);
+  if (size < LENGTH_BYTES) throw invalid('a safetensors file', `${size} bytes`);
+  await file.read(head, 0, LENGTH_BYTES, 0);
+  const length = Number(head.readBigUInt64LE());
+  if (length > MAX_HEADER_BYTES || length > size - LENGTH_BYTES) {
+    throw invalid(`a header of at most ${Math.min(MAX_HEADER_BYTES, size)} bytes`, `one of ${length} bytes`);
+  }
+  const json = Buffer.alloc(length);
+  await file.read(json, 0, length, LENGTH_BYTES);
+  const start = LENGTH_BYTES + length;
+  return new Map(
+    parseHeader(json, invalid).map(
+      ([
+        name,
+        {
+          dtype,
+          shape,
+          data_offsets: [from, to],
+        },
+      ]) => {
+        if (to - from !== tensorBytes({ dtype, shape }) || start + to > size) {
+          throw invalid(
+            `tensor "${name}" of ${tensorBytes({ dtype, shape })} bytes inside the file`,
+            `bytes ${from} to ${to}`,
+          );
+        }
+        return [name, { dtype, shape, offset: start + from, length: to - from }];
+      },
+    ),
+  );
+}
+
+function parseHeader(
+  json: Buffer,
+  invalid: (expected: string, received: string, cause?: unknown) => VlmoError,
+): [string, z.infer<typeof tensorSchema>][] {
+  let header: unknown;
+  try {
+    header = JSON.parse(json.toString());
+  } catch (error) {
+    throw invalid('a JSON header', 'something else', error);
+  }
+  const parsed = z.record(z.string(), z.unknown()).safeParse(header);
+  if (!parsed.success) throw invalid('a JSON object as header', typeof header);
+  return Object.entries(parsed.data)
+    .filter(([name]) => name !== '__metadata__')
+    .map(([name, entry]) => {
+      const tensor = tensorSchema.safeParse(entry);
+      if (!tensor.success)
+        throw invalid(`tensor "${name}" in F32 or F16 with its place`, JSON.stringify(entry));
+      return [name, tensor.data];
+    });
+}

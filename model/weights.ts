@@ -1,0 +1,44 @@
+import type { Constant } from './onnx/graph.ts';
+
+/** The projections of the dual encoder, by what they project. */
+export const ITC_HEADS = { image: 'itc_image_proj.fc', text: 'itc_text_proj.fc' } as const;
+/** The same behind the vl experts, in pre-training checkpoints. */
+export const ITC_VL_HEADS = { image: 'itc_vl_image_proj.fc', text: 'itc_vl_text_proj.fc' } as const;
+
+/** Where one tensor lies in a file. */
+export interface TensorPlace {
+  readonly dtype: 'F32' | 'F16';
+  readonly shape: readonly number[];
+  /** Byte position in the file. */
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** The tensors of a model folder, as constants that graphs refer to without copying them. */
+export interface Weights {
+  readonly tensors: ReadonlyMap<string, TensorPlace>;
+  /** Rows [from, to) of a tensor's first axis, all of them when left out. A missing tensor is a bug: import checks. */
+  rows(name: string, from?: number, to?: number): Constant;
+}
+
+const ELEMENT_BYTES = { F32: 4, F16: 2 } as const;
+const ELEMENT_TYPE = { F32: 'float32', F16: 'float16' } as const;
+
+export function createWeights(location: string, tensors: ReadonlyMap<string, TensorPlace>): Weights {
+  return {
+    tensors,
+    rows(name, from, to) {
+      const place = tensors.get(name);
+      if (!place) throw new Error(`The model has no tensor "${name}": this is a bug`);
+      const [all = 1, ...rest] = place.shape;
+      const [first, last] = [from ?? 0, to ?? all];
+      const rowBytes = rest.reduce((product, size) => product * size, ELEMENT_BYTES[place.dtype]);
+      return {
+        name: first === 0 && last === all ? name : `${name}[${first}:${last}]`,
+        type: ELEMENT_TYPE[place.dtype],
+        dims: place.shape.length === 0 ? [] : [last - first, ...rest],
+        data: { location, offset: place.offset + first * rowBytes, length: (last - first) * rowBytes },
+      };
+    },
+  };
+}
