@@ -1,0 +1,36 @@
+import { errorMessage, VlmoError } from '#errors.ts';
+
+/** Does one reading step; what fails in it becomes STORE_READ_FAILED. `what` names the thing, with its path. */
+export async function attemptRead<T>(what: string, step: () => Promise<T>): Promise<T> {
+  try {
+    return await step();
+  } catch (cause) {
+    throw failure('STORE_READ_FAILED', 'read', what, cause);
+  }
+}
+
+/** Does one writing step; what fails in it becomes STORE_WRITE_FAILED. */
+export async function attemptWrite<T>(what: string, step: () => Promise<T>): Promise<T> {
+  try {
+    return await step();
+  } catch (cause) {
+    throw failure('STORE_WRITE_FAILED', 'write', what, cause);
+  }
+}
+
+function failure(
+  code: 'STORE_READ_FAILED' | 'STORE_WRITE_FAILED',
+  verb: string,
+  what: string,
+  cause: unknown,
+): Error {
+  if (cause instanceof VlmoError) return cause;
+  return new VlmoError(code, `Cannot ${verb} ${what}: expected success, received ${reason(cause)}`, {
+    cause,
+  });
+}
+
+/** Lance ends its messages with the line of its own source, which tells a user nothing. */
+function reason(cause: unknown): string {
+  return errorMessage(cause).replaceAll(/, \/[^ ,]*\.rs:\d+:\d+/g, '');
+}

@@ -1,0 +1,65 @@
+import type { Connection } from '@lancedb/lancedb';
+import { readVector } from './column-readers.ts';
+import type { VectorTable } from './contract.ts';
+import { fromFloat16 } from './float16.ts';
+import { type LanceTable, openLanceTable } from './lance-table.ts';
+import { findNearest } from './nearest.ts';
+import { chunks, rows } from './row-stream.ts';
+import { sqlIn, sqlText } from './sql.ts';
+import { toStoredText } from './stored-text.ts';
+import { type RowFormat, vectorColumns, vectorSchema } from './vector-rows.ts';
+
+export interface VectorTableSpec<Row> {
+  readonly name: string;
+  readonly format: RowFormat<Row>;
+  readonly dimensions: number;
+  /** Columns beside `id` that are looked up by value. */
+  readonly indexed: readonly string[];
+}
+
+/** A table of vectors, and the LanceDB table under it for what only one kind can do. */
+export interface OpenVectorTable<Row extends { readonly id: string }> extends VectorTable<Row> {
+  readonly lance: LanceTable;
+}
+
+export async function openVectorTable<Row extends { readonly id: string }>(
+  connection: Connection,
+  folder: string,
+  { name, format, dimensions, indexed }: VectorTableSpec<Row>,
+  create: boolean,
+): Promise<OpenVectorTable<Row>> {
+  const schema = vectorSchema(format, dimensions);
+  const spec = { name, schema, key: ['id'], indexed: ['id', ...indexed] };
+  const lance = await openLanceTable(connection, folder, spec, create);
+
+  return {
+    lance,
+    async find(ids) {
+      const found = new Map<string, Row>();
+      for (const some of chunks(ids)) {
+        const where = sqlIn('id', some.map(toStoredText));
+        for await (const row of rows(lance.read({ columns: format.readColumns, where }), format)) {
+          found.set(row.id, row);
+        }
+      }
+      return found;
+    },
+    async vector(id) {
+      const where = `id = ${sqlText(toStoredText(id))}`;
+      for await (const batch of lance.read({ columns: ['vector'], where })) {
+        if (batch.numRows > 0) return fromFloat16(readVector(batch, 'vector', dimensions)(0));
+      }
+      return undefined;
+    },
+    async upsert(batch) {
+      await lance.upsert(vectorColumns(format, dimensions, batch));
+    },
+    async delete(ids) {
+      for (const some of chunks(ids)) await lance.delete(sqlIn('id', some.map(toStoredText)));
+    },
+    count: (where) => lance.count(where),
+    nearest: (query, options) => findNearest(lance, format, dimensions, query, options),
+    scan: (where) => rows(lance.read({ columns: format.readColumns, where }), format),
+    optimize: () => lance.optimize(),
+  };
+}

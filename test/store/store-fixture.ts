@@ -1,0 +1,100 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import type { CaptionRecord, FailureRecord, GenerationSpec, ImageRecord, Store } from '#store/contract.ts';
+import { openStore } from '#store/open-store.ts';
+
+/** A folder that is gone after the test. */
+export async function temporaryFolder(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'vlmo-store-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** A store in a fresh folder, closed after the test. */
+export async function temporaryStore(t: TestContext): Promise<Store> {
+  const store = await openStore(join(await temporaryFolder(t), 'index'), { create: true });
+  t.after(() => store.close());
+  return store;
+}
+
+export function generationSpec(changes: Partial<GenerationSpec> = {}): GenerationSpec {
+  return {
+    collection: 'default',
+    fingerprint: '0123456789abcdef0123456789abcdef',
+    modelName: 'tiny',
+    modelPath: '/models/tiny',
+    preprocess: 'official',
+    dimensions: 4,
+    ...changes,
+  };
+}
+
+export function imageRow(id: string, changes: Partial<ImageRecord> = {}): ImageRecord {
+  return {
+    id,
+    uri: `file:///${id}`,
+    width: 640,
+    height: 480,
+    bytes: 12_345,
+    sha256: 'ab'.repeat(32),
+    format: 'jpeg',
+    meta: {},
+    indexedAt: new Date('2024-05-06T07:08:09.123Z'),
+    run: 'run-1',
+    ...changes,
+  };
+}
+
+export function captionRow(id: string, changes: Partial<CaptionRecord> = {}): CaptionRecord {
+  return {
+    id,
+    uri: 'captions.csv',
+    imageId: null,
+    caption: `a caption of ${id}`,
+    meta: {},
+    indexedAt: new Date('2024-05-06T07:08:09.123Z'),
+    run: 'run-1',
+    ...changes,
+  };
+}
+
+export function failureRecord(id: string, changes: Partial<FailureRecord> = {}): FailureRecord {
+  return {
+    collection: 'default',
+    kind: 'image',
+    id,
+    uri: `file:///${id}`,
+    code: 'SOURCE_ROW_INVALID',
+    message: 'Cannot decode it',
+    attempts: 1,
+    retriable: false,
+    sha256: null,
+    failedAt: new Date('2024-05-06T07:08:09.123Z'),
+    run: 'run-1',
+    ...changes,
+  };
+}
+
+/** A small generator with a seed, so that a failing test fails again (mulberry32). */
+export function randomSource(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Vectors of unit length [count, dimensions]. */
+export function unitVectors(count: number, dimensions: number, random = randomSource(1)): Float32Array {
+  const vectors = Float32Array.from({ length: count * dimensions }, () => random() - 0.5);
+  for (let row = 0; row < count; row++) {
+    const vector = vectors.subarray(row * dimensions, (row + 1) * dimensions);
+    const length = Math.hypot(...vector);
+    for (let i = 0; i < dimensions; i++) vector[i] = (vector[i] as number) / length;
+  }
+  return vectors;
+}
