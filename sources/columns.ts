@@ -1,0 +1,93 @@
+import type { SourceOptions } from './item.ts';
+import { quote, quoteAll } from './quote.ts';
+
+/** Which columns to take: those named must be there, others are guessed from the usual names, first match first. */
+export interface ColumnRules {
+  readonly named: SourceOptions;
+  readonly guesses: {
+    readonly image: readonly string[];
+    readonly caption: readonly string[];
+    readonly id: readonly string[];
+    readonly captionId: readonly string[];
+  };
+  /** Every guess for captions that is there counts, not only the first. */
+  readonly allCaptions: boolean;
+  /** A row without a picture is of no use. */
+  readonly needsImage: boolean;
+}
+
+/** What each column of a table is for, as indexes into the list of its names. */
+export interface Columns {
+  readonly image: number | undefined;
+  readonly id: number | undefined;
+  readonly captionId: number | undefined;
+  readonly captions: readonly number[];
+  readonly meta: readonly number[];
+}
+
+/** The rules of a manifest. */
+export function manifestRules(named: SourceOptions): ColumnRules {
+  const guesses = {
+    image: [
+      'image',
+      'file_name',
+      'filename',
+      'file',
+      'path',
+      'image_path',
+      'filepath',
+      'file_path',
+      'uri',
+      'url',
+    ],
+    caption: ['caption', 'captions', 'text', 'title', 'description', 'sentence', 'sentences'],
+    id: ['id', 'image_id', 'key'],
+    captionId: ['caption_id', 'sentid', 'ann_id'],
+  };
+  return { named, guesses, allCaptions: false, needsImage: false };
+}
+
+/** The rules of a `metadata` file in a folder of pictures; the pictures are named by their paths there. */
+export function metadataRules(options: SourceOptions): ColumnRules {
+  const named = { captionColumns: options.captionColumns, captionIdColumn: options.captionIdColumn };
+  const guesses = { image: ['file_name'], caption: ['caption', 'captions', 'text'], id: [], captionId: [] };
+  return { named, guesses, allCaptions: true, needsImage: true };
+}
+
+/** Sorts the columns; returns `expected …, received …` if one is missing. */
+export function resolveColumns(names: readonly string[], rules: ColumnRules): Columns | string {
+  const { named, guesses } = rules;
+  const captionNames = named.captionColumns ?? [];
+  const asked = [named.imageColumn, named.idColumn, named.captionIdColumn, ...captionNames];
+  const absent = asked.filter((name) => name !== undefined).filter((name) => !names.includes(name));
+  if (absent.length > 0) return `expected ${columnList(absent)}, received ${columnList(names)}`;
+
+  // A column that was named for one purpose is not guessed for another.
+  const lower = names.map((name) => (asked.includes(name) ? undefined : name.toLowerCase()));
+  const find = (name: string | undefined, usual: readonly string[]) =>
+    name === undefined ? indexesOf(lower, usual).at(0) : names.indexOf(name);
+  const image = find(named.imageColumn, guesses.image);
+  const guessed = indexesOf(lower, guesses.caption);
+  const captions =
+    captionNames.length > 0
+      ? [...new Set(captionNames)].map((name) => names.indexOf(name))
+      : guessed.slice(0, rules.allCaptions ? guessed.length : 1);
+  if (image === undefined && (rules.needsImage || captions.length === 0)) {
+    const wanted = [...guesses.image, ...(rules.needsImage ? [] : guesses.caption)].map(quote).join(', ');
+    return `expected one of the columns ${wanted}, received ${columnList(names)}`;
+  }
+  const id = find(named.idColumn, guesses.id);
+  const captionId = find(named.captionIdColumn, guesses.captionId);
+  const used = new Set([image, id, captionId, ...captions]);
+  return { image, id, captionId, captions, meta: [...names.keys()].filter((index) => !used.has(index)) };
+}
+
+/** Where the usual names are, in the order of preference. */
+function indexesOf(names: readonly (string | undefined)[], usual: readonly string[]): readonly number[] {
+  return usual.map((name) => names.indexOf(name)).filter((index) => index !== -1);
+}
+
+function columnList(names: readonly string[]): string {
+  if (names.length === 0) return 'no column';
+  return `${names.length === 1 ? 'the column' : 'the columns'} ${quoteAll(names)}`;
+}

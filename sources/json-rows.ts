@@ -1,0 +1,66 @@
+import { errorMessage } from '#errors.ts';
+import { type ColumnRules, type Columns, resolveColumns } from './columns.ts';
+import { lineFraming } from './line-framing.ts';
+import { isTooDeep, type OpenMeta, setMeta, TOO_DEEP } from './meta.ts';
+import { describeType } from './quote.ts';
+import { readRecords } from './records.ts';
+import type { BrokenRow, Row, RowBatch } from './row.ts';
+
+/** Streams the rows of a JSON Lines file. Every row is an object, and its own keys are its columns. */
+export async function* jsonRows(path: string, rules: ColumnRules): AsyncGenerator<RowBatch, void, void> {
+  const resolve = rememberLast(rules);
+  for await (const { bytes, records, position } of readRecords(path, lineFraming)) {
+    const rows = records.map(({ line, start, end, reason }) =>
+      reason === undefined
+        ? toRow(line, bytes.toString('utf8', start, end), resolve)
+        : { line, broken: reason },
+    );
+    yield { rows, position };
+  }
+}
+
+type Resolve = (names: readonly string[]) => Columns | string;
+
+/** Most rows have the keys of the row before, so the columns are sorted once and not a million times. */
+function rememberLast(rules: ColumnRules): Resolve {
+  let last: readonly string[] = [];
+  let columns = resolveColumns(last, rules);
+  return (names) => {
+    if (names.length !== last.length || names.some((name, index) => name !== last[index])) {
+      last = names;
+      columns = resolveColumns(names, rules);
+    }
+    return columns;
+  };
+}
+
+function toRow(line: number, text: string, resolve: Resolve): Row | BrokenRow {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    return { line, broken: `expected a JSON object, received invalid JSON (${errorMessage(error)})` };
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return { line, broken: `expected a JSON object, received ${describeType(value)}` };
+  }
+  const row = value as Readonly<Record<string, unknown>>;
+  const names = Object.keys(row);
+  const columns = resolve(names);
+  if (typeof columns === 'string') return { line, broken: columns };
+
+  const at = (index: number | undefined) => (index === undefined ? undefined : row[names[index] ?? '']);
+  const meta: OpenMeta = {};
+  for (const index of columns.meta) {
+    if (isTooDeep(at(index))) return { line, broken: TOO_DEEP };
+    setMeta(meta, names[index] ?? '', at(index));
+  }
+  return {
+    line,
+    image: at(columns.image),
+    id: at(columns.id),
+    captionId: at(columns.captionId),
+    captions: columns.captions.map(at),
+    meta,
+  };
+}

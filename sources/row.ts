@@ -1,0 +1,25 @@
+import type { Meta } from './item.ts';
+
+/** One row of a manifest: its columns sorted by what they are for, their values as they were read. */
+export interface Row {
+  /** The line it starts on, from 1. */
+  readonly line: number;
+  readonly image: unknown;
+  readonly id: unknown;
+  readonly captionId: unknown;
+  readonly captions: readonly unknown[];
+  readonly meta: Meta;
+}
+
+/** A row that cannot be understood. */
+export interface BrokenRow {
+  readonly line: number;
+  /** `expected …, received …` */
+  readonly broken: string;
+}
+
+export interface RowBatch {
+  readonly rows: readonly (Row | BrokenRow)[];
+  /** Bytes of the file up to the end of the last row. */
+  readonly position: number;
+}
