@@ -4,7 +4,7 @@ import { errorMessage } from '#errors.ts';
 import { quote } from './quote.ts';
 
 /** Where a row's picture is and what it is called if the row gives no id. */
-export interface Location {
+interface Location {
   readonly id: string;
   readonly uri: string;
 }
