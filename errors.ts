@@ -59,6 +59,13 @@ export const ERROR_CODES = {
   STORE_READ_FAILED: { retriable: true, meaning: 'The index could not be read' },
   STORE_WRITE_FAILED: { retriable: true, meaning: 'The index could not be written' },
   FILTER_INVALID: { retriable: false, meaning: 'A filter (--where) cannot be understood' },
+  IMAGE_INVALID: { retriable: false, meaning: 'A picture is damaged or of a format that cannot be decoded' },
+  IMAGE_TOO_LARGE: { retriable: false, meaning: 'A picture has more pixels or bytes than the limits allow' },
+  ITEM_NOT_FOUND: { retriable: true, meaning: 'The file of a picture is not there' },
+  ITEM_UNREADABLE: { retriable: true, meaning: 'The file of a picture cannot be read' },
+  URL_UNSUPPORTED: { retriable: false, meaning: 'A picture is given as a URL where only files are read' },
+  WORKER_CRASHED: { retriable: true, meaning: 'The thread that worked on an item died' },
+  INFERENCE_FAILED: { retriable: true, meaning: 'The model could not be run on an item' },
 } as const satisfies Record<string, { readonly retriable: boolean; readonly meaning: string }>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -110,9 +110,9 @@ function distances(q: number, count: number): number[] {
   return sums;
 }
 
-/** The q for which 1 + q + … + q^(count - 1) = wanted, by bisection. */
+/** The q for which 1 + q + … + q^(count - 1) = wanted, by bisection; whole distances where there is none above 0. */
 function ratio(count: number, wanted: number): number {
-  if (count < 2) return 1;
+  if (count < 2 || wanted <= 1) return 1;
   let [low, high] = [0, Math.max(2, wanted)];
   for (let i = 0; i < 200; i++) {
     const middle = (low + high) / 2;

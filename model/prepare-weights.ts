@@ -7,10 +7,12 @@ import { layOutSafetensors } from './safetensors.ts';
 import { createWeights, type TensorPlace, type Weights } from './weights.ts';
 
 /** Weights in the form that sessions map into memory: one file, shared by all sessions of all threads. */
-export interface PreparedWeights extends AsyncDisposable {
+export interface MappedWeights {
   readonly folder: string;
   readonly weights: Weights;
 }
+
+export interface PreparedWeights extends MappedWeights, AsyncDisposable {}
 
 const PREFIX = 'vlmo-weights-';
 /** Elements converted at a time. */

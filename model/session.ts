@@ -2,7 +2,7 @@ import ort from 'onnxruntime-node';
 import type { VlmoConfig } from './config.ts';
 import { buildGraph, type GraphKind } from './network.ts';
 import { encodeModel } from './onnx/encode.ts';
-import type { PreparedWeights } from './prepare-weights.ts';
+import type { MappedWeights } from './prepare-weights.ts';
 
 export interface SessionOptions {
   /** Threads that one run computes on. */
@@ -14,7 +14,7 @@ export async function createSession(
   kind: GraphKind,
   outputs: readonly string[],
   config: VlmoConfig,
-  { folder, weights }: PreparedWeights,
+  { folder, weights }: MappedWeights,
   { threads }: SessionOptions,
 ): Promise<ort.InferenceSession> {
   const graph = buildGraph(kind, config, weights, outputs);

@@ -3,7 +3,7 @@ import { VlmoError } from '#errors.ts';
 import type { VlmoConfig } from './config.ts';
 import { type ModelFolder, openModelFolder } from './folder.ts';
 import type { GraphKind } from './network.ts';
-import { type PreparedWeights, prepareWeights } from './prepare-weights.ts';
+import { type MappedWeights, prepareWeights } from './prepare-weights.ts';
 import { createSession } from './session.ts';
 import { loadTokenizer, padTokens, type TextEncoder } from './tokenizer.ts';
 
@@ -56,7 +56,7 @@ export interface LoadOptions {
   /** Graphs to make ready now; others are made when first used. */
   readonly graphs?: readonly GraphKind[];
   /** Weights that another thread prepared already. */
-  readonly weights?: PreparedWeights;
+  readonly weights?: MappedWeights;
 }
 
 const MAIN_OUTPUTS = { image: 'image_embedding', text: 'text_embedding', fusion: 'itm_logits' } as const;
@@ -142,6 +142,14 @@ function feedsOf(config: VlmoConfig, { pixels, tokens }: ModelInputs): Record<st
   }
   if (tokens) {
     checkTokens(config, tokens);
+    const rows = tokens.ids.length / tokens.length;
+    if (pixels && pixels.dims[0] !== rows) {
+      throw invalidInput(
+        'read pictures and texts together',
+        'as many of one as of the other',
+        `${pixels.dims[0]} and ${rows}`,
+      );
+    }
     feeds['input_ids'] = new ort.Tensor('int32', tokens.ids, [
       tokens.ids.length / tokens.length,
       tokens.length,
@@ -192,6 +200,8 @@ class Sessions {
   readonly #folder: ModelFolder;
   readonly #threads: number;
   readonly #open = new Map<string, ort.InferenceSession>();
+  /** Sessions are made one call after the other: two first runs at once would make, and leak, the same session. */
+  #opening: Promise<void> = Promise.resolve();
 
   constructor(folder: ModelFolder, threads: number) {
     this.#folder = folder;
@@ -200,14 +210,14 @@ class Sessions {
 
   async open(
     graphs: readonly (readonly [GraphKind, readonly string[]])[],
-    prepared?: PreparedWeights,
+    prepared?: MappedWeights,
   ): Promise<void> {
     const missing = graphs.filter(([kind, outputs]) => !this.#open.has(keyOf(kind, outputs)));
     if (missing.length === 0) return;
     const own = prepared ? undefined : await prepareWeights(this.#folder);
     try {
       for (const [kind, outputs] of missing) {
-        const weights = prepared ?? (own as PreparedWeights);
+        const weights = prepared ?? (own as MappedWeights);
         const session = await createSession(kind, outputs, this.#folder.config, weights, {
           threads: this.#threads,
         });
@@ -223,19 +233,35 @@ class Sessions {
     outputs: readonly string[],
     feeds: Record<string, ort.Tensor>,
   ): Promise<Record<string, Tensor>> {
-    await this.open([[kind, outputs]]);
+    if (!this.#open.has(keyOf(kind, outputs))) await this.open([[kind, outputs]]);
     const session = this.#open.get(keyOf(kind, outputs));
     if (!session) throw new Error(`No session for the ${kind} graph: this is a bug`);
-    const results = await session.run(feeds);
+    const results = await session.run(feedsFor(session, kind, feeds));
     return Object.fromEntries(
       Object.entries(results).map(([name, { data, dims }]) => [name, { data: data as Float32Array, dims }]),
     );
   }
 
   async close(): Promise<void> {
+    await this.#opening;
     for (const session of this.#open.values()) await session.release();
     this.#open.clear();
   }
+}
+
+/** Of what was given, the inputs that the asked values are computed from. */
+function feedsFor(
+  session: ort.InferenceSession,
+  kind: GraphKind,
+  feeds: Record<string, ort.Tensor>,
+): Record<string, ort.Tensor> {
+  const wanted = session.inputNames.map((name) => {
+    const feed = feeds[name];
+    if (feed) return [name, feed] as const;
+    const given = Object.keys(feeds).join(', ') || 'nothing';
+    throw invalidInput(`run the ${kind} graph`, `"${name}"`, given);
+  });
+  return Object.fromEntries(wanted);
 }
 
 function keyOf(kind: GraphKind, outputs: readonly string[]): string {

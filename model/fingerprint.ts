@@ -1,0 +1,25 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ModelFolder } from './folder.ts';
+import type { PreprocessMode } from './preprocess/preprocess.ts';
+import { TOKENIZER_FILE } from './tokenizer.ts';
+
+/** Raised when the same weights would give other vectors than before: a change of preprocessing or of the network. */
+const VECTOR_VERSION = 1;
+
+/**
+ * Hex digest of everything that decides a vector: weights and sizes, tokenizer, preprocessing, stored format. Vectors
+ * of two fingerprints never meet in one generation.
+ */
+export async function fingerprint(model: ModelFolder, preprocess: PreprocessMode): Promise<string> {
+  const tokenizer = await readFile(join(model.path, TOKENIZER_FILE));
+  const identity = {
+    version: VECTOR_VERSION,
+    config: Object.fromEntries(Object.entries(model.config).sort()),
+    tokenizer: createHash('sha256').update(tokenizer).digest('hex'),
+    preprocess,
+    vectors: 'f16',
+  };
+  return createHash('sha256').update(JSON.stringify(identity)).digest('hex');
+}

@@ -1,0 +1,20 @@
+import { patchGrid, type VlmoConfig } from '#model/config.ts';
+
+/** Multiplications that make a batch worth its overhead, and few enough that batches stay small in memory. */
+const MACS_PER_BATCH = 140e9;
+const SMALLEST = 4;
+const LARGEST = 64;
+
+/** Pictures of a batch for a model: the power of two that gives it some 140 billion multiplications. */
+export function pictureBatchSize(config: VlmoConfig): number {
+  const wanted = 2 ** Math.round(Math.log2(MACS_PER_BATCH / macsPerPicture(config)));
+  return Math.min(LARGEST, Math.max(SMALLEST, wanted));
+}
+
+/** Multiplications of one picture through the image expert: projections and attention, then the feed-forward layers. */
+export function macsPerPicture(config: VlmoConfig): number {
+  const { hidden_size: d, intermediate_size: f, num_hidden_layers: layers } = config;
+  const [rows, columns] = patchGrid(config);
+  const n = rows * columns + 1;
+  return layers * (4 * n * d * d + 2 * n * n * d + 2 * n * d * f);
+}

@@ -1,0 +1,40 @@
+import { type ErrorData, toErrorData } from '#errors.ts';
+import type { InferencePool } from '#workers/pools.ts';
+import { runOrSplit } from './run-or-split.ts';
+
+/** A vector of unit length [D], or why there is none. */
+export type Embedded = { readonly vector: Float32Array } | { readonly error: ErrorData };
+
+/** Vectors of the first `count` pictures of a slab, in the order of their slots. */
+export function embedPictures(
+  pool: InferencePool,
+  pixels: SharedArrayBuffer,
+  count: number,
+  pictureBytes: number,
+): Promise<Embedded[]> {
+  const slots = Array.from({ length: count }, (_, slot) => slot);
+  const run = async (some: readonly number[]): Promise<Embedded[]> => {
+    const [first = 0] = some;
+    // A lone picture is copied out: a batch begins where its buffer begins.
+    const own =
+      some.length === count ? pixels : pixels.slice(first * pictureBytes, (first + 1) * pictureBytes);
+    return toRows(await pool.run({ kind: 'images', pixels: own, count: some.length }), some.length);
+  };
+  return runOrSplit(slots, run, inferenceFailed);
+}
+
+/** Vectors of texts, in their order. */
+export function embedTexts(pool: InferencePool, texts: readonly string[]): Promise<Embedded[]> {
+  const run = async (some: readonly string[]): Promise<Embedded[]> =>
+    toRows(await pool.run({ kind: 'texts', texts: some }), some.length);
+  return runOrSplit(texts, run, inferenceFailed);
+}
+
+function toRows(matrix: Float32Array, count: number): Embedded[] {
+  const width = matrix.length / count;
+  return Array.from({ length: count }, (_, i) => ({ vector: matrix.subarray(i * width, (i + 1) * width) }));
+}
+
+function inferenceFailed(_: unknown, error: unknown): Embedded {
+  return { error: toErrorData(error, 'INFERENCE_FAILED') };
+}

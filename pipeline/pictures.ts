@@ -1,0 +1,133 @@
+import { ERROR_CODES, type ErrorData, errorMessage } from '#errors.ts';
+import type { ImageRecord } from '#store/contract.ts';
+import type { PictureOutcome } from '#workers/protocol.ts';
+import type { RunContext } from './context.ts';
+import { embedPictures } from './embed.ts';
+import { isSameRecord, type PlannedImage } from './plan.ts';
+import { runOrSplit } from './run-or-split.ts';
+
+type Ready = Extract<PictureOutcome, { kind: 'ready' }>;
+
+/**
+ * A batch of pictures all the way: read, compare with what is stored, decode into the slab, embed, hand to the writer.
+ * Each ends as stored, skipped or failed.
+ */
+export async function indexPictures(
+  context: RunContext,
+  batch: readonly PlannedImage[],
+  pixels: SharedArrayBuffer,
+): Promise<void> {
+  const toRead = batch.filter((planned) => context.retryFailed || !isKnownUnread(planned));
+  countKnownFailures(context, batch.length - toRead.length);
+  const outcomes = await preprocess(context, toRead, pixels);
+  const ready: { planned: PlannedImage; outcome: Ready }[] = [];
+  for (const { planned, outcome } of outcomes) {
+    if (outcome.kind === 'ready') ready[outcome.slot] = { planned, outcome };
+    else await settle(context, planned, outcome);
+  }
+  if (ready.length === 0) return;
+  const embedded = await embedPictures(context.inference, pixels, ready.length, context.pictureBytes);
+  for (const [slot, { planned, outcome }] of ready.entries()) {
+    const result = embedded[slot];
+    if (!result) throw new Error(`No result for slot ${slot}: this is a bug`);
+    if ('error' in result) await context.writer.addFailure(planned, result.error, outcome.sha256);
+    else
+      await context.writer.addImage(toRecord(context.run, planned, outcome), result.vector, planned.failure);
+  }
+}
+
+/** A failure that was found without reading the content (a URL, a file too large): nothing but a retry looks again. */
+function isKnownUnread({ failure }: PlannedImage): boolean {
+  return failure !== undefined && !failure.retriable && failure.sha256 === null;
+}
+
+function countKnownFailures({ progress }: RunContext, items: number): void {
+  progress.add('failed', items);
+  progress.add('knownFailures', items);
+}
+
+interface Preprocessed {
+  readonly planned: PlannedImage;
+  readonly outcome: PictureOutcome;
+}
+
+function preprocess(
+  context: RunContext,
+  batch: readonly PlannedImage[],
+  pixels: SharedArrayBuffer,
+): Promise<Preprocessed[]> {
+  let slots = 0;
+  const run = async (some: readonly PlannedImage[]): Promise<Preprocessed[]> => {
+    const pictures = some.map(({ item, stored, failure }) => ({
+      uri: item.uri,
+      storedSha256: stored?.sha256 ?? null,
+      failedSha256: failure && !context.retryFailed && !failure.retriable ? failure.sha256 : null,
+    }));
+    const outcomes = await context.preprocess.run({ pixels, firstSlot: slots, pictures });
+    slots += outcomes.filter(({ kind }) => kind === 'ready').length;
+    return some.map((planned, i) => ({ planned, outcome: outcomes[i] as PictureOutcome }));
+  };
+  return runOrSplit(batch, run, (planned, error) => ({
+    planned,
+    outcome: { kind: 'failed', error: workerCrashed(planned.item.uri, error), sha256: null },
+  }));
+}
+
+function workerCrashed(uri: string, error: unknown): ErrorData {
+  const received = `the end of its thread (${errorMessage(error)})`;
+  return {
+    code: 'WORKER_CRASHED',
+    message: `Cannot decode image "${uri}": expected a result, received ${received}`,
+  };
+}
+
+/** A picture that is not embedded: unchanged, failed as before, or failed now. */
+async function settle(
+  context: RunContext,
+  planned: PlannedImage,
+  outcome: Exclude<PictureOutcome, Ready>,
+): Promise<void> {
+  if (outcome.kind === 'known-failure') return countKnownFailures(context, 1);
+  if (outcome.kind === 'unchanged' && planned.stored) return keep(context, planned, planned.stored);
+  if (outcome.kind === 'unchanged')
+    throw new Error(`"${planned.item.id}" is unchanged and not stored: this is a bug`);
+  // A disk that is away for a while must not cost the vectors of what lies on it.
+  const isUnread = outcome.sha256 === null && ERROR_CODES[outcome.error.code].retriable;
+  if (isUnread && planned.stored) return context.progress.add('skipped');
+  return context.writer.addFailure(planned, outcome.error, outcome.sha256);
+}
+
+/** Its vector stays; what else the source says of it is brought up to date. */
+async function keep(
+  { writer, progress, tables, run }: RunContext,
+  planned: PlannedImage,
+  stored: ImageRecord,
+): Promise<void> {
+  const { item, failure } = planned;
+  const vector = isSameRecord(item, stored) ? undefined : await tables.images.vector(item.id);
+  if (vector) {
+    return writer.addImage(
+      { ...stored, uri: item.uri, meta: item.meta, indexedAt: new Date(), run },
+      vector,
+      failure,
+    );
+  }
+  progress.add('skipped');
+  if (failure) await writer.addSettled(failure);
+}
+
+function toRecord(run: string, { item }: PlannedImage, outcome: Ready): ImageRecord {
+  const { width, height, format, bytes, sha256 } = outcome;
+  return {
+    id: item.id,
+    uri: item.uri,
+    width,
+    height,
+    format,
+    bytes,
+    sha256,
+    meta: item.meta,
+    indexedAt: new Date(),
+    run,
+  };
+}

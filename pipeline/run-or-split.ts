@@ -1,0 +1,19 @@
+/**
+ * Runs a batch; where that rejects, each of its items alone and in order, so that the one at fault is known and the
+ * rest is done. `failed` says what a lone item's error means.
+ */
+export async function runOrSplit<Item, Result>(
+  items: readonly Item[],
+  run: (items: readonly Item[]) => Promise<Result[]>,
+  failed: (item: Item, error: unknown) => Result,
+): Promise<Result[]> {
+  try {
+    return await run(items);
+  } catch (error) {
+    const [first] = items;
+    if (items.length === 1 && first !== undefined) return [failed(first, error)];
+    const results: Result[] = [];
+    for (const item of items) results.push(...(await runOrSplit([item], run, failed)));
+    return results;
+  }
+}

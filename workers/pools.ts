@@ -1,0 +1,80 @@
+import { Piscina } from 'piscina';
+import type { ModelFolder } from '#model/folder.ts';
+import { prepareWeights } from '#model/prepare-weights.ts';
+import type {
+  InferenceResult,
+  InferenceSetup,
+  InferenceTask,
+  PictureOutcome,
+  PreprocessSetup,
+  PreprocessTask,
+} from './protocol.ts';
+
+export interface PreprocessPool extends AsyncDisposable {
+  readonly threads: number;
+  /** Reads, hashes, decodes and normalises the pictures of a task. Rejects only where a thread died. */
+  run(task: PreprocessTask): Promise<PictureOutcome[]>;
+}
+
+export interface InferencePool extends AsyncDisposable {
+  readonly threads: number;
+  /** Vectors of unit length [count, D]. */
+  run(task: InferenceTask): Promise<InferenceResult>;
+}
+
+export function createPreprocessPool(setup: PreprocessSetup, threads: number): PreprocessPool {
+  const pool = createPool('#workers/preprocess.worker.ts', setup, threads);
+  return {
+    threads,
+    run: (task) => pool.run(task) as Promise<PictureOutcome[]>,
+    [Symbol.asyncDispose]: () => pool.close(),
+  };
+}
+
+export interface InferencePoolOptions {
+  /** Threads with sessions of their own; all of them map the same weights. */
+  readonly workers: number;
+  /** Threads that each of those computes on. */
+  readonly threadsPerWorker: number;
+}
+
+/** Starts the pool and proves that it can run. Throws what loading the model throws. */
+export async function createInferencePool(
+  model: ModelFolder,
+  options: InferencePoolOptions,
+): Promise<InferencePool> {
+  const prepared = await prepareWeights(model);
+  const setup: InferenceSetup = {
+    modelPath: model.path,
+    weightsFolder: prepared.folder,
+    threads: options.threadsPerWorker,
+  };
+  const pool = createPool('#workers/inference.worker.ts', setup, options.workers);
+  const close = async (): Promise<void> => {
+    await pool.close();
+    await prepared[Symbol.asyncDispose]();
+  };
+  try {
+    await pool.run({ kind: 'texts', texts: [''] } satisfies InferenceTask);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    threads: options.workers,
+    run: (task) => pool.run(task) as Promise<InferenceResult>,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function createPool(entry: string, workerData: unknown, threads: number): Piscina {
+  return new Piscina({
+    filename: import.meta.resolve(entry),
+    workerData,
+    minThreads: threads,
+    maxThreads: threads,
+    // The pipeline bounds what is in flight; an idle thread keeps its sessions.
+    idleTimeout: Number.POSITIVE_INFINITY,
+    recordTiming: false,
+  });
+}
