@@ -30,7 +30,8 @@ function failure(
   });
 }
 
-/** Lance ends its messages with the line of its own source, which tells a user nothing. */
+/** Lance repeats its message for each layer ("Caused by") and names lines of its own source: kept in `cause`. */
 function reason(cause: unknown): string {
-  return errorMessage(cause).replaceAll(/, \/[^ ,]*\.rs:\d+:\d+/g, '');
+  const [first = ''] = errorMessage(cause).split(/\s+Caused by: /);
+  return first.replaceAll(/, \/[^ ,]*\.rs:\d+:\d+/g, '').trim();
 }

@@ -1,5 +1,6 @@
 import { type Connection, Index, type Table } from '@lancedb/lancedb';
 import { Table as ArrowTable, type Data, makeData, RecordBatch, type Schema, Struct } from 'apache-arrow';
+import { errorMessage } from '#errors.ts';
 import { attemptRead, attemptWrite } from './attempt.ts';
 import { createTidying } from './tidying.ts';
 
@@ -46,9 +47,7 @@ export async function openLanceTable(
 ): Promise<LanceTable> {
   const what = `table "${spec.name}" in "${folder}"`;
   const table = create
-    ? await attemptWrite(what, () =>
-        connection.createEmptyTable(spec.name, spec.schema, { mode: 'create', existOk: true }),
-      )
+    ? await attemptWrite(what, () => openOrCreate(connection, spec))
     : await attemptRead(what, () => connection.openTable(spec.name));
   const tidying = createTidying();
 
@@ -98,6 +97,16 @@ export async function openLanceTable(
       table.close();
     },
   };
+}
+
+/** Not `existOk`: it compares schemas, and the JSON column of a table that exists never equals the one asked for. */
+async function openOrCreate(connection: Connection, { name, schema }: LanceTableSpec): Promise<Table> {
+  try {
+    return await connection.openTable(name);
+  } catch (error) {
+    if (!/was not found/.test(errorMessage(error))) throw error;
+    return connection.createEmptyTable(name, schema);
+  }
 }
 
 function recordBatch(schema: Schema, columns: readonly Data[]): RecordBatch {

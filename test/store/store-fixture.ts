@@ -5,18 +5,27 @@ import type { TestContext } from 'node:test';
 import type { CaptionRecord, FailureRecord, GenerationSpec, ImageRecord, Store } from '#store/contract.ts';
 import { openStore } from '#store/open-store.ts';
 
-/** A folder that is gone after the test. */
+/** A folder that is gone after the test, once everything that `closeAfter` was given is closed. */
 export async function temporaryFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'vlmo-store-'));
-  t.after(() => rm(folder, { recursive: true, force: true }));
+  const stack = new AsyncDisposableStack();
+  stack.defer(() => rm(folder, { recursive: true, force: true }));
+  stacks.set(t, stack);
+  t.after(() => stack.disposeAsync());
   return folder;
 }
 
+/** Closes something before the test's folder goes: node:test runs `after` hooks in the order they were given. */
+export function closeAfter<T extends AsyncDisposable>(t: TestContext, resource: T): T {
+  return stacks.get(t)?.use(resource) ?? resource;
+}
+
+const stacks = new WeakMap<TestContext, AsyncDisposableStack>();
+
 /** A store in a fresh folder, closed after the test. */
 export async function temporaryStore(t: TestContext): Promise<Store> {
-  const store = await openStore(join(await temporaryFolder(t), 'index'), { create: true });
-  t.after(() => store.close());
-  return store;
+  const folder = await temporaryFolder(t);
+  return closeAfter(t, await openStore(join(folder, 'index'), { create: true }));
 }
 
 export function generationSpec(changes: Partial<GenerationSpec> = {}): GenerationSpec {
