@@ -1,0 +1,10 @@
+#!/usr/bin/env node
+import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+
+// libuv reads it when its first thread starts: decoding runs there, and four threads are too few for many cores.
+process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, availableParallelism() + 2));
+
+// A clone runs the TypeScript; a package carries JavaScript, because Node strips no types under node_modules.
+const source = new URL('../cli/main.ts', import.meta.url);
+await import(existsSync(source) ? source.href : new URL('../dist/cli/main.js', import.meta.url).href);

@@ -1,0 +1,42 @@
+import { Command } from 'commander';
+import { openStore } from '#store/open-store.ts';
+import { EXIT_DONE } from './exit-codes.ts';
+import { formatCount, note, print, printable, printJson } from './output.ts';
+
+interface FailuresFlags {
+  readonly index: string;
+  readonly collection?: string;
+  readonly json?: true;
+}
+
+/** `vlmo failures`: what could not be stored, and why. */
+export function failuresCommand(): Command {
+  return new Command('failures')
+    .description('List the items that could not be indexed, and why')
+    .requiredOption('--index <folder>', 'the index')
+    .option('--collection <name>', 'only of this collection')
+    .option('--json', 'print one JSON object a line')
+    .action(async ({ index, collection, json }: FailuresFlags) => {
+      await using store = await openStore(index, { create: false });
+      let count = 0;
+      for await (const { failedAt, sha256, ...failure } of store.failures.scan(collection)) {
+        count += 1;
+        if (json) printJson({ ...failure, sha256, failed_at: failedAt });
+        else
+          print(
+            `${printable(failure.id)}\n  ${printable(failure.message)}\n  ${failure.code}, ${attempts(failure.attempts)}`,
+          );
+      }
+      if (!json) note(summary(count));
+      process.exitCode = EXIT_DONE;
+    });
+}
+
+function attempts(count: number): string {
+  return count === 1 ? 'tried once' : `tried ${count} times`;
+}
+
+function summary(count: number): string {
+  if (count === 0) return 'Nothing has failed.';
+  return `${formatCount(count)} failed. When the cause is gone: vlmo index SOURCE … --retry-failed`;
+}

@@ -1,0 +1,25 @@
+import { Command } from 'commander';
+import packageJson from '#package.json' with { type: 'json' };
+import { embedCommand } from './embed-command.ts';
+import { failuresCommand } from './failures-command.ts';
+import { indexCommand } from './index-command.ts';
+import { modelCommand } from './model-command.ts';
+import { searchCommand } from './search-command.ts';
+
+/** The `vlmo` program with all its commands. */
+export function createProgram(): Command {
+  const program = new Command('vlmo')
+    .description(packageJson.description)
+    .version(packageJson.version)
+    .showHelpAfterError('(add --help for what can be said)')
+    .exitOverride();
+  for (const create of [indexCommand, searchCommand, failuresCommand, embedCommand, modelCommand]) {
+    program.addCommand(create());
+  }
+  for (const command of allCommands(program)) command.exitOverride();
+  return program;
+}
+
+function allCommands(command: Command): Command[] {
+  return command.commands.flatMap((child) => [child as Command, ...allCommands(child as Command)]);
+}

@@ -1,0 +1,113 @@
+import { readFile, stat } from 'node:fs/promises';
+import { Command, Option } from 'commander';
+import { INDEX_OPTIONS } from '#config/options.ts';
+import { errorMessage, VlmoError } from '#errors.ts';
+import { embedQuery, type Query } from '#search/query.ts';
+import { type Hit, type SearchTarget, search } from '#search/search.ts';
+import type { GenerationTables, Store } from '#store/contract.ts';
+import { openStore } from '#store/open-store.ts';
+import { note, print, printJson, table } from './output.ts';
+import { finiteNumber, positiveInteger } from './parse-arguments.ts';
+import { resolveModel } from './resolve-model.ts';
+
+interface SearchFlags {
+  readonly index: string;
+  readonly collection: string;
+  readonly image?: string;
+  readonly id?: string;
+  readonly in: SearchTarget;
+  readonly k: number;
+  readonly where?: string;
+  readonly minScore?: number;
+  readonly model?: string;
+  readonly json?: true;
+}
+
+/** `vlmo search`: by text, by picture, or by what is stored under an id. */
+export function searchCommand(): Command {
+  return new Command('search')
+    .description('Find pictures or captions by text, by picture, or by what is stored already')
+    .argument('[text]', 'what to look for')
+    .requiredOption('--index <folder>', 'the index')
+    .option('--collection <name>', 'the collection', 'default')
+    .option('--image <file>', 'look for what is like this picture')
+    .option('--id <id>', 'look for what is like the item stored under this id')
+    .addOption(new Option('--in <kind>', 'what to find').choices(['images', 'captions']).default('images'))
+    .option('-k <hits>', 'how many hits at most', positiveInteger, 10)
+    .option('--where <filter>', `only items that match, e.g. "width >= 640 and meta.year = 2020"`)
+    .option('--min-score <cosine>', 'only hits of at least this cosine', finiteNumber)
+    .option('--model <folder>', 'where the model of the collection lies now, if it moved')
+    .option('--json', 'print JSON')
+    .action(runSearch);
+}
+
+async function runSearch(text: string | undefined, flags: SearchFlags): Promise<void> {
+  const { query, shown } = await readQuery(text, flags);
+  await using store = await openStore(flags.index, { create: false });
+  const tables = await activeTables(store, flags.collection);
+  const modelPath = flags.model === undefined ? undefined : resolveModel(flags.model);
+  const vector = await embedQuery(tables, query, { modelPath, maxPixels: INDEX_OPTIONS.maxPixels.default });
+  const { k, where, minScore } = flags;
+  const hits = await search(tables, vector, { in: flags.in, k, where, minScore });
+  if (flags.json) printJson({ query: shown, hits });
+  else printHits(hits, await describeEmpty(tables, flags.in));
+}
+
+async function readQuery(
+  text: string | undefined,
+  { image, id }: SearchFlags,
+): Promise<{ query: Query; shown: string }> {
+  const given = [text, image, id].filter((value) => value !== undefined);
+  if (given.length !== 1 || given[0]?.trim() === '') {
+    throw new VlmoError(
+      'USAGE_INVALID',
+      `Cannot search: expected one of a text, --image FILE and --id ID, received ${given.length === 1 ? 'an empty one' : given.length}`,
+    );
+  }
+  if (image !== undefined)
+    return { query: { kind: 'image', bytes: await readQueryPicture(image) }, shown: image };
+  if (id !== undefined) return { query: { kind: 'id', id }, shown: id };
+  return { query: { kind: 'text', text: text ?? '' }, shown: text ?? '' };
+}
+
+async function readQueryPicture(path: string): Promise<Uint8Array> {
+  try {
+    const { size } = await stat(path);
+    const limit = INDEX_OPTIONS.maxImageBytes.default;
+    if (size > limit) throw new Error(`it has ${size} bytes, more than ${limit}`);
+    return await readFile(path);
+  } catch (error) {
+    throw new VlmoError(
+      'ITEM_NOT_FOUND',
+      `Cannot read image "${path}": expected a picture file, received ${errorMessage(error)}`,
+      { cause: error },
+    );
+  }
+}
+
+async function activeTables(store: Store, collection: string): Promise<GenerationTables> {
+  const record = await store.activeGeneration(collection);
+  if (record) return store.tables(record);
+  const names = (await store.collections()).map((name) => `"${name}"`).join(', ') || 'none';
+  throw new VlmoError(
+    'COLLECTION_NOT_FOUND',
+    `Cannot search collection "${collection}": expected one of the index (${names}), received one that is not there`,
+  );
+}
+
+async function describeEmpty(tables: GenerationTables, target: SearchTarget): Promise<string> {
+  const count = await tables[target].count();
+  if (count > 0) return `None of the ${count} ${target} matches.`;
+  return `The collection "${tables.record.collection}" holds no ${target} yet: vlmo index SOURCE --index … adds some.`;
+}
+
+function printHits(hits: readonly Hit[], empty: string): void {
+  if (hits.length === 0) return note(empty);
+  const rows = hits.map(({ rank, score, id, caption }) => [
+    String(rank),
+    score.toFixed(3),
+    id,
+    caption ?? '',
+  ]);
+  print(table([['rank', 'score', 'id', 'caption'], ...rows]));
+}
