@@ -106,7 +106,7 @@ function geometricSpline(source: number, target: number): Float64Array[] {
 /** The sums 1, 1 + q, 1 + q + q², …, `count` of them. */
 function distances(q: number, count: number): number[] {
   const sums: number[] = [];
-  for (let i = 0, sum = 0; i < count; i++) sums.push((sum += q ** i));
+  for (let i = 0; i < count; i++) sums.push((sums.at(-1) ?? 0) + q ** i);
   return sums;
 }
 

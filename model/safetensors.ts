@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { z } from 'zod';
-import { VlmoError } from '#errors.ts';
+import { errorMessage, VlmoError } from '#errors.ts';
 import type { TensorPlace } from './weights.ts';
 
 /**
@@ -56,14 +56,16 @@ export function tensorBytes({ dtype, shape }: TensorSpec): number {
 
 /** Reads where each tensor of a file lies. Throws MODEL_INVALID for a file that is not what it says. */
 export async function readSafetensorsHeader(path: string): Promise<ReadonlyMap<string, TensorPlace>> {
-  await using file = await open(path);
-  const { size } = await file.stat();
   const invalid = (expected: string, received: string, cause?: unknown): VlmoError =>
     new VlmoError(
       'MODEL_INVALID',
       `Cannot read weights "${path}": expected ${expected}, received ${received}`,
       { cause },
     );
+  await using file = await open(path).catch((error: unknown) => {
+    throw invalid('a file that can be opened', errorMessage(error), error);
+  });
+  const { size } = await file.stat();
   const head = Buffer.alloc(LENGTH_BYTES);
   if (size < LENGTH_BYTES) throw invalid('a safetensors file', `${size} bytes`);
   await file.read(head, 0, LENGTH_BYTES, 0);
@@ -74,7 +76,7 @@ export async function readSafetensorsHeader(path: string): Promise<ReadonlyMap<s
   const json = Buffer.alloc(length);
   await file.read(json, 0, length, LENGTH_BYTES);
   const start = LENGTH_BYTES + length;
-  return new Map(
+  const places = new Map(
     parseHeader(json, invalid).map(
       ([
         name,
@@ -94,6 +96,13 @@ export async function readSafetensorsHeader(path: string): Promise<ReadonlyMap<s
       },
     ),
   );
+  let end = start;
+  for (const [name, { offset, length }] of [...places].sort(([, a], [, b]) => a.offset - b.offset)) {
+    if (offset < end && length > 0)
+      throw invalid(`tensor "${name}" apart from all others`, 'one that overlaps another');
+    end = Math.max(end, offset + length);
+  }
+  return places;
 }
 
 function parseHeader(
@@ -106,9 +115,10 @@ function parseHeader(
   } catch (error) {
     throw invalid('a JSON header', 'something else', error);
   }
-  const parsed = z.record(z.string(), z.unknown()).safeParse(header);
-  if (!parsed.success) throw invalid('a JSON object as header', typeof header);
-  return Object.entries(parsed.data)
+  if (typeof header !== 'object' || header === null || Array.isArray(header)) {
+    throw invalid('a JSON object as header', 'something else');
+  }
+  return Object.entries(header)
     .filter(([name]) => name !== '__metadata__')
     .map(([name, entry]) => {
       const tensor = tensorSchema.safeParse(entry);

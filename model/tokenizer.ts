@@ -50,7 +50,7 @@ export function padTokens(texts: readonly (readonly number[])[]): {
   readonly ids: Int32Array;
   readonly length: number;
 } {
-  const length = Math.max(0, ...texts.map((ids) => ids.length));
+  const length = texts.reduce((longest, row) => Math.max(longest, row.length), 0);
   const ids = new Int32Array(texts.length * length);
   texts.forEach((row, i) => {
     ids.set(row, i * length);

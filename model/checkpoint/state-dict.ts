@@ -29,8 +29,13 @@ function unwrap(value: PickleValue): Map<PickleValue, PickleValue> | undefined {
   return value;
 }
 
+/** Never prints anything but text and numbers: the text of a list in a pickle can grow without end. */
 function describe(value: PickleValue): string {
   if (!(value instanceof Map)) return 'a pickle of something else';
-  const keys = [...value.keys()].slice(0, 8).map(String);
-  return keys.length === 0 ? 'an empty dict' : `a dict of ${keys.map((key) => `"${key}"`).join(', ')}`;
+  const keys = [...value.keys()]
+    .slice(0, 8)
+    .map((key) =>
+      typeof key === 'string' ? `"${key.slice(0, 80)}"` : typeof key === 'number' ? key : 'something else',
+    );
+  return keys.length === 0 ? 'an empty dict' : `a dict of ${keys.join(', ')}`;
 }

@@ -122,7 +122,7 @@ function isContiguous({ shape, strides }: PickledTensor): boolean {
 function gather(storage: Float32Array, tensor: PickledTensor): Float32Array {
   const { shape, strides, offset } = tensor;
   const values = new Float32Array(elementCount(tensor));
-  const at = new Array<number>(shape.length).fill(0);
+  const at = shape.map(() => 0);
   let source = offset;
   for (let i = 0; i < values.length; i++) {
     values[i] = storage[source] ?? 0;
