@@ -83,6 +83,7 @@ function createVlmo(folder: ModelFolder, tokenizer: TextEncoder, sessions: Sessi
     names: readonly string[],
   ): Promise<Record<string, Tensor>> => {
     const feeds = feedsOf(config, inputs);
+    if (names.length === 0) return {};
     return sessions.run(kind, names, feeds);
   };
   const embed = async (kind: 'image' | 'text', inputs: ModelInputs): Promise<Tensor> => {
@@ -138,7 +139,7 @@ function feedsOf(config: VlmoConfig, { pixels, tokens }: ModelInputs): Record<st
   const feeds: Record<string, ort.Tensor> = {};
   if (pixels) {
     checkPixels(config, pixels);
-    feeds['pixel_values'] = new ort.Tensor('float32', pixels.data, pixels.dims);
+    feeds.pixel_values = new ort.Tensor('float32', pixels.data, pixels.dims);
   }
   if (tokens) {
     checkTokens(config, tokens);
@@ -150,10 +151,7 @@ function feedsOf(config: VlmoConfig, { pixels, tokens }: ModelInputs): Record<st
         `${pixels.dims[0]} and ${rows}`,
       );
     }
-    feeds['input_ids'] = new ort.Tensor('int32', tokens.ids, [
-      tokens.ids.length / tokens.length,
-      tokens.length,
-    ]);
+    feeds.input_ids = new ort.Tensor('int32', tokens.ids, [rows, tokens.length]);
   }
   return feeds;
 }
@@ -208,7 +206,16 @@ class Sessions {
     this.#threads = threads;
   }
 
-  async open(
+  open(
+    graphs: readonly (readonly [GraphKind, readonly string[]])[],
+    prepared?: MappedWeights,
+  ): Promise<void> {
+    const turn = this.#opening.then(() => this.#create(graphs, prepared));
+    this.#opening = turn.catch(() => {});
+    return turn;
+  }
+
+  async #create(
     graphs: readonly (readonly [GraphKind, readonly string[]])[],
     prepared?: MappedWeights,
   ): Promise<void> {
