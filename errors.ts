@@ -66,6 +66,14 @@ export const ERROR_CODES = {
   URL_UNSUPPORTED: { retriable: false, meaning: 'A picture is given as a URL where only files are read' },
   WORKER_CRASHED: { retriable: true, meaning: 'The thread that worked on an item died' },
   INFERENCE_FAILED: { retriable: true, meaning: 'The model could not be run on an item' },
+  CONFIG_INVALID: { retriable: false, meaning: 'An option has a value that it cannot take' },
+  USAGE_INVALID: { retriable: false, meaning: 'A command was called with arguments that do not go together' },
+  SEARCH_MODEL_MISMATCH: {
+    retriable: false,
+    meaning: 'A search would compare vectors of two different models',
+  },
+  SEARCH_ITEM_NOT_FOUND: { retriable: false, meaning: 'The item to search by is not in the index' },
+  COLLECTION_NOT_FOUND: { retriable: false, meaning: 'The index has no collection of this name' },
 } as const satisfies Record<string, { readonly retriable: boolean; readonly meaning: string }>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -102,7 +102,10 @@ async function describeEmpty(tables: GenerationTables, target: SearchTarget): Pr
 }
 
 function printHits(hits: readonly Hit[], empty: string): void {
-  if (hits.length === 0) return note(empty);
+  if (hits.length === 0) {
+    note(empty);
+    return;
+  }
   const rows = hits.map(({ rank, score, id, caption }) => [
     String(rank),
     score.toFixed(3),

@@ -7,7 +7,7 @@
  */
 
 /** Text distances that a table covers on either side (the longest text the published models were made for). */
-const TEXT_REACH = 196;
+export const TEXT_REACH = 196;
 const CROSS_ROWS = 2;
 const CLS_ROWS = 3;
 

@@ -61,10 +61,9 @@ export async function openArchive(path: string): Promise<CheckpointArchive> {
 
 async function readPlaces(path: string, file: FileHandle): Promise<Map<string, StoragePlace>> {
   const { size } = await file.stat();
-  const zip = await promisify<number, yauzl.Options, yauzl.ZipFile>(yauzl.fromFd)(file.fd, {
-    autoClose: false,
-    lazyEntries: true,
-  }).catch((error: unknown) => {
+  const zip = await promisify<yauzl.RandomAccessReader, number, yauzl.Options, yauzl.ZipFile>(
+    yauzl.fromRandomAccessReader,
+  )(new BoundedReader(file, size), size, { autoClose: false, lazyEntries: true }).catch((error: unknown) => {
     throw foreign(path, `${size} bytes that are not one or were cut off (${errorMessage(error)})`, error);
   });
   if (zip.entryCount > MAX_ENTRIES) throw foreign(path, `a zip file of ${zip.entryCount} entries`);
@@ -90,6 +89,39 @@ async function readPlaces(path: string, file: FileHandle): Promise<Map<string, S
     places.set(entry.fileName, { offset: fileDataStart, length: entry.uncompressedSize });
   }
   return places;
+}
+
+/**
+ * Reads for yauzl, whose own reader passes any position of a damaged file on to fs.read, which throws where nobody can
+ * catch it.
+ */
+class BoundedReader extends yauzl.RandomAccessReader {
+  readonly #file: FileHandle;
+  readonly #size: number;
+
+  constructor(file: FileHandle, size: number) {
+    super();
+    this.#file = file;
+    this.#size = size;
+  }
+
+  override read(
+    buffer: Buffer,
+    offset: number,
+    length: number,
+    position: number,
+    callback: (error: Error | null) => void,
+  ): void {
+    const target = buffer.subarray(offset, offset + length);
+    const done =
+      position + length <= this.#size
+        ? this.#file.read(target, 0, length, position)
+        : Promise.reject(new Error('it points behind its end'));
+    done.then(
+      ({ bytesRead }) => callback(bytesRead === length ? null : new Error('it ended while it was read')),
+      callback,
+    );
+  }
 }
 
 function localHeader(zip: yauzl.ZipFile, entry: yauzl.Entry): Promise<{ fileDataStart: number }> {

@@ -1,5 +1,5 @@
 import { VlmoError } from '#errors.ts';
-import { gridOfTable } from '../relative-position.ts';
+import { gridOfTable, TEXT_REACH } from '../relative-position.ts';
 import { type Sizes, tensorShapes, type VlmoParts } from '../shapes.ts';
 import { findVariant } from '../variants.ts';
 import { ITC_HEADS, ITC_VL_HEADS } from '../weights.ts';
@@ -46,7 +46,6 @@ export function inferModel(path: string, shapes: Shapes, givenHeads?: number): I
   };
   const variant = findVariant({ hidden_size: width, num_hidden_layers: layers });
   const [gridHeight, gridWidth] = findGrid(path, shapes);
-  const [longest = 0] = shapes.get('text_embeddings.position_embeddings.weight') ?? [DEFAULT_TEXT_LENGTH];
   const sizes: Sizes = {
     image_size: [gridHeight * patchHeight, gridWidth * patchWidth],
     patch_size: [patchHeight, patchWidth],
@@ -57,7 +56,7 @@ export function inferModel(path: string, shapes: Shapes, givenHeads?: number): I
     num_attention_heads: findHeads(path, shapes, { width, layers, known: variant?.heads, given: givenHeads }),
     vlffn_start: blocksWithVl[0] ?? layers,
     vocab_size: shape('text_embeddings.word_embeddings.weight', 2)[0] ?? 0,
-    max_text_length: longest,
+    max_text_length: findTextLength(path, shapes),
   };
   checkShapes(path, shapes, tensorShapes(sizes, parts));
   return { variant: variant?.name ?? 'custom', sizes, parts };
@@ -65,6 +64,17 @@ export function inferModel(path: string, shapes: Shapes, givenHeads?: number): I
 
 /** The published models' longest text; what a checkpoint without position embeddings is taken to have. */
 const DEFAULT_TEXT_LENGTH = 40;
+
+function findTextLength(path: string, shapes: Shapes): number {
+  const name = 'text_embeddings.position_embeddings.weight';
+  const shape = shapes.get(name) ?? [DEFAULT_TEXT_LENGTH, 0];
+  const [longest = 0] = shape;
+  if (shape.length !== 2 || longest < 2) {
+    throw invalid(path, `tensor "${name}" of [2 or more, width]`, `[${shape.join(', ')}]`);
+  }
+  // A relative table knows no greater distances.
+  return shapes.has('relative_position_bias_table') ? Math.min(longest, TEXT_REACH) : longest;
+}
 
 function countLayers(path: string, shapes: Shapes): number {
   const indexes = [...shapes.keys()].map((name) =>
@@ -129,7 +139,7 @@ function checkShapes(path: string, actual: Shapes, expected: Shapes): void {
   if (missing.length > 0) throw invalid(path, `tensors ${list(missing)}`, 'a checkpoint without them');
   for (const [name, shape] of expected) {
     const found = actual.get(name) ?? [];
-    if (found.join() === shape.join()) continue;
+    if (found.join() === shape.join() && !shape.includes(0)) continue;
     throw invalid(path, `tensor "${name}" of shape [${shape.join(', ')}]`, `[${found.join(', ')}]`);
   }
 }

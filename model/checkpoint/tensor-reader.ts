@@ -5,6 +5,8 @@ import type { PickledTensor } from './pickle.ts';
 
 /** Elements converted at a time: 4 MiB of float32. */
 const CHUNK = 1024 * 1024;
+/** Most elements of a tensor that lies scattered in its storage, which is put together in memory. */
+const MAX_SCATTERED = 2 ** 28;
 
 const STORAGES = {
   FloatStorage: {
@@ -40,8 +42,11 @@ export async function readTensor(
 ): Promise<Float32Array> {
   const { place, type } = locate(archive, name, tensor);
   if (!isContiguous(tensor)) {
-    const storage = await readElements(archive, place, type, 0, tensor.storage.elements);
-    return gather(storage, tensor);
+    const span = tensor.shape.reduce((sum, size, axis) => sum + (size - 1) * (tensor.strides[axis] ?? 0), 1);
+    if (Math.max(span, elementCount(tensor)) > MAX_SCATTERED) {
+      throw invalid(archive, `tensor "${name}" of at most ${MAX_SCATTERED} elements`, `[${tensor.shape.join(', ')}]`);
+    }
+    return gather(await readElements(archive, place, type, tensor.offset, span), tensor);
   }
   return readElements(archive, place, type, tensor.offset, elementCount(tensor));
 }
@@ -119,11 +124,12 @@ function isContiguous({ shape, strides }: PickledTensor): boolean {
   return true;
 }
 
+/** The elements in logical order, of a storage that was read from the tensor's first element on. */
 function gather(storage: Float32Array, tensor: PickledTensor): Float32Array {
-  const { shape, strides, offset } = tensor;
+  const { shape, strides } = tensor;
   const values = new Float32Array(elementCount(tensor));
   const at = shape.map(() => 0);
-  let source = offset;
+  let source = 0;
   for (let i = 0; i < values.length; i++) {
     values[i] = storage[source] ?? 0;
     for (let axis = shape.length - 1; axis >= 0; axis--) {

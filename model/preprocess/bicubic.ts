@@ -150,6 +150,5 @@ function resizeColumns(source: Pixels, height: number, { starts, counts, weights
 }
 
 function toByte(sum: number): number {
-  const value = sum >> PRECISION;
-  return value < 0 ? 0 : value > 255 ? 255 : value;
+  return Math.min(255, Math.max(0, sum >> PRECISION));
 }

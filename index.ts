@@ -1,0 +1,12 @@
+/** What other programs use: a model to run, a pipeline to feed, an index to search. */
+export { type ErrorCode, VlmoError } from './errors.ts';
+export { type ModelFolder, openModelFolder } from './model/folder.ts';
+export { importCheckpoint } from './model/import.ts';
+export { type PreprocessMode, preprocess } from './model/preprocess/preprocess.ts';
+export { loadVlmo, type Tensor, type Vlmo } from './model/vlmo.ts';
+export { type IndexJob, type IndexSummary, indexSource } from './pipeline/index-source.ts';
+export { embedQuery } from './search/query.ts';
+export { type Hit, type SearchRequest, search } from './search/search.ts';
+export { openSource } from './sources/open-source.ts';
+export { openStore } from './store/open-store.ts';
+export { createInferencePool, createPreprocessPool } from './workers/pools.ts';
