@@ -44,7 +44,11 @@ export async function readTensor(
   if (!isContiguous(tensor)) {
     const span = tensor.shape.reduce((sum, size, axis) => sum + (size - 1) * (tensor.strides[axis] ?? 0), 1);
     if (Math.max(span, elementCount(tensor)) > MAX_SCATTERED) {
-      throw invalid(archive, `tensor "${name}" of at most ${MAX_SCATTERED} elements`, `[${tensor.shape.join(', ')}]`);
+      throw invalid(
+        archive,
+        `tensor "${name}" of at most ${MAX_SCATTERED} elements`,
+        `[${tensor.shape.join(', ')}]`,
+      );
     }
     return gather(await readElements(archive, place, type, tensor.offset, span), tensor);
   }
