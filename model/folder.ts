@@ -3,7 +3,8 @@ import { basename, join, resolve } from 'node:path';
 import { errorMessage, VlmoError } from '#errors.ts';
 import { type VlmoConfig, vlmoConfigSchema } from './config.ts';
 import { readSafetensorsHeader } from './safetensors.ts';
-import { createWeights, ITC_HEADS, type Weights } from './weights.ts';
+import { findParts, tensorShapes } from './shapes.ts';
+import { createWeights, type TensorPlace, type Weights } from './weights.ts';
 
 export const CONFIG_FILE = 'config.json';
 export const WEIGHTS_FILE = 'model.safetensors';
@@ -26,18 +27,33 @@ export async function openModelFolder(folder: string): Promise<ModelFolder> {
   const path = resolve(folder);
   const config = await readConfig(path);
   const tensors = await readSafetensorsHeader(join(path, WEIGHTS_FILE));
-  const has = (name: string): boolean => tensors.has(name);
+  const parts = findParts((name) => tensors.has(name));
+  checkTensors(path, tensors, tensorShapes(config, parts), config.dtype === 'f32' ? 'F32' : 'F16');
   return {
     path,
     name: basename(path),
     config,
     weights: createWeights(WEIGHTS_FILE, tensors),
-    heads: {
-      itc: has(`${ITC_HEADS.image}.weight`) && has(`${ITC_HEADS.text}.weight`),
-      itcVl: has('itc_vl_image_proj.fc.weight') && has('itc_vl_text_proj.fc.weight'),
-      itm: has('itm_score.fc.weight'),
-    },
+    // Matching reads the pooler's output.
+    heads: { itc: parts.itc, itcVl: parts.itcVl, itm: parts.itm && parts.pooler },
   };
+}
+
+function checkTensors(
+  path: string,
+  tensors: ReadonlyMap<string, TensorPlace>,
+  shapes: ReadonlyMap<string, readonly number[]>,
+  dtype: TensorPlace['dtype'],
+): void {
+  for (const [name, shape] of shapes) {
+    const found = tensors.get(name);
+    if (found?.dtype === dtype && found.shape.join() === shape.join()) continue;
+    const received = found ? `[${found.shape.join(', ')}] in ${found.dtype}` : 'weights without it';
+    throw new VlmoError(
+      'MODEL_INVALID',
+      `Cannot open model "${path}": expected tensor "${name}" of shape [${shape.join(', ')}] in ${dtype}, received ${received}`,
+    );
+  }
 }
 
 async function readConfig(path: string): Promise<VlmoConfig> {

@@ -16,7 +16,7 @@ export interface PreparedWeights extends MappedWeights, AsyncDisposable {}
 
 const PREFIX = 'vlmo-weights-';
 /** Elements converted at a time. */
-const CHUNK = 4 * 1024 * 1024;
+const CHUNK = 1024 * 1024;
 
 /**
  * float32 weights are mapped where they lie. float16 ones are widened once into memory (a file on /dev/shm where it
@@ -35,7 +35,12 @@ export async function prepareWeights(model: ModelFolder): Promise<PreparedWeight
     header.length,
   );
   const folder = await makeFolder(bytes);
-  await widen(join(model.path, WEIGHTS_FILE), join(folder, WEIGHTS_FILE), tensors, header);
+  await widen(join(model.path, WEIGHTS_FILE), join(folder, WEIGHTS_FILE), tensors, header).catch(
+    async (error: unknown) => {
+      await rm(folder, { recursive: true, force: true });
+      throw error;
+    },
+  );
   return {
     folder,
     weights: createWeights(WEIGHTS_FILE, places),
@@ -54,12 +59,12 @@ async function makeFolder(bytes: number): Promise<string> {
   return mkdtemp(join(parent, `${PREFIX}${process.pid}-`));
 }
 
-/** A process killed while its sessions were made leaves its file behind; the next one takes it away. */
+/** A process killed while its sessions were made leaves its file behind; the next one that may takes it away. */
 async function removeLeftovers(parent: string): Promise<void> {
   for (const name of await readdir(parent)) {
     const pid = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1];
     if (pid !== undefined && !isAlive(Number(pid)))
-      await rm(join(parent, name), { recursive: true, force: true });
+      await rm(join(parent, name), { recursive: true, force: true }).catch(() => {}); // another user's
   }
 }
 

@@ -1,5 +1,6 @@
 import { patchGrid, type VlmoConfig } from './config.ts';
 import { tableRows } from './relative-position.ts';
+import { ITC_HEADS, ITC_VL_HEADS } from './weights.ts';
 
 /** What a model has beside its sizes: which tensors come with it. */
 export interface VlmoParts {
@@ -14,6 +15,20 @@ export interface VlmoParts {
 }
 
 export type Sizes = Omit<VlmoConfig, 'model_type' | 'variant' | 'dtype' | 'weights_sha256'>;
+
+/** The parts of a model, by which of their tensors are there. */
+export function findParts(has: (name: string) => boolean): VlmoParts {
+  return {
+    patchBias: has('transformer.patch_embed.proj.bias'),
+    positionEmbedding: has('transformer.pos_embed'),
+    relativeTable: has('relative_position_bias_table'),
+    layerScale: has('transformer.blocks.0.gamma_1'),
+    pooler: has('pooler.dense.weight'),
+    itc: has(`${ITC_HEADS.image}.weight`) && has(`${ITC_HEADS.text}.weight`),
+    itcVl: has(`${ITC_VL_HEADS.image}.weight`) && has(`${ITC_VL_HEADS.text}.weight`),
+    itm: has('itm_score.fc.weight'),
+  };
+}
 
 /** Name and shape of every tensor of a model with these sizes and parts, in the order of the forward pass. */
 export function tensorShapes(sizes: Sizes, parts: VlmoParts): Map<string, readonly number[]> {

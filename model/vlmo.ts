@@ -224,6 +224,7 @@ class Sessions {
     const own = prepared ? undefined : await prepareWeights(this.#folder);
     try {
       for (const [kind, outputs] of missing) {
+        if (this.#open.has(keyOf(kind, outputs))) continue; // asked for twice
         const weights = prepared ?? (own as MappedWeights);
         const session = await createSession(kind, outputs, this.#folder.config, weights, {
           threads: this.#threads,
@@ -235,12 +236,23 @@ class Sessions {
     }
   }
 
+  /** Graphs to make along with another one: each call of open widens float16 weights into a copy of its own. */
+  #companions(): (readonly [GraphKind, readonly string[]])[] {
+    const { config, heads } = this.#folder;
+    if (config.dtype === 'f32') return [];
+    const kinds = [
+      ...(heads.itc ? (['image', 'text'] as const) : []),
+      ...(heads.itm ? (['fusion'] as const) : []),
+    ];
+    return kinds.map((kind) => [kind, [MAIN_OUTPUTS[kind]]]);
+  }
+
   async run(
     kind: GraphKind,
     outputs: readonly string[],
     feeds: Record<string, ort.Tensor>,
   ): Promise<Record<string, Tensor>> {
-    if (!this.#open.has(keyOf(kind, outputs))) await this.open([[kind, outputs]]);
+    if (!this.#open.has(keyOf(kind, outputs))) await this.open([[kind, outputs], ...this.#companions()]);
     const session = this.#open.get(keyOf(kind, outputs));
     if (!session) throw new Error(`No session for the ${kind} graph: this is a bug`);
     const results = await session.run(feedsFor(session, kind, feeds));

@@ -1,8 +1,7 @@
 import { VlmoError } from '#errors.ts';
 import { gridOfTable, TEXT_REACH } from '../relative-position.ts';
-import { type Sizes, tensorShapes, type VlmoParts } from '../shapes.ts';
+import { findParts, type Sizes, tensorShapes, type VlmoParts } from '../shapes.ts';
 import { findVariant } from '../variants.ts';
-import { ITC_HEADS, ITC_VL_HEADS } from '../weights.ts';
 
 type Shapes = ReadonlyMap<string, readonly number[]>;
 
@@ -34,16 +33,7 @@ export function inferModel(path: string, shapes: Shapes, givenHeads?: number): I
   const blocksWithVl = [...Array(layers).keys()].filter((i) =>
     shapes.has(`transformer.blocks.${i}.mlp_vl.fc1.weight`),
   );
-  const parts: VlmoParts = {
-    patchBias: shapes.has('transformer.patch_embed.proj.bias'),
-    positionEmbedding: shapes.has('transformer.pos_embed'),
-    relativeTable: shapes.has('relative_position_bias_table'),
-    layerScale: shapes.has('transformer.blocks.0.gamma_1'),
-    pooler: shapes.has('pooler.dense.weight'),
-    itc: shapes.has(`${ITC_HEADS.image}.weight`) && shapes.has(`${ITC_HEADS.text}.weight`),
-    itcVl: shapes.has(`${ITC_VL_HEADS.image}.weight`) && shapes.has(`${ITC_VL_HEADS.text}.weight`),
-    itm: shapes.has('itm_score.fc.weight'),
-  };
+  const parts = findParts((name) => shapes.has(name));
   const variant = findVariant({ hidden_size: width, num_hidden_layers: layers });
   const [gridHeight, gridWidth] = findGrid(path, shapes);
   const sizes: Sizes = {

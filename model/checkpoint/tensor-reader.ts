@@ -3,8 +3,8 @@ import { bfloatToFloat, floatToHalf, halfToFloat } from '../half.ts';
 import type { CheckpointArchive, StoragePlace } from './archive.ts';
 import type { PickledTensor } from './pickle.ts';
 
-/** Elements converted at a time: 4 MiB of float32. */
-const CHUNK = 1024 * 1024;
+/** Elements converted at a time: 1 MiB of float32. */
+const CHUNK = 256 * 1024;
 /** Most elements of a tensor that lies scattered in its storage, which is put together in memory. */
 const MAX_SCATTERED = 2 ** 28;
 
@@ -50,12 +50,15 @@ export async function readTensor(
         `[${tensor.shape.join(', ')}]`,
       );
     }
-    return gather(await readElements(archive, place, type, tensor.offset, span), tensor);
+    return gather(await readElements(archive, place, type, tensor.offset, new Float32Array(span)), tensor);
   }
-  return readElements(archive, place, type, tensor.offset, elementCount(tensor));
+  return readElements(archive, place, type, tensor.offset, new Float32Array(elementCount(tensor)));
 }
 
-/** The tensor's bytes in the target's format, a few MiB at a time, so that no weight of any size fills the heap. */
+/**
+ * The tensor's bytes in the target's format, a few MiB at a time, so that no weight of any size fills the memory. Each
+ * piece is overwritten by the next one.
+ */
 export async function* streamTensor(
   archive: CheckpointArchive,
   name: string,
@@ -68,24 +71,25 @@ export async function* streamTensor(
     yield encodeFloats(await readTensor(archive, name, tensor), dtype);
     return;
   }
+  const raw = new Uint8Array(Math.min(CHUNK, total) * STORAGES[type].bytes);
+  const values = new Float32Array(Math.min(CHUNK, total));
+  const half = new Uint16Array(dtype === 'F16' ? values.length : 0);
   for (let first = 0; first < total; first += CHUNK) {
-    const values = await readElements(
-      archive,
-      place,
-      type,
-      tensor.offset + first,
-      Math.min(CHUNK, total - first),
-    );
-    yield encodeFloats(values, dtype);
+    const piece = values.subarray(0, Math.min(CHUNK, total - first));
+    await readElements(archive, place, type, tensor.offset + first, piece, raw);
+    yield encodeFloats(piece, dtype, half);
   }
 }
 
-/** float32 values as the bytes of a safetensors file. */
-export function encodeFloats(values: Float32Array, dtype: 'F32' | 'F16'): Uint8Array {
+/** float32 values as the bytes of a safetensors file; float16 ones lie in `half`. */
+export function encodeFloats(
+  values: Float32Array,
+  dtype: 'F32' | 'F16',
+  half = new Uint16Array(values.length),
+): Uint8Array {
   if (dtype === 'F32') return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-  const half = new Uint16Array(values.length);
   floatToHalf(values, half);
-  return new Uint8Array(half.buffer);
+  return new Uint8Array(half.buffer, 0, 2 * values.length);
 }
 
 function locate(
@@ -109,12 +113,12 @@ async function readElements(
   place: StoragePlace,
   type: FloatStorage,
   first: number,
-  count: number,
+  values: Float32Array,
+  scratch?: Uint8Array,
 ): Promise<Float32Array> {
   const { bytes, decode } = STORAGES[type];
-  const raw = new Uint8Array(count * bytes);
-  await archive.read(raw, place.offset + first * bytes);
-  const values = new Float32Array(count);
+  const raw = scratch ?? new Uint8Array(values.length * bytes);
+  await archive.read(raw.subarray(0, values.length * bytes), place.offset + first * bytes);
   decode(raw, values);
   return values;
 }
