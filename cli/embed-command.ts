@@ -1,9 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 import { INDEX_OPTIONS } from '#config/options.ts';
-import { errorMessage, toErrorData, VlmoError } from '#errors.ts';
+import { type ErrorCode, VlmoError } from '#errors.ts';
+import { pictureError } from '#model/preprocess/picture-error.ts';
 import { PREPROCESS_MODES, type PreprocessMode, preprocess } from '#model/preprocess/preprocess.ts';
 import { loadVlmo, type Tensor, type Vlmo } from '#model/vlmo.ts';
+import { readPicture } from '#workers/read-picture.ts';
 import { EXIT_DONE, EXIT_ITEMS_FAILED } from './exit-codes.ts';
 import { note, printJson } from './output.ts';
 import { resolveModel } from './resolve-model.ts';
@@ -91,23 +92,22 @@ async function forEach<T>(inputs: readonly T[], work: (input: T) => Promise<void
   }
 }
 
-const ITEM_ERRORS: ReadonlySet<string> = new Set(['ITEM_NOT_FOUND', 'IMAGE_INVALID', 'IMAGE_TOO_LARGE']);
+const ITEM_ERRORS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'ITEM_NOT_FOUND',
+  'ITEM_UNREADABLE',
+  'URL_UNSUPPORTED',
+  'IMAGE_INVALID',
+  'IMAGE_TOO_LARGE',
+]);
 
 async function readPixels({ config }: Vlmo, path: string, mode: PreprocessMode): Promise<Tensor> {
-  const bytes = await readFile(path).catch((error: unknown) => {
-    throw new VlmoError(
-      'ITEM_NOT_FOUND',
-      `Cannot read image "${path}": expected a picture file, received ${errorMessage(error)}`,
-      { cause: error },
-    );
-  });
+  const bytes = readPicture(path, INDEX_OPTIONS.maxImageBytes.default);
   const dims = [1, config.num_channels, ...config.image_size];
   const data = new Float32Array(dims.reduce((product, size) => product * size, 1));
   try {
     await preprocess(bytes, config, mode, { maxPixels: INDEX_OPTIONS.maxPixels.default }, data);
   } catch (error) {
-    const { code, message } = toErrorData(error, 'IMAGE_INVALID');
-    throw new VlmoError(code, message.replace('image:', `image "${path}":`), { cause: error });
+    throw pictureError(error, path);
   }
   return { data, dims };
 }

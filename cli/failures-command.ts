@@ -19,20 +19,17 @@ export function failuresCommand(): Command {
     .action(async ({ index, collection, json }: FailuresFlags) => {
       await using store = await openStore(index, { create: false });
       let count = 0;
-      for await (const { failedAt, sha256, ...failure } of store.failures.scan(collection)) {
+      for await (const { id, uri, code, message, attempts } of store.failures.scan(collection)) {
         count += 1;
-        if (json) printJson({ ...failure, sha256, failed_at: failedAt });
-        else
-          print(
-            `${printable(failure.id)}\n  ${printable(failure.message)}\n  ${failure.code}, ${attempts(failure.attempts)}`,
-          );
+        if (json) printJson({ id, uri, code, message, attempts });
+        else print(`${printable(id)}\n  ${printable(message)}\n  ${code}, ${tried(attempts)}`);
       }
       if (!json) note(summary(count));
       process.exitCode = EXIT_DONE;
     });
 }
 
-function attempts(count: number): string {
+function tried(count: number): string {
   return count === 1 ? 'tried once' : `tried ${count} times`;
 }
 

@@ -1,11 +1,11 @@
-import { readFile, stat } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 import { INDEX_OPTIONS } from '#config/options.ts';
-import { errorMessage, VlmoError } from '#errors.ts';
+import { VlmoError } from '#errors.ts';
 import { embedQuery, type Query } from '#search/query.ts';
 import { type Hit, type SearchTarget, search } from '#search/search.ts';
 import type { GenerationTables, Store } from '#store/contract.ts';
 import { openStore } from '#store/open-store.ts';
+import { readPicture } from '#workers/read-picture.ts';
 import { note, print, printJson, table } from './output.ts';
 import { finiteNumber, positiveInteger } from './parse-arguments.ts';
 import { resolveModel } from './resolve-model.ts';
@@ -42,7 +42,7 @@ export function searchCommand(): Command {
 }
 
 async function runSearch(text: string | undefined, flags: SearchFlags): Promise<void> {
-  const { query, shown } = await readQuery(text, flags);
+  const { query, shown } = readQuery(text, flags);
   await using store = await openStore(flags.index, { create: false });
   const tables = await activeTables(store, flags.collection);
   const modelPath = flags.model === undefined ? undefined : resolveModel(flags.model);
@@ -53,10 +53,7 @@ async function runSearch(text: string | undefined, flags: SearchFlags): Promise<
   else printHits(hits, await describeEmpty(tables, flags.in));
 }
 
-async function readQuery(
-  text: string | undefined,
-  { image, id }: SearchFlags,
-): Promise<{ query: Query; shown: string }> {
+function readQuery(text: string | undefined, { image, id }: SearchFlags): { query: Query; shown: string } {
   const given = [text, image, id].filter((value) => value !== undefined);
   if (given.length !== 1 || given[0]?.trim() === '') {
     throw new VlmoError(
@@ -64,25 +61,12 @@ async function readQuery(
       `Cannot search: expected one of a text, --image FILE and --id ID, received ${given.length === 1 ? 'an empty one' : given.length}`,
     );
   }
-  if (image !== undefined)
-    return { query: { kind: 'image', bytes: await readQueryPicture(image) }, shown: image };
+  if (image !== undefined) {
+    const bytes = readPicture(image, INDEX_OPTIONS.maxImageBytes.default);
+    return { query: { kind: 'image', bytes, name: image }, shown: image };
+  }
   if (id !== undefined) return { query: { kind: 'id', id }, shown: id };
   return { query: { kind: 'text', text: text ?? '' }, shown: text ?? '' };
-}
-
-async function readQueryPicture(path: string): Promise<Uint8Array> {
-  try {
-    const { size } = await stat(path);
-    const limit = INDEX_OPTIONS.maxImageBytes.default;
-    if (size > limit) throw new Error(`it has ${size} bytes, more than ${limit}`);
-    return await readFile(path);
-  } catch (error) {
-    throw new VlmoError(
-      'ITEM_NOT_FOUND',
-      `Cannot read image "${path}": expected a picture file, received ${errorMessage(error)}`,
-      { cause: error },
-    );
-  }
 }
 
 async function activeTables(store: Store, collection: string): Promise<GenerationTables> {

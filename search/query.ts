@@ -1,14 +1,16 @@
 import { VlmoError } from '#errors.ts';
 import { fingerprint } from '#model/fingerprint.ts';
 import { type ModelFolder, openModelFolder } from '#model/folder.ts';
+import { pictureError } from '#model/preprocess/picture-error.ts';
 import { PREPROCESS_MODES, type PreprocessMode, preprocess } from '#model/preprocess/preprocess.ts';
-import { loadVlmo } from '#model/vlmo.ts';
+import { loadVlmo, type Tensor } from '#model/vlmo.ts';
 import type { GenerationRecord, GenerationTables } from '#store/contract.ts';
 
 /** What to search by. */
 export type Query =
   | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'image'; readonly bytes: Uint8Array }
+  /** The bytes of a picture file, and its name for messages. */
+  | { readonly kind: 'image'; readonly bytes: Uint8Array; readonly name?: string }
   | { readonly kind: 'id'; readonly id: string };
 
 export interface QueryOptions {
@@ -33,16 +35,23 @@ export async function embedQuery(
   const model = await openGenerationModel(tables.record, options.modelPath ?? tables.record.modelPath);
   await using vlmo = await loadVlmo(model, { graphs: [query.kind] });
   if (query.kind === 'text') return (await vlmo.embedTexts([query.text])).data;
-  const { num_channels: channels, image_size: size } = model.config;
-  const data = new Float32Array(channels * size[0] * size[1]);
-  await preprocess(
-    query.bytes,
-    model.config,
-    preprocessMode(tables.record),
-    { maxPixels: options.maxPixels },
-    data,
-  );
-  return (await vlmo.embedImages({ data, dims: [1, channels, ...size] })).data;
+  return (await vlmo.embedImages(await queryPixels(model, tables.record, query, options))).data;
+}
+
+async function queryPixels(
+  { config }: ModelFolder,
+  record: GenerationRecord,
+  { bytes, name }: Extract<Query, { kind: 'image' }>,
+  limits: QueryOptions,
+): Promise<Tensor> {
+  const dims = [1, config.num_channels, ...config.image_size];
+  const data = new Float32Array(dims.reduce((product, size) => product * size, 1));
+  try {
+    await preprocess(bytes, config, preprocessMode(record), limits, data);
+  } catch (error) {
+    throw name === undefined ? error : pictureError(error, name);
+  }
+  return { data, dims };
 }
 
 /** Opens a model folder and proves that it made this generation. */

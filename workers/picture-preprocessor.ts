@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { toErrorData } from '#errors.ts';
+import { pictureError } from '#model/preprocess/picture-error.ts';
 import { preprocess } from '#model/preprocess/preprocess.ts';
 import type { PictureOutcome, PictureTask, PreprocessSetup, PreprocessTask } from './protocol.ts';
 import { readPicture } from './read-picture.ts';
@@ -51,7 +52,6 @@ async function handle(
     const info = await preprocess(bytes, setup.spec, setup.mode, setup, values);
     return { kind: 'ready', slot: takeSlot(values), ...info, bytes: bytes.length, sha256 };
   } catch (error) {
-    const { code, message } = toErrorData(error, 'IMAGE_INVALID');
-    return { kind: 'failed', error: { code, message: message.replace('image:', `image "${uri}":`) }, sha256 };
+    return { kind: 'failed', error: toErrorData(pictureError(error, uri), 'IMAGE_INVALID'), sha256 };
   }
 }

@@ -1,6 +1,8 @@
 import sharp, { type Sharp, type SharpOptions } from 'sharp';
 import { errorMessage, VlmoError } from '#errors.ts';
-import type { Pixels } from './bicubic.ts';
+import { type Pixels, resizeBicubic } from './bicubic.ts';
+import { cmykToRgb } from './cmyk.ts';
+import { foreignFormat } from './foreign-format.ts';
 
 // One picture is one libvips thread: the pool's workers are the parallelism. Nothing is ever decoded twice.
 sharp.concurrency(1);
@@ -28,11 +30,13 @@ const TIMEOUT_SECONDS = 60;
 /** Vector drawings have no pixels of their own: they are drawn at the size the model wants, from this density up. */
 const SVG_DENSITY = 72;
 const MAX_SVG_DENSITY = 2400;
+/** The longest side that libvips draws. */
+const MAX_SVG_SIDE = 32_767;
 const FORMATS = 'a JPEG, PNG, WebP, GIF, TIFF, AVIF or SVG picture';
 
 /**
  * Decodes a picture whole, in its stored sample values, as the model was trained: first frame, alpha on white, turned
- * by EXIF, colour profiles ignored (CMYK apart, which means nothing without one). [h, w, C].
+ * by EXIF, colour profiles ignored, CMYK to RGB by Pillow's rule. [h, w, C].
  */
 export async function decodeWhole(
   bytes: Uint8Array,
@@ -42,12 +46,13 @@ export async function decodeWhole(
 ): Promise<Picture> {
   return named(bytes, async () => {
     const { info, space } = await readInfo(bytes, limits);
-    const image = open(bytes, limits, { ignoreIcc: space !== 'cmyk', ...svgDensity(info, target) });
+    const image = open(bytes, limits, { ignoreIcc: true, ...svgDensity(info, limits, target) });
+    if (space === 'cmyk' && channels === 3) return { ...cmykToRgb(await toInks(image)), info };
     return { ...(await toPixels(image, channels)), info };
   });
 }
 
-/** Decodes and resizes in one go: JPEGs are shrunk inside the decoder, colours managed. [height, width, C]. */
+/** Decodes and shrinks in one go: JPEGs inside the decoder, colours managed. [height, width, C]. */
 export async function decodeResized(
   bytes: Uint8Array,
   channels: number,
@@ -56,7 +61,10 @@ export async function decodeResized(
 ): Promise<Picture> {
   return named(bytes, async () => {
     const { info } = await readInfo(bytes, limits);
-    const image = open(bytes, limits, svgDensity(info, target));
+    const image = open(bytes, limits, svgDensity(info, limits, target));
+    // libvips enlarges half a pixel off, and would draw a long and thin SVG larger than it can.
+    if (info.width < target[1] || info.height < target[0] || info.format === 'svg')
+      return { ...resizeBicubic(await toPixels(image, channels), target[1], target[0]), info };
     image.resize({ height: target[0], width: target[1], fit: 'fill', kernel: 'cubic' });
     return { ...(await toPixels(image, channels)), info };
   });
@@ -71,7 +79,6 @@ async function readInfo(
   bytes: Uint8Array,
   { maxPixels }: DecodeLimits,
 ): Promise<{ info: PictureInfo; space: string | undefined }> {
-  if (bytes.length === 0) throw new Error('it is empty');
   const { width, height, format, space, autoOrient } = await sharp(bytes, {
     limitInputPixels: false,
   }).metadata();
@@ -84,21 +91,32 @@ async function readInfo(
   return { info: { width: autoOrient.width, height: autoOrient.height, format }, space };
 }
 
+/** So dense that the drawing is at least as large as the target, as far as limits and libvips allow. */
 function svgDensity(
   { format, width, height }: PictureInfo,
+  { maxPixels }: DecodeLimits,
   [targetHeight, targetWidth]: readonly [number, number],
 ): SharpOptions {
   if (format !== 'svg') return {};
-  const scale = Math.max(targetHeight / height, targetWidth / width, 1);
-  return { density: Math.min(MAX_SVG_DENSITY, Math.ceil(SVG_DENSITY * scale)) };
+  const wanted = Math.max(targetHeight / height, targetWidth / width, 1);
+  const most = Math.min(MAX_SVG_SIDE / Math.max(width, height), Math.sqrt(maxPixels / (width * height)));
+  // A whole number, rounded up where that cannot pass the limit.
+  const density = wanted < most ? Math.ceil(SVG_DENSITY * wanted) : Math.floor(SVG_DENSITY * most);
+  return { density: Math.max(1, Math.min(MAX_SVG_DENSITY, density)) };
 }
 
-async function toPixels(image: Sharp, channels: number): Promise<Pixels> {
-  const { data, info } = await image
-    .flatten({ background: '#ffffff' })
-    .toColourspace(channels === 1 ? 'b-w' : 'srgb')
-    .raw()
-    .toBuffer({ resolveWithObject: true });
+function toPixels(image: Sharp, channels: number): Promise<Pixels> {
+  const flat = image.flatten({ background: '#ffffff' });
+  return toSamples(flat.toColourspace(channels === 1 ? 'b-w' : 'srgb'), channels);
+}
+
+/** Both: otherwise sharp goes through sRGB and back. */
+function toInks(image: Sharp): Promise<Pixels> {
+  return toSamples(image.pipelineColourspace('cmyk').toColourspace('cmyk'), 4);
+}
+
+async function toSamples(image: Sharp, channels: number): Promise<Pixels> {
+  const { data, info } = await image.raw().toBuffer({ resolveWithObject: true });
   if (info.channels !== channels)
     throw new Error(`it decodes to ${info.channels} channels where the model wants ${channels}`);
   return { data, width: info.width, height: info.height, channels };
@@ -110,11 +128,19 @@ async function named(bytes: Uint8Array, decode: () => Promise<Picture>): Promise
     return await decode();
   } catch (error) {
     if (error instanceof VlmoError) throw error;
-    const reason = errorMessage(error).trim().split('\n')[0] ?? '';
     throw new VlmoError(
       'IMAGE_INVALID',
-      `Cannot decode image: expected ${FORMATS}, received ${bytes.length} bytes that are not one or are damaged (${reason})`,
+      `Cannot decode image: expected ${FORMATS}, received ${describe(bytes, error)}`,
       { cause: error },
     );
   }
+}
+
+function describe(bytes: Uint8Array, error: unknown): string {
+  if (bytes.length === 0) return '0 bytes';
+  const foreign = foreignFormat(bytes);
+  if (foreign !== undefined) return `${foreign}; convert it first`;
+  const reason = errorMessage(error).trim().split('\n')[0] ?? '';
+  if (/unsupported image format/.test(reason)) return `${bytes.length} bytes of something else`;
+  return `${bytes.length} bytes that are damaged or cut short (${reason})`;
 }

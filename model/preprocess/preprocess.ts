@@ -4,7 +4,7 @@ import { type DecodeLimits, decodeResized, decodeWhole, type PictureInfo } from 
 
 /**
  * From the bytes of a picture file to what PatchEmbed reads. The modes differ in the resize: `reference` is Pillow's
- * bicubic on the whole picture, bit for bit; `fast` lets the decoder and libvips shrink what is at least twice too large.
+ * bicubic on the whole picture, bit for bit; `fast` lets the decoder and libvips shrink what is too large.
  */
 export const PREPROCESS_MODES = ['reference', 'fast'] as const;
 export type PreprocessMode = (typeof PREPROCESS_MODES)[number];
