@@ -1,14 +1,27 @@
 import { join } from 'node:path';
+import { errorMessage, toErrorData, VlmoError } from '#errors.ts';
 import { openModelFolder, WEIGHTS_FILE } from '#model/folder.ts';
 import { readSafetensorsHeader } from '#model/safetensors.ts';
 import { loadVlmo } from '#model/vlmo.ts';
 import { createWeights } from '#model/weights.ts';
 import type { InferenceResult, InferenceSetup, InferenceTask } from './protocol.ts';
 
-/** What a thread of the inference pool does: pictures or texts to vectors, on sessions of its own. */
+/**
+ * What a thread of the inference pool does: pictures or texts to vectors, on sessions of its own. It never rejects:
+ * a thread that fails to load would end the whole process, and structuredClone drops an error's code.
+ */
 export async function createEmbedder(
   setup: InferenceSetup,
 ): Promise<(task: InferenceTask) => Promise<InferenceResult>> {
+  try {
+    const embed = await load(setup);
+    return (task) => embed(task).then((vectors) => ({ kind: 'vectors', vectors }), failed);
+  } catch (error) {
+    return async () => failed(error);
+  }
+}
+
+async function load(setup: InferenceSetup): Promise<(task: InferenceTask) => Promise<Float32Array>> {
   const folder = await openModelFolder(setup.modelPath);
   const tensors = await readSafetensorsHeader(join(setup.weightsFolder, WEIGHTS_FILE));
   const weights = { folder: setup.weightsFolder, weights: createWeights(WEIGHTS_FILE, tensors) };
@@ -24,4 +37,10 @@ export async function createEmbedder(
     );
     return (await vlmo.embedImages({ data, dims })).data;
   };
+}
+
+function failed(error: unknown): InferenceResult {
+  if (error instanceof VlmoError) return { kind: 'failed', error: toErrorData(error, error.code) };
+  const message = `Cannot run the model: expected vectors, received an error (${errorMessage(error)})`;
+  return { kind: 'failed', error: { code: 'INFERENCE_FAILED', message } };
 }

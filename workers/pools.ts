@@ -1,4 +1,5 @@
 import { Piscina } from 'piscina';
+import { errorMessage, VlmoError } from '#errors.ts';
 import type { ModelFolder } from '#model/folder.ts';
 import { prepareWeights } from '#model/prepare-weights.ts';
 import type {
@@ -18,8 +19,8 @@ export interface PreprocessPool extends AsyncDisposable {
 
 export interface InferencePool extends AsyncDisposable {
   readonly threads: number;
-  /** Vectors of unit length [count, D]. */
-  run(task: InferenceTask): Promise<InferenceResult>;
+  /** Vectors of unit length [count, D]. Throws what running the model throws; WORKER_CRASHED where a thread died. */
+  run(task: InferenceTask): Promise<Float32Array>;
 }
 
 export function createPreprocessPool(setup: PreprocessSetup, threads: number): PreprocessPool {
@@ -38,7 +39,7 @@ export interface InferencePoolOptions {
   readonly threadsPerWorker: number;
 }
 
-/** Starts the pool and proves that it can run. Throws what loading the model throws. */
+/** Starts the pool and proves that every thread can run. Throws what loading the model throws. */
 export async function createInferencePool(
   model: ModelFolder,
   options: InferencePoolOptions,
@@ -55,20 +56,36 @@ export async function createInferencePool(
     await prepared[Symbol.asyncDispose]();
   };
   try {
-    await pool.run({ kind: 'texts', texts: [''] } satisfies InferenceTask);
+    // As many tasks as idle threads: one goes to each.
+    const proofs = Array.from({ length: options.workers }, () => embed(pool, { kind: 'texts', texts: [''] }));
+    await Promise.all(proofs);
   } catch (error) {
     await close();
     throw error;
   }
   return {
     threads: options.workers,
-    run: (task) => pool.run(task) as Promise<InferenceResult>,
+    run: (task) => embed(pool, task),
     [Symbol.asyncDispose]: close,
   };
 }
 
+async function embed(pool: Piscina, task: InferenceTask): Promise<Float32Array> {
+  const result = await pool.run(task).then(
+    (value) => value as InferenceResult,
+    (error: unknown) => {
+      const received = `the end of its thread (${errorMessage(error)})`;
+      throw new VlmoError('WORKER_CRASHED', `Cannot run the model: expected vectors, received ${received}`, {
+        cause: error,
+      });
+    },
+  );
+  if (result.kind === 'failed') throw new VlmoError(result.error.code, result.error.message);
+  return result.vectors;
+}
+
 function createPool(entry: string, workerData: unknown, threads: number): Piscina {
-  return new Piscina({
+  const pool = new Piscina({
     filename: import.meta.resolve(entry),
     workerData,
     minThreads: threads,
@@ -77,4 +94,7 @@ function createPool(entry: string, workerData: unknown, threads: number): Piscin
     idleTimeout: Number.POSITIVE_INFINITY,
     recordTiming: false,
   });
+  // An idle thread that dies takes no task with it, and Piscina starts another. Unheard, the event would end the process.
+  pool.on('error', () => {});
+  return pool;
 }

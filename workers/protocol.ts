@@ -56,5 +56,7 @@ export type InferenceTask =
   | { readonly kind: 'images'; readonly pixels: SharedArrayBuffer; readonly count: number }
   | { readonly kind: 'texts'; readonly texts: readonly string[] };
 
-/** Vectors of unit length, [count, D]. */
-export type InferenceResult = Float32Array;
+/** Vectors of unit length, [count, D], or why there are none. */
+export type InferenceResult =
+  | { readonly kind: 'vectors'; readonly vectors: Float32Array }
+  | { readonly kind: 'failed'; readonly error: ErrorData };

@@ -16,6 +16,6 @@ const SIGNATURES: readonly (readonly [signature: string, name: string])[] = [
 export function foreignFormat(bytes: Uint8Array): string | undefined {
   const head = String.fromCharCode(...bytes.subarray(0, 16));
   const matches = (signature: string): boolean =>
-    [...signature].every((char, i) => char === '?' || char === head[i]);
+    Array.from(signature).every((char, i) => char === '?' || char === head[i]);
   return SIGNATURES.find(([signature]) => matches(signature))?.[1];
 }

@@ -39,7 +39,7 @@ describe('preprocess: SVG', () => {
     });
 
     test(`${mode}: a file that it refers to is not read`, async () => {
-      const href = pathToFileURL(fixture('pictures/drawing.png'));
+      const href = pathToFileURL(fixture('pictures/drawing.png')).href;
       for (const name of ['href', 'xlink:href']) {
         const image = `<image ${name}="${href}" width="64" height="64"/>`;
         const seen = await see(svg('width="64" height="64"', image), { ...ROOM, mode });
@@ -64,8 +64,8 @@ describe('preprocess: SVG', () => {
     });
 
     test(`${mode}: entities that grow to a billion letters are refused`, async () => {
-      const entities = [...'bcdefghij'].map((name, i) => {
-        const before = 'abcdefghi'[i];
+      const entities = Array.from('bcdefghij').map((name, i) => {
+        const before = 'abcdefghi'.charAt(i);
         return `<!ENTITY ${name} "${`&${before};`.repeat(10)}">`;
       });
       const head = `<!DOCTYPE svg [<!ENTITY a "aaaaaaaaaa">${entities.join('')}]>`;
@@ -74,7 +74,7 @@ describe('preprocess: SVG', () => {
     });
 
     test(`${mode}: an entity that names a file is refused`, async () => {
-      const head = `<!DOCTYPE svg [<!ENTITY x SYSTEM "${pathToFileURL(fixture('files.ts'))}">]>`;
+      const head = `<!DOCTYPE svg [<!ENTITY x SYSTEM "${pathToFileURL(fixture('files.ts')).href}">]>`;
       const reader = svg('width="64" height="64"', '<text y="20">&x;</text>', head);
       await assert.rejects(see(reader, { ...ROOM, mode }), vlmoError('IMAGE_INVALID'));
     });
