@@ -1,5 +1,5 @@
 import type { ItemKind } from '#store/contract.ts';
-import { type MetaType, metaFieldSql, metaPresentSql } from '#store/meta-fields.ts';
+import { type MetaType, metaFieldSql, metaPresenceSql } from '#store/meta-fields.ts';
 import { sqlText } from '#store/sql.ts';
 import { toStoredText } from '#store/stored-text.ts';
 
@@ -16,14 +16,15 @@ export interface FilterOperand {
   sql(type: MetaType): string;
   /** A value as SQL; undefined where it has the type but cannot be read (a time). */
   literal(value: FilterValue): string | undefined;
-  isNull(): string;
+  /** SQL values that are all NULL where it is absent. */
+  readonly presence: readonly string[];
 }
 
 export type ColumnType = 'text' | 'number' | 'time';
 
 /** The operand of a column; undefined where items of this kind have none of this name. */
 export function columnOperand(kind: ItemKind, name: string): FilterOperand | undefined {
-  const type = COLUMNS[kind][name];
+  const type = columns(kind).get(name);
   if (type === undefined) return undefined;
   return {
     name,
@@ -34,13 +35,13 @@ export function columnOperand(kind: ItemKind, name: string): FilterOperand | und
       if (type === 'time') return timeLiteral(String(value));
       return typeof value === 'string' ? sqlText(toStoredText(value)) : valueLiteral(value);
     },
-    isNull: () => `${name} IS NULL`,
+    presence: [name],
   };
 }
 
 /** The columns that can be filtered by. */
 export function columnNames(kind: ItemKind): string[] {
-  return Object.keys(COLUMNS[kind]);
+  return [...columns(kind).keys()];
 }
 
 /** The operand of a field of `meta`: the value it is compared with says what it has to be. */
@@ -50,23 +51,31 @@ export function metaOperand(name: string, path: readonly string[]): FilterOperan
     type: undefined,
     sql: (type) => metaFieldSql(path, type),
     literal: valueLiteral,
-    isNull: () => `NOT ${metaPresentSql(path)}`,
+    presence: metaPresenceSql(path),
   };
 }
 
-const SHARED = { id: 'text', uri: 'text', indexed_at: 'time', run: 'text' } as const;
-const COLUMNS: Readonly<Record<ItemKind, Readonly<Record<string, ColumnType>>>> = {
-  image: {
-    __proto__: null,
-    ...SHARED,
-    width: 'number',
-    height: 'number',
-    bytes: 'number',
-    sha256: 'text',
-    format: 'text',
-  },
-  caption: { __proto__: null, ...SHARED, image_id: 'text', caption: 'text' },
-} as never;
+type Columns = ReadonlyMap<string, ColumnType>;
+
+const SHARED: readonly [string, ColumnType][] = [
+  ['id', 'text'],
+  ['uri', 'text'],
+  ['indexed_at', 'time'],
+  ['run', 'text'],
+];
+const IMAGE_COLUMNS: Columns = new Map([
+  ...SHARED,
+  ['width', 'number'],
+  ['height', 'number'],
+  ['bytes', 'number'],
+  ['sha256', 'text'],
+  ['format', 'text'],
+]);
+const CAPTION_COLUMNS: Columns = new Map([...SHARED, ['image_id', 'text'], ['caption', 'text']]);
+
+function columns(kind: ItemKind): Columns {
+  return kind === 'image' ? IMAGE_COLUMNS : CAPTION_COLUMNS;
+}
 
 function valueLiteral(value: FilterValue): string {
   if (typeof value === 'string') return sqlText(value.toWellFormed());

@@ -58,32 +58,49 @@ export interface VectorBatch<Row> {
 /** A row found by `nearest`. */
 export interface Neighbour<Row> {
   readonly row: Row;
-  /** Cosine of the query and the stored vector. */
+  /**
+   * Cosine of the query and the stored vector: the product of both in float64. What is stored is rounded to
+   * float16, so it may exceed 1 by some 1e-4.
+   */
   readonly score: number;
 }
 
 export interface NearestOptions {
   /** How many rows at most. */
   readonly k: number;
-  /** A filter in the store's own SQL, applied before scoring, so that k rows come back whenever k match. */
+  /**
+   * A filter in the store's own SQL (from `compileFilter`, never a user's text), applied before scoring, so that
+   * k rows come back whenever k match.
+   */
   readonly where?: string | undefined;
 }
 
-/** One table of vectors: the pictures or the captions of a generation. Writes are upserts by id. */
+/**
+ * One table of vectors: the pictures or the captions of a generation. Writes are upserts by id, and happen one
+ * after the other, in the order of the calls. An id may be any text. Every read sees all earlier commits, those of
+ * other processes too. Reads throw STORE_READ_FAILED, writes STORE_WRITE_FAILED.
+ */
 export interface VectorTable<Row extends { readonly id: string }> {
   /** The stored rows with these ids (no vectors); ids that are not stored are left out. */
   find(ids: readonly string[]): Promise<Map<string, Row>>;
   /** The stored vector of one id, as float32 values [dimensions]. */
   vector(id: string): Promise<Float32Array | undefined>;
-  /** Writes rows in one commit; ids inside one batch are distinct. */
+  /**
+   * Writes rows in one commit; ids inside one batch are distinct. Now and then a call takes longer, because it
+   * optimises the table. Throws STORE_ROW_INVALID where `meta` is not JSON; nothing of the batch is written then.
+   */
   upsert(batch: VectorBatch<Row>): Promise<void>;
+  /** Ids that are not stored are passed over; beyond 4,096 ids it takes several commits. */
   delete(ids: readonly string[]): Promise<void>;
   count(where?: string): Promise<number>;
   /** The k rows of largest cosine, exact, best first, ties by id. The query has unit length [dimensions]. */
   nearest(query: Float32Array, options: NearestOptions): Promise<Neighbour<Row>[]>;
   /** All rows in the store's order, in bounded batches. */
   scan(where?: string): AsyncIterable<Row>;
-  /** Merges small fragments, drops old versions, and brings the index on `id` up to date. */
+  /**
+   * Merges small fragments, drops versions older than ten minutes, and brings the index on `id` up to date. For
+   * the end of a run: during it, `upsert` does this when it pays.
+   */
   optimize(): Promise<void>;
 }
 
@@ -112,10 +129,12 @@ export interface FailureRecord {
 /** Failures of all collections; a failure is known by collection, kind and id. */
 export interface FailureTable {
   find(collection: string, ids: readonly string[]): Promise<FailureRecord[]>;
+  /** Writes records in one commit; collection, kind and id together are distinct inside one batch. */
   upsert(records: readonly FailureRecord[]): Promise<void>;
+  /** In one commit. */
   delete(keys: readonly Pick<FailureRecord, 'collection' | 'kind' | 'id'>[]): Promise<void>;
   count(collection?: string): Promise<number>;
-  /** Failures by collection, kind and id, streamed. */
+  /** Failures in the store's order (sorting them would take memory that grows with their number). */
   scan(collection?: string): AsyncIterable<FailureRecord>;
   optimize(): Promise<void>;
 }
@@ -157,11 +176,12 @@ export interface Store extends AsyncDisposable {
   collections(): Promise<string[]>;
   /** Finds or makes the generation with this fingerprint; the first one of a collection becomes active at once. */
   openGeneration(spec: GenerationSpec): Promise<GenerationTables>;
-  /** The tables of a generation known to the store. */
+  /** The tables of a generation known to the store; makes nothing. */
   tables(record: GenerationRecord): Promise<GenerationTables>;
   /** Makes this generation the one that serves its collection: one commit, no moment without. */
   activate(record: GenerationRecord): Promise<void>;
   readonly failures: FailureTable;
   readonly runs: RunTable;
+  /** Waits for writes under way; nothing that came from the store works afterwards. */
   close(): Promise<void>;
 }

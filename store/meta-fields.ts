@@ -21,11 +21,10 @@ export function metaFieldSql(path: readonly string[], type: MetaType): string {
   return `${read}(${META_FIELDS}, ${sqlText(key + pointer(path))})`;
 }
 
-/** The SQL condition that a field of `meta` is there and not null, whatever its type. */
-export function metaPresentSql(path: readonly string[]): string {
+/** SQL values of which one is not NULL where a field of `meta` is there and not null, whatever its type. */
+export function metaPresenceSql(path: readonly string[]): string[] {
   const keys = [...Object.values(TYPES).map((type) => type.key), CONTAINER];
-  const tests = keys.map((key) => `json_get(${META_FIELDS}, ${sqlText(key + pointer(path))}) IS NOT NULL`);
-  return `(${tests.join(' OR ')})`;
+  return keys.map((key) => `json_get(${META_FIELDS}, ${sqlText(key + pointer(path))})`);
 }
 
 /** `meta` as JSON; throws STORE_ROW_INVALID where it has none (a bigint, a cycle, thousands of levels). */

@@ -1,4 +1,4 @@
-import { type Connection, connect } from '@lancedb/lancedb';
+import { type Connection, connect, Session } from '@lancedb/lancedb';
 import { VlmoError } from '#errors.ts';
 import { attemptRead } from './attempt.ts';
 import { openCaptionTable } from './caption-table.ts';
@@ -80,10 +80,15 @@ interface OpenGeneration extends GenerationTables {
   close(): Promise<void>;
 }
 
+// Lance's own limits are 6 GB and 1 GB, which a long run of writes does fill.
+const INDEX_CACHE_BYTES = BigInt(256 * 2 ** 20);
+const METADATA_CACHE_BYTES = BigInt(64 * 2 ** 20);
+
 async function openConnection(folder: IndexFolder, create: boolean): Promise<Connection> {
   return attemptRead(`index "${folder.path}"`, async () => {
     // 0: look for a newer version before each read, so that a server sees what an indexing process commits.
-    const connection = await connect(folder.lancePath, { readConsistencyInterval: 0 });
+    const session = new Session(INDEX_CACHE_BYTES, METADATA_CACHE_BYTES);
+    const connection = await connect(folder.lancePath, { readConsistencyInterval: 0, session });
     if (create || (await connection.tableNames({ limit: 1_000_000 })).includes('runs')) return connection;
     throw notFound(folder.path);
   });
