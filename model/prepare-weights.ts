@@ -1,6 +1,7 @@
 import { mkdtemp, open, readdir, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { VlmoError } from '#errors.ts';
 import { type ModelFolder, WEIGHTS_FILE } from './folder.ts';
 import { halfToFloat } from './half.ts';
 import { layOutSafetensors } from './safetensors.ts';
@@ -86,13 +87,25 @@ async function widen(
   await using source = await open(from);
   await using target = await open(to, 'wx');
   await target.writeFile(header);
+  const halves = new Uint16Array(CHUNK);
+  const values = new Float32Array(CHUNK);
   for (const { offset, length } of tensors.values()) {
     for (let done = 0; done < length; done += CHUNK * 2) {
-      const half = new Uint16Array(Math.min(CHUNK, (length - done) / 2));
-      await source.read(new Uint8Array(half.buffer), 0, half.byteLength, offset + done);
-      const values = new Float32Array(half.length);
+      const half = halves.subarray(0, Math.min(CHUNK, (length - done) / 2));
+      const { bytesRead } = await source.read(
+        new Uint8Array(halves.buffer),
+        0,
+        half.byteLength,
+        offset + done,
+      );
+      if (bytesRead !== half.byteLength) {
+        throw new VlmoError(
+          'MODEL_INVALID',
+          `Cannot read weights "${from}": expected ${half.byteLength} bytes at ${offset + done}, received ${bytesRead}`,
+        );
+      }
       halfToFloat(half, values);
-      await target.writeFile(new Uint8Array(values.buffer));
+      await target.writeFile(new Uint8Array(values.buffer, 0, half.length * 4));
     }
   }
 }

@@ -63,7 +63,7 @@ async function readPlaces(path: string, file: FileHandle): Promise<Map<string, S
   const { size } = await file.stat();
   const zip = await promisify<yauzl.RandomAccessReader, number, yauzl.Options, yauzl.ZipFile>(
     yauzl.fromRandomAccessReader,
-  )(new BoundedReader(file, size), size, { autoClose: false, lazyEntries: true }).catch((error: unknown) => {
+  )(new FileReader(file), size, { autoClose: false, lazyEntries: true }).catch((error: unknown) => {
     throw foreign(path, `${size} bytes that are not one or were cut off (${errorMessage(error)})`, error);
   });
   if (zip.entryCount > MAX_ENTRIES) throw foreign(path, `a zip file of ${zip.entryCount} entries`);
@@ -92,17 +92,15 @@ async function readPlaces(path: string, file: FileHandle): Promise<Map<string, S
 }
 
 /**
- * Reads for yauzl, whose own reader passes any position of a damaged file on to fs.read, which throws where nobody can
- * catch it.
+ * Reads for yauzl, whose own reader hands any position that a damaged file names to fs.read, which throws where nobody
+ * can catch it; a FileHandle rejects.
  */
-class BoundedReader extends yauzl.RandomAccessReader {
+class FileReader extends yauzl.RandomAccessReader {
   readonly #file: FileHandle;
-  readonly #size: number;
 
-  constructor(file: FileHandle, size: number) {
+  constructor(file: FileHandle) {
     super();
     this.#file = file;
-    this.#size = size;
   }
 
   override read(
@@ -112,15 +110,12 @@ class BoundedReader extends yauzl.RandomAccessReader {
     position: number,
     callback: (error: Error | null) => void,
   ): void {
-    const target = buffer.subarray(offset, offset + length);
-    const done =
-      position + length <= this.#size
-        ? this.#file.read(target, 0, length, position)
-        : Promise.reject(new Error('it points behind its end'));
-    done.then(
-      ({ bytesRead }) => callback(bytesRead === length ? null : new Error('it ended while it was read')),
-      callback,
-    );
+    this.#file
+      .read(buffer, offset, length, position)
+      .then(
+        ({ bytesRead }) => callback(bytesRead === length ? null : new Error('it ended while it was read')),
+        callback,
+      );
   }
 }
 

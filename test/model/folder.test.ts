@@ -3,9 +3,12 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { openModelFolder } from '#model/folder.ts';
+import { importCheckpoint } from '#model/import.ts';
 import { loadVlmo } from '#model/vlmo.ts';
+import { writeCheckpoint } from '../fixtures/checkpoint-writer.ts';
 import { temporaryFolder } from '../fixtures/files.ts';
-import { importFixture, vlmoError } from './model-fixture.ts';
+import { zeroModel } from '../fixtures/zero-model.ts';
+import { importFixture, VOCABULARY, vlmoError } from './model-fixture.ts';
 
 /** The folder of a model whose config was changed. */
 async function changed(t: TestContext, changes: Readonly<Record<string, unknown>>): Promise<string> {
@@ -20,6 +23,19 @@ test('openModelFolder: an imported folder opens as it was imported', async (t) =
   assert.deepEqual(opened.config, model.config);
   assert.deepEqual(opened.heads, model.heads);
   assert.equal(opened.name, basename(model.path));
+});
+
+test('openModelFolder: heads are those whose every part is there', async (t) => {
+  const heads = async (parts: Parameters<typeof zeroModel>[1]) => {
+    const folder = await temporaryFolder(t);
+    await writeCheckpoint(join(folder, 'zero.pt'), zeroModel({}, parts));
+    const options = { vocabulary: VOCABULARY, out: join(folder, 'model'), dtype: 'f32' } as const;
+    return (await importCheckpoint(join(folder, 'zero.pt'), options)).model.heads;
+  };
+  assert.deepEqual(await heads({}), { itc: true, itcVl: true, itm: true });
+  assert.deepEqual(await heads({ itcVl: false }), { itc: true, itcVl: false, itm: true });
+  assert.deepEqual(await heads({ itc: false }), { itc: false, itcVl: true, itm: true });
+  assert.deepEqual(await heads({ pooler: false }), { itc: true, itcVl: true, itm: false });
 });
 
 test('openModelFolder: a folder that is no model is refused, naming it', async (t) => {

@@ -22,7 +22,7 @@ interface Growth {
 const MOST_COPIES = 1.35;
 
 for (const dtype of ['f32', 'f16'] as const) {
-  for (const opening of ['together', 'one by one']) {
+  for (const opening of ['together', 'one-by-one', 'at-once']) {
     test(`createSession: graphs of an ${dtype} model opened ${opening} share one float32 copy of its weights`, async (t) => {
       const folder = join(await temporaryFolder(t), 'model');
       const bytes = await writeRandomModel(folder, dtype);
