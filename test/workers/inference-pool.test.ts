@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { cp, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { openModelFolder } from '#model/folder.ts';
+import { loadVlmo, type Vlmo } from '#model/vlmo.ts';
+import { createInferencePool } from '#workers/pools.ts';
+import { seededRandom, temporaryFolder } from '../fixtures/files.ts';
+import { assertClose, vlmoError } from '../model/model-fixture.ts';
+import { preparedWeights, watchThreads } from './threads.ts';
+
+const DEMO = fileURLToPath(new URL('../../models/demo', import.meta.url));
+const SIZE = 3 * 64 * 64;
+describe('createInferencePool', () => {
+  test('many batches on three threads give what one session gives one after the other', async () => {
+    const model = await openModelFolder(DEMO);
+    await using vlmo = await loadVlmo(model, { threads: 1 });
+    await using pool = await createInferencePool(model, { workers: 3, threadsPerWorker: 1 });
+    const random = seededRandom(7);
+    const pictures = Array.from({ length: 12 }, (_, i) => randomPixels(1 + (i % 4), random));
+    const texts = Array.from({ length: 12 }, (_, i) =>
+      Array.from({ length: 1 + (i % 5) }, (_, n) => `red ${i} ${n}`),
+    );
+    for (let round = 0; round < 3; round++) {
+      const images = Promise.all(
+        pictures.map(({ shared, count }) => pool.run({ kind: 'images', pixels: shared, count })),
+      );
+      const captions = Promise.all(texts.map((some) => pool.run({ kind: 'texts', texts: some })));
+      await compare(vlmo, pictures, await images, texts, await captions);
+    }
+  });
+
+  test('closing leaves no thread and no weights in memory', async () => {
+    using threads = watchThreads();
+    const pool = await createInferencePool(await openModelFolder(DEMO), { workers: 2, threadsPerWorker: 1 });
+    assert.equal(threads.alive.size, 2);
+    assert.equal((await preparedWeights()).length, 1);
+    await pool[Symbol.asyncDispose]();
+    assert.deepEqual([threads.alive.size, await preparedWeights()], [0, []]);
+  });
+
+  test('a model that no thread can load rejects at start and leaves nothing behind', async (t) => {
+    const folder = join(await temporaryFolder(t), 'broken');
+    await cp(DEMO, folder, { recursive: true });
+    const model = await openModelFolder(folder);
+    await writeFile(join(folder, 'tokenizer.json'), '{}');
+    using threads = watchThreads();
+    await assert.rejects(
+      createInferencePool(model, { workers: 3, threadsPerWorker: 1 }),
+      vlmoError('MODEL_INVALID', join(folder, 'tokenizer.json')),
+    );
+    assert.ok(threads.started() >= 3);
+    assert.deepEqual([threads.alive.size, await preparedWeights()], [0, []]);
+  });
+
+  test('weights that were cut after the model was opened reject at start and leave nothing behind', async (t) => {
+    const folder = join(await temporaryFolder(t), 'cut');
+    await cp(DEMO, folder, { recursive: true });
+    const model = await openModelFolder(folder);
+    await truncate(join(folder, 'model.safetensors'), 1_000_000);
+    using threads = watchThreads();
+    await assert.rejects(
+      createInferencePool(model, { workers: 2, threadsPerWorker: 1 }),
+      vlmoError('MODEL_INVALID', folder),
+    );
+    assert.deepEqual([threads.alive.size, await preparedWeights()], [0, []]);
+  });
+
+  test('a task that the model refuses says so by its code, and the thread goes on', async () => {
+    await using pool = await createInferencePool(await openModelFolder(DEMO), {
+      workers: 1,
+      threadsPerWorker: 1,
+    });
+    const none = pool.run({ kind: 'images', pixels: new SharedArrayBuffer(0), count: 0 });
+    await assert.rejects(none, vlmoError('MODEL_INPUT_INVALID', 'Cannot embed pictures'));
+    assert.equal((await pool.run({ kind: 'texts', texts: ['red'] })).length, 128);
+  });
+
+  test('a thread that dies rejects its task as WORKER_CRASHED, and another takes its place', async () => {
+    using threads = watchThreads();
+    await using pool = await createInferencePool(await openModelFolder(DEMO), {
+      workers: 1,
+      threadsPerWorker: 1,
+    });
+    const { shared } = randomPixels(64, seededRandom(1));
+    const [thread] = threads.alive;
+    const running = pool.run({ kind: 'images', pixels: shared, count: 64 });
+    await Promise.all([
+      thread?.terminate(),
+      assert.rejects(running, vlmoError('WORKER_CRASHED', 'Cannot run the')),
+    ]);
+    assert.equal((await pool.run({ kind: 'texts', texts: ['red'] })).length, 128);
+    assert.equal(threads.started(), 2);
+  });
+});
+
+interface RandomPixels {
+  readonly shared: SharedArrayBuffer;
+  readonly count: number;
+}
+
+function randomPixels(count: number, random: () => number): RandomPixels {
+  const shared = new SharedArrayBuffer(count * SIZE * 4);
+  new Float32Array(shared).forEach((_, i, values) => {
+    values[i] = 2 * random() - 1;
+  });
+  return { shared, count };
+}
+
+async function compare(
+  vlmo: Vlmo,
+  pictures: readonly RandomPixels[],
+  images: readonly Float32Array[],
+  texts: readonly (readonly string[])[],
+  captions: readonly Float32Array[],
+): Promise<void> {
+  for (const [i, { shared, count }] of pictures.entries()) {
+    const { data } = await vlmo.embedImages({
+      data: new Float32Array(shared).slice(),
+      dims: [count, 3, 64, 64],
+    });
+    assertClose(images[i], data, 1e-6, `pictures ${i}`);
+  }
+  for (const [i, some] of texts.entries())
+    assertClose(captions[i], (await vlmo.embedTexts(some)).data, 1e-6, `texts ${i}`);
+}
