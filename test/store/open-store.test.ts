@@ -137,6 +137,7 @@ test('Store.close waits for writes and ends the store', async (t) => {
   const { images } = await store.openGeneration(generationSpec());
   const written = images.upsert({ rows: [imageRow('a')], vectors: unitVectors(1, 4) });
   await Promise.all([store.close(), written]);
+  await store.close(); // again is harmless
   await assert.rejects(images.count(), { code: 'STORE_READ_FAILED' });
   const again = closeAfter(t, await openStore(folder, { create: false }));
   const [record] = await again.generations();
