@@ -99,11 +99,6 @@ export class VlmoError extends Error {
   }
 }
 
-/** Rebuilds an error that crossed a thread or was read from the store. */
-export function fromErrorData(data: ErrorData): VlmoError {
-  return new VlmoError(data.code, data.message);
-}
-
 /** The error as data; anything that is not ours becomes `fallback`, with its message kept. */
 export function toErrorData(error: unknown, fallback: ErrorCode): ErrorData {
   if (error instanceof VlmoError) return { code: error.code, message: error.message };

@@ -116,7 +116,7 @@ async function knownModel({ model, index, collection }: IndexFlags): Promise<str
   const record = await openStore(index, { create: false }).then(
     async (store) => {
       await using open = store;
-      return open.activeGeneration(collection);
+      return await open.activeGeneration(collection);
     },
     (error: unknown) => {
       if (error instanceof VlmoError && error.code === 'STORE_NOT_FOUND') return undefined;

@@ -1,10 +1,10 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { access, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { errorMessage, VlmoError } from '#errors.ts';
 import { type CheckpointArchive, openArchive } from './checkpoint/archive.ts';
 import { inferModel } from './checkpoint/infer-sizes.ts';
-import { type PickledTensor, unpickle } from './checkpoint/pickle.ts';
+import { type PickledTensor, type PickleValue, unpickle } from './checkpoint/pickle.ts';
 import { stateDict } from './checkpoint/state-dict.ts';
 import { encodeFloats, readTensor, streamTensor } from './checkpoint/tensor-reader.ts';
 import { patchGrid, type VlmoConfig } from './config.ts';
@@ -41,14 +41,16 @@ export async function importCheckpoint(checkpoint: string, options: ImportOption
   await refuseExisting(out);
   const path = resolve(checkpoint);
   await using archive = await openArchive(path);
-  const tensors = stateDict(path, unpickle(archive.pickle));
+  const tensors = stateDict(path, unpickleNamed(path, archive.pickle));
   const shapes = new Map([...tensors].map(([name, tensor]) => [name, tensor.shape]));
   const { variant, sizes: original, parts } = inferModel(path, shapes, options.heads);
   const sizes = resizeFor(original, options.imageSize);
   const wanted = tensorShapes(sizes, parts);
   const tokenizer = await readVocabulary(options.vocabulary, sizes.vocab_size);
 
-  const partial = join(dirname(out), `.${randomBytes(6).toString('hex')}.importing`);
+  // A fixed name: what an import that was killed left behind, the next one takes away.
+  const partial = join(dirname(out), `.${basename(out)}.importing`);
+  await rm(partial, { recursive: true, force: true });
   await mkdir(partial, { recursive: true });
   try {
     const plan = { archive, tensors, original, sizes, wanted, dtype: options.dtype };
@@ -70,6 +72,18 @@ export async function importCheckpoint(checkpoint: string, options: ImportOption
   }
   const ignored = [...tensors.keys()].filter((name) => !wanted.has(name));
   return { model: await openModelFolder(out), ignored };
+}
+
+/** The pickle knows bytes only; a person is told of which file. */
+function unpickleNamed(path: string, pickle: Uint8Array): PickleValue {
+  try {
+    return unpickle(pickle);
+  } catch (error) {
+    if (!(error instanceof VlmoError)) throw error;
+    throw new VlmoError(error.code, error.message.replace('checkpoint:', `checkpoint "${path}":`), {
+      cause: error,
+    });
+  }
 }
 
 async function refuseExisting(out: string): Promise<void> {

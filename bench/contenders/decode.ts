@@ -1,0 +1,28 @@
+import { availableParallelism } from 'node:os';
+import { openModelFolder } from '#model/folder.ts';
+import type { PreprocessMode } from '#model/preprocess/preprocess.ts';
+import { cut } from '#pipeline/chunks.ts';
+import { createPreprocessPool } from '#workers/pools.ts';
+import { listPictures } from '../pictures.ts';
+import { readTask, reportRate } from './contender.ts';
+
+/** The preprocessing pool alone: read, hash, decode, resize, normalise. */
+const task = readTask();
+const { config } = await openModelFolder(task.model);
+const setup = { spec: config, mode: task.preprocess as PreprocessMode, maxPixels: 1e8, maxImageBytes: 1e8 };
+await using pool = createPreprocessPool(setup, availableParallelism());
+const files = (await listPictures(task.files)).slice(0, task.count);
+const batches = cut(files, 8);
+const pixels = new SharedArrayBuffer(
+  8 * config.num_channels * config.image_size[0] * config.image_size[1] * 4,
+);
+const run = (uris: readonly string[]): Promise<unknown> =>
+  pool.run({
+    pixels,
+    firstSlot: 0,
+    pictures: uris.map((uri) => ({ uri, storedSha256: null, failedSha256: null })),
+  });
+await Promise.all(batches.slice(0, 4).map(run));
+const start = performance.now();
+await Promise.all(batches.map(run));
+reportRate(files.length, performance.now() - start);

@@ -1,0 +1,53 @@
+import { readFile } from 'node:fs/promises';
+import type { Hit } from '#search/search.ts';
+
+export interface SheetRow {
+  readonly query: string;
+  /** The picture searched by, in a search by picture. */
+  readonly picture?: string;
+  readonly hits: readonly Hit[];
+}
+
+/** One HTML page with the hits of every query, the pictures inside it. */
+export async function contactSheet(rows: readonly SheetRow[]): Promise<string> {
+  const sections = await Promise.all(rows.map(section));
+  return `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>vlmo-pipeline: what the demo found</title>
+<style>
+  body { font: 15px/1.4 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; color: #1c1c1c; background: #fff }
+  h1 { font-size: 1.4rem } h2 { font-size: 1rem; margin: 1.6rem 0 .5rem; display: flex; align-items: center; gap: .6rem }
+  ol { list-style: none; margin: 0; padding: 0; display: grid; grid-template-columns: repeat(auto-fill, minmax(7rem, 1fr)); gap: .8rem }
+  li { border: 1px solid #ddd; border-radius: .5rem; padding: .5rem; text-align: center }
+  img { width: 5rem; height: 5rem; object-fit: contain } h2 img { width: 3rem; height: 3rem }
+  small { display: block; color: #555 } footer { margin-top: 2rem; color: #555; font-size: .85rem }
+</style>
+<h1>What the demo found</h1>
+<p>Best first, with the cosine of query and picture. The bundled model is small and knows drawings only.</p>
+${sections.join('\n')}
+<footer>Pictures: OpenMoji, the open-source emoji and icon project, licence CC BY-SA 4.0.
+Names and keywords: Unicode CLDR.</footer>
+</html>
+`;
+}
+
+async function section({ query, picture, hits }: SheetRow): Promise<string> {
+  const sample = picture === undefined ? '' : `<img src="${await inline(picture)}" alt="">`;
+  const items = await Promise.all(hits.map(item));
+  return `<section><h2>${escapeHtml(query)} ${sample}</h2><ol>${items.join('')}</ol></section>`;
+}
+
+async function item({ uri, caption, id, score }: Hit): Promise<string> {
+  const name = escapeHtml(caption ?? id);
+  return `<li><img src="${await inline(uri)}" alt="${name}">${name}<small>${score.toFixed(3)}</small></li>`;
+}
+
+async function inline(path: string): Promise<string> {
+  return `data:image/png;base64,${(await readFile(path)).toString('base64')}`;
+}
+
+function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
+}
