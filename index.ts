@@ -2,8 +2,9 @@
 export { type ErrorCode, VlmoError } from './errors.ts';
 export { type ModelFolder, openModelFolder } from './model/folder.ts';
 export { importCheckpoint } from './model/import.ts';
+export type { Tensor } from './model/inputs.ts';
 export { type PreprocessMode, preprocess } from './model/preprocess/preprocess.ts';
-export { loadVlmo, type Tensor, type Vlmo } from './model/vlmo.ts';
+export { loadVlmo, type Vlmo } from './model/vlmo.ts';
 export { type IndexJob, type IndexSummary, indexSource } from './pipeline/index-source.ts';
 export { embedQuery } from './search/query.ts';
 export { type Hit, type SearchRequest, search } from './search/search.ts';

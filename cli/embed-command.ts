@@ -1,9 +1,10 @@
 import { Command, Option } from 'commander';
 import { INDEX_OPTIONS } from '#config/options.ts';
 import { type ErrorCode, VlmoError } from '#errors.ts';
+import type { Tensor } from '#model/inputs.ts';
 import { pictureError } from '#model/preprocess/picture-error.ts';
 import { PREPROCESS_MODES, type PreprocessMode, preprocess } from '#model/preprocess/preprocess.ts';
-import { loadVlmo, type Tensor, type Vlmo } from '#model/vlmo.ts';
+import { loadVlmo, type Vlmo } from '#model/vlmo.ts';
 import { readPicture } from '#workers/read-picture.ts';
 import { EXIT_DONE, EXIT_ITEMS_FAILED } from './exit-codes.ts';
 import { note, printJson } from './output.ts';

@@ -2,8 +2,8 @@ import { mkdtemp, open, readdir, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { VlmoError } from '#errors.ts';
+import { halfToFloat } from '#half.ts';
 import { type ModelFolder, WEIGHTS_FILE } from './folder.ts';
-import { halfToFloat } from './half.ts';
 import { layOutSafetensors } from './safetensors.ts';
 import { createWeights, type TensorPlace, type Weights } from './weights.ts';
 

@@ -1,9 +1,10 @@
 import { VlmoError } from '#errors.ts';
 import { fingerprint } from '#model/fingerprint.ts';
 import { type ModelFolder, openModelFolder } from '#model/folder.ts';
+import type { Tensor } from '#model/inputs.ts';
 import { pictureError } from '#model/preprocess/picture-error.ts';
 import { PREPROCESS_MODES, type PreprocessMode, preprocess } from '#model/preprocess/preprocess.ts';
-import { loadVlmo, type Tensor } from '#model/vlmo.ts';
+import { loadVlmo } from '#model/vlmo.ts';
 import type { GenerationRecord, GenerationTables } from '#store/contract.ts';
 
 /** What to search by. */

@@ -1,6 +1,6 @@
+import { floatToHalf, HALF_VALUES, halfToFloat } from '#half.ts';
 import { readNumber, readText, readVector } from './column-readers.ts';
 import type { NearestOptions, Neighbour } from './contract.ts';
-import { float16Values, fromFloat16, toFloat16 } from './float16.ts';
 import type { LanceTable } from './lance-table.ts';
 import type { RowFormat } from './vector-rows.ts';
 
@@ -78,7 +78,7 @@ const MARGIN = 64;
  * Measured on random vectors of 64 to 1,024 dimensions: 1e-4 to 2e-5, a half to a fifth of the bound.
  */
 function distanceError(query: Float32Array): number {
-  const rounded = fromFloat16(toFloat16(query));
+  const rounded = halfToFloat(floatToHalf(query));
   let lost = 0;
   for (let i = 0; i < query.length; i++) lost += ((query[i] as number) - (rounded[i] as number)) ** 2;
   return 1.01 * (Math.sqrt(lost) + (query.length + 2) * 2 ** -24);
@@ -87,7 +87,7 @@ function distanceError(query: Float32Array): number {
 function dot(query: Float32Array, halves: Uint16Array): number {
   let sum = 0;
   for (let i = 0; i < query.length; i++)
-    sum += (query[i] as number) * (float16Values[halves[i] as number] as number);
+    sum += (query[i] as number) * (HALF_VALUES[halves[i] as number] as number);
   return sum;
 }
 

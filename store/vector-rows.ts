@@ -1,8 +1,8 @@
 import type { Data, RecordBatch, Schema } from 'apache-arrow';
 import { Schema as ArrowSchema } from 'apache-arrow';
+import { floatToHalf } from '#half.ts';
 import { type Column, vectorData, vectorField } from './columns.ts';
 import type { VectorBatch } from './contract.ts';
-import { toFloat16 } from './float16.ts';
 
 /** How rows of one kind become Arrow columns and back. */
 export interface RowFormat<Row> {
@@ -25,7 +25,7 @@ export function vectorColumns<Row extends { readonly id: string }>(
 ): Data[] {
   assertDistinct(rows);
   assertUnitLength(vectors, rows.length, dimensions);
-  return [...format.columns.map((column) => column.data(rows)), vectorData(toFloat16(vectors), dimensions)];
+  return [...format.columns.map((column) => column.data(rows)), vectorData(floatToHalf(vectors), dimensions)];
 }
 
 /** A merge with two rows for one id would fail or keep both; which one is meant only the caller can know. */

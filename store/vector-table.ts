@@ -1,7 +1,7 @@
 import type { Connection } from '@lancedb/lancedb';
+import { halfToFloat } from '#half.ts';
 import { readVector } from './column-readers.ts';
 import type { VectorTable } from './contract.ts';
-import { fromFloat16 } from './float16.ts';
 import { type LanceTable, openLanceTable } from './lance-table.ts';
 import { findNearest } from './nearest.ts';
 import { chunks, rows } from './row-stream.ts';
@@ -47,7 +47,7 @@ export async function openVectorTable<Row extends { readonly id: string }>(
     async vector(id) {
       const where = `id = ${sqlText(toStoredText(id))}`;
       for await (const batch of lance.read({ columns: ['vector'], where })) {
-        if (batch.numRows > 0) return fromFloat16(readVector(batch, 'vector', dimensions)(0));
+        if (batch.numRows > 0) return halfToFloat(readVector(batch, 'vector', dimensions)(0));
       }
       return undefined;
     },

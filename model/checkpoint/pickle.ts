@@ -1,4 +1,4 @@
-import { VlmoError } from '#errors.ts';
+import { CONSTRUCTORS, damaged, GlobalName, knownName, type PickleValue, storage } from './pickle-values.ts';
 
 /**
  * A pickle interpreter that cannot run anything: it knows the opcodes of protocols 2 to 5 that `torch.save` writes,
@@ -6,70 +6,8 @@ import { VlmoError } from '#errors.ts';
  * (https://docs.python.org/3/library/pickletools.html). Dicts become Maps, so that no key can touch a prototype.
  */
 
-/** A tensor as the pickle describes it: a strided view into one storage of the archive. */
-export class PickledTensor {
-  readonly storage: PickledStorage;
-  /** In elements, as are the strides. */
-  readonly offset: number;
-  readonly shape: readonly number[];
-  readonly strides: readonly number[];
-
-  constructor(storage: PickledStorage, offset: number, shape: readonly number[], strides: readonly number[]) {
-    this.storage = storage;
-    this.offset = offset;
-    this.shape = shape;
-    this.strides = strides;
-  }
-}
-
-/** A run of elements in a file of its own inside the archive, `data/<key>`. */
-export class PickledStorage {
-  /** PyTorch's class, `FloatStorage` for example. */
-  readonly type: string;
-  readonly key: string;
-  readonly elements: number;
-
-  constructor(type: string, key: string, elements: number) {
-    this.type = type;
-    this.key = key;
-    this.elements = elements;
-  }
-}
-
-export type PickleValue =
-  | null
-  | boolean
-  | number
-  | bigint
-  | string
-  | Uint8Array
-  | readonly PickleValue[]
-  | Map<PickleValue, PickleValue>
-  | PickledTensor
-  | PickledStorage
-  | GlobalName;
-
-/** A name of a module's member; data until something calls it. */
-class GlobalName {
-  readonly name: string;
-
-  constructor(name: string) {
-    this.name = name;
-  }
-}
-
 const MARK = Symbol('mark');
 type Slot = PickleValue | typeof MARK;
-
-const STORAGE_TYPE = /^torch\.(?:storage\.)?(\w+Storage)$/;
-const TORCH_DTYPE = /^torch\.(?:float\d*|half|double|bfloat16|u?int\d+|long|short|bool)$/;
-const CONSTRUCTORS: Readonly<Record<string, (args: readonly PickleValue[]) => PickleValue | undefined>> = {
-  'collections.OrderedDict': ([pairs]) => (pairs === undefined ? new Map() : mapOfPairs(pairs)),
-  'torch.Size': ([sizes]) => sizes,
-  'torch._utils._rebuild_tensor_v2': ([storage, offset, shape, strides]) =>
-    tensor(storage, offset, shape, strides),
-  'torch._utils._rebuild_parameter': ([data]) => data,
-};
 
 /** The value a pickle describes. Throws CHECKPOINT_UNSAFE for a name it does not know, CHECKPOINT_INVALID for damage. */
 export function unpickle(bytes: Uint8Array): PickleValue {
@@ -229,27 +167,18 @@ const OPCODES: Readonly<Record<number, (p: Unpickler) => void>> = {
   104: (p) => p.recall(p.uint(1)), // BINGET
   106: (p) => p.recall(p.uint(4)), // LONG_BINGET
   48: (p) => void p.pop(), // POP
-  99: (p) => p.push(global(`${p.line()}.${p.line()}`)), // GLOBAL
+  99: (p) => p.push(knownName(`${p.line()}.${p.line()}`)), // GLOBAL
   147: (p) => p.push(stackGlobal(p)), // STACK_GLOBAL
   81: (p) => p.push(storage(p.pop())), // BINPERSID
   82: (p) => p.push(reduce(p)), // REDUCE
   98: (p) => void p.pop(), // BUILD: attributes of a dict (state dicts carry `_metadata`) are not data
 };
 
-function global(name: string): GlobalName {
-  if (name in CONSTRUCTORS && Object.hasOwn(CONSTRUCTORS, name)) return new GlobalName(name);
-  if (STORAGE_TYPE.test(name) || TORCH_DTYPE.test(name)) return new GlobalName(name);
-  throw new VlmoError(
-    'CHECKPOINT_UNSAFE',
-    `Cannot read checkpoint: expected tensors and plain data only, received a pickle that names "${name}", which could run code`,
-  );
-}
-
 function stackGlobal(p: Unpickler): GlobalName {
   const [module, member] = lastOf(p, 2);
   if (typeof module !== 'string' || typeof member !== 'string')
     throw damaged('a module and a member', 'something else');
-  return global(`${module}.${member}`);
+  return knownName(`${module}.${member}`);
 }
 
 function reduce(p: Unpickler): PickleValue {
@@ -262,47 +191,6 @@ function reduce(p: Unpickler): PickleValue {
       callee instanceof GlobalName ? callee.name : typeof callee,
     );
   return value;
-}
-
-/** A persistent id is ('storage', class, key, device, number of elements). */
-function storage(id: PickleValue): PickledStorage {
-  const [tag, type, key, , elements] = Array.isArray(id) ? (id as PickleValue[]) : [];
-  const name = type instanceof GlobalName ? STORAGE_TYPE.exec(type.name)?.[1] : undefined;
-  if (tag !== 'storage' || name === undefined || typeof key !== 'string' || !isSize(elements)) {
-    throw damaged('a storage with its type, key and number of elements', 'something else');
-  }
-  return new PickledStorage(name, key, elements);
-}
-
-function tensor(
-  from: PickleValue | undefined,
-  offset: PickleValue | undefined,
-  shape: PickleValue | undefined,
-  strides: PickleValue | undefined,
-): PickledTensor {
-  const sizes = Array.isArray(shape) ? (shape as PickleValue[]) : undefined;
-  const steps = Array.isArray(strides) ? (strides as PickleValue[]) : undefined;
-  if (
-    !(from instanceof PickledStorage) ||
-    !isSize(offset) ||
-    !sizes?.every(isSize) ||
-    !steps?.every(isSize) ||
-    sizes.length !== steps.length
-  ) {
-    throw damaged('a tensor with storage, offset, sizes and strides', 'something else');
-  }
-  const last = sizes.reduce((sum: number, size, axis) => sum + (size - 1) * (steps[axis] ?? 0), offset);
-  if (!sizes.includes(0) && last >= from.elements) {
-    throw damaged(
-      `a tensor inside its storage of ${from.elements} elements`,
-      `one that reaches element ${last}`,
-    );
-  }
-  return new PickledTensor(from, offset, sizes, steps);
-}
-
-function isSize(value: PickleValue | undefined): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }
 
 function lastOf(p: Unpickler, count: number): PickleValue[] {
@@ -322,23 +210,10 @@ function setItems(p: Unpickler, items: readonly PickleValue[]): void {
   for (let i = 0; i < items.length; i += 2) dict.set(items[i] ?? null, items[i + 1] ?? null);
 }
 
-function mapOfPairs(pairs: PickleValue): Map<PickleValue, PickleValue> | undefined {
-  if (!Array.isArray(pairs) || !pairs.every((pair) => Array.isArray(pair) && pair.length === 2))
-    return undefined;
-  return new Map(pairs as [PickleValue, PickleValue][]);
-}
-
 /** A little-endian two's complement integer; small ones as numbers. */
 function long(bytes: Uint8Array): number | bigint {
   let value = 0n;
   for (const byte of bytes.toReversed()) value = (value << 8n) | BigInt(byte);
   if ((bytes.at(-1) ?? 0) >= 0x80) value -= 1n << BigInt(8 * bytes.length);
   return Number.isSafeInteger(Number(value)) ? Number(value) : value;
-}
-
-function damaged(expected: string, received: string): VlmoError {
-  return new VlmoError(
-    'CHECKPOINT_INVALID',
-    `Cannot read checkpoint: expected ${expected}, received ${received}`,
-  );
 }

@@ -1,5 +1,5 @@
 import { VlmoError } from '#errors.ts';
-import { PickledTensor, type PickleValue } from './pickle.ts';
+import { PickledTensor, type PickleValue } from './pickle-values.ts';
 
 /** The keys a state dict may lie under, looked for in this order; DeepSpeed puts `module.` before every name, too. */
 const WRAPPINGS = ['state_dict', 'module', 'model'];

@@ -1,7 +1,7 @@
 import { VlmoError } from '#errors.ts';
-import { bfloatToFloat, floatToHalf, halfToFloat } from '../half.ts';
+import { bfloatToFloat, floatToHalf, halfToFloat } from '#half.ts';
 import type { CheckpointArchive, StoragePlace } from './archive.ts';
-import type { PickledTensor } from './pickle.ts';
+import type { PickledTensor } from './pickle-values.ts';
 
 /** Elements converted at a time: 1 MiB of float32. */
 const CHUNK = 256 * 1024;

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { VlmoError } from '#errors.ts';
 import { type ImportOptions, type ImportResult, importCheckpoint } from '#model/import.ts';
-import { loadVlmo, type Tensor, type TokenBatch, type Vlmo } from '#model/vlmo.ts';
+import type { Tensor, TokenBatch } from '#model/inputs.ts';
+import { loadVlmo, type Vlmo } from '#model/vlmo.ts';
 import { fixture, temporaryFolder } from '../fixtures/files.ts';
 
 export const VOCABULARY = fixture('reference/vlmo-tiny/vocab.txt');

@@ -4,8 +4,8 @@ import { access, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promise
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
+import { halfToFloat } from '#half.ts';
 import { type ModelFolder, openModelFolder } from '#model/folder.ts';
-import { halfToFloat } from '#model/half.ts';
 import { prepareWeights } from '#model/prepare-weights.ts';
 import { temporaryFolder } from '../fixtures/files.ts';
 import { writeRandomModel } from '../fixtures/random-model.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { floatToHalf, halfToFloat } from '#half.ts';
 import type { ImageRecord, VectorTable } from '#store/contract.ts';
-import { fromFloat16, toFloat16 } from '#store/float16.ts';
 import { generationSpec, imageRow, randomSource, temporaryStore, unitVectors } from './store-fixture.ts';
 
 /** The definition of the answer: float64 products of the stored float16 values, by score, then id. */
@@ -36,7 +36,7 @@ for (const dimensions of [1, 3, 8, 64, 768]) {
       const slice = vectors.slice(start * dimensions, (start + 500) * dimensions);
       await images.upsert({ rows: rows.slice(start, start + 500), vectors: slice });
     }
-    const stored = fromFloat16(toFloat16(vectors));
+    const stored = halfToFloat(floatToHalf(vectors));
     const queries = [
       unitVectors(1, dimensions, random),
       vectors.slice(0, dimensions),
@@ -82,7 +82,7 @@ test('VectorTable.nearest orders near ties that float16 queries cannot tell apar
   }
   const rows = Array.from({ length: 2000 }, (_, index) => imageRow(`${index}`));
   await images.upsert({ rows, vectors });
-  const expected = bruteForce(rows, fromFloat16(toFloat16(vectors)), base, 25);
+  const expected = bruteForce(rows, halfToFloat(floatToHalf(vectors)), base, 25);
   assert.deepEqual(await nearest(images, base, 25), expected);
 });
 

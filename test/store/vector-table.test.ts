@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { fromFloat16, toFloat16 } from '#store/float16.ts';
+import { floatToHalf, halfToFloat } from '#half.ts';
 import { captionRow, generationSpec, imageRow, temporaryStore, unitVectors } from './store-fixture.ts';
 
 const HOSTILE_IDS = [
@@ -117,7 +117,7 @@ test('VectorTable.upsert replaces by id, one row each', async (t) => {
   await images.upsert({ rows: [imageRow('b', { width: 7 }), imageRow('d')], vectors: vectors.subarray(4) });
   assert.equal(await images.count(), 4);
   assert.equal(await images.count('width = 7'), 1);
-  assert.deepEqual(await images.vector('b'), fromFloat16(toFloat16(vectors.subarray(4, 8))));
+  assert.deepEqual(await images.vector('b'), halfToFloat(floatToHalf(vectors.subarray(4, 8))));
   assert.equal(await images.vector('missing'), undefined);
 });
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { floatToHalf } from '#half.ts';
 import { openArchive } from '#model/checkpoint/archive.ts';
 import { unpickle } from '#model/checkpoint/pickle.ts';
 import { stateDict } from '#model/checkpoint/state-dict.ts';
 import { readTensor, streamTensor } from '#model/checkpoint/tensor-reader.ts';
-import { floatToHalf } from '#model/half.ts';
 import { pickleTensors, type WrittenTensor, writeCheckpoint } from '../../fixtures/checkpoint-writer.ts';
 import { seededRandom, temporaryFolder } from '../../fixtures/files.ts';
 import { writeZip } from '../../fixtures/zip-writer.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bfloatToFloat, floatToHalf, halfToFloat } from '#model/half.ts';
-import { seededRandom } from '../fixtures/files.ts';
+import { bfloatToFloat, floatToHalf, halfToFloat } from '#half.ts';
+import { seededRandom } from './fixtures/files.ts';
 
 const toHalf = (...values: number[]): number[] => {
   const bits = new Uint16Array(values.length);
