@@ -13,7 +13,9 @@ export interface OptionSpec<T> {
   readonly sentence: string;
 }
 
-const count = (most: number): z.ZodType<number> => z.coerce.number().int().min(1).max(most);
+/** A whole number, or a text that says one: flags and the environment are texts. */
+const count = (most: number): z.ZodType<number> =>
+  z.union([z.number(), z.string().trim().min(1).transform(Number)]).pipe(z.int().min(1).max(most));
 const cores = availableParallelism();
 
 /** How `vlmo index` works. */

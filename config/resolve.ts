@@ -29,20 +29,18 @@ export function resolveConfig({ flags, env, file }: ConfigSources): IndexConfig 
     if (!said) return [name, option.default];
     const parsed = option.schema.safeParse(said.value);
     if (parsed.success) return [name, parsed.data];
-    throw invalid(said.by, option.sentence, String(said.value));
+    throw invalid(said.by, option.sentence, said.value);
   });
   return Object.freeze(Object.fromEntries(entries) as Record<OptionName, never>);
 }
 
 /** The configuration file of the working directory; empty where there is none. */
 export async function readConfigFile(): Promise<Readonly<Record<string, unknown>>> {
-  const text = await readFile(CONFIG_FILE, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return '{}';
-    throw error;
-  });
   try {
+    const text = await readFile(CONFIG_FILE, 'utf8');
     return z.record(z.string(), z.unknown()).parse(JSON.parse(text));
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
     throw new VlmoError(
       'CONFIG_INVALID',
       `Cannot read "${CONFIG_FILE}": expected a JSON object, received ${errorMessage(error)}`,
@@ -51,9 +49,7 @@ export async function readConfigFile(): Promise<Readonly<Record<string, unknown>
   }
 }
 
-function invalid(subject: string, expected: string, received: string): VlmoError {
-  return new VlmoError(
-    'CONFIG_INVALID',
-    `Cannot use ${subject}: expected ${expected}, received "${received}"`,
-  );
+function invalid(subject: string, expected: string, received: unknown): VlmoError {
+  const message = `Cannot use ${subject}: expected ${expected}, received ${JSON.stringify(received)}`;
+  return new VlmoError('CONFIG_INVALID', message);
 }

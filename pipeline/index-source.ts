@@ -6,8 +6,9 @@ import type { InferencePool, PreprocessPool } from '#workers/pools.ts';
 import { indexCaptions } from './captions.ts';
 import { chunks, cut } from './chunks.ts';
 import type { RunContext } from './context.ts';
+import { dropGone } from './gone.ts';
 import { indexPictures } from './pictures.ts';
-import { type ChunkPlan, createPlanner, type Planned, type PlannedBroken } from './plan.ts';
+import { type ChunkPlan, createPlanner, type Planned, type PlannedBroken, type Planner } from './plan.ts';
 import { type Progress, ProgressCounter } from './progress.ts';
 import { SlabPool } from './slabs.ts';
 import { Writer } from './writer.ts';
@@ -55,8 +56,10 @@ export async function indexSource(job: IndexJob): Promise<IndexSummary> {
   await job.store.runs.upsert(record('running'));
   job.onStart?.(() => progress.snapshot());
   try {
-    await stream(job, context);
+    const planner = await createPlanner(job.store, job.tables);
+    await stream(job, context, planner);
     await writer.close();
+    if (!job.signal.aborted) await dropGone(job, planner, run);
     await writer.tidy();
   } catch (error) {
     await writer.abandon();
@@ -70,7 +73,7 @@ export async function indexSource(job: IndexJob): Promise<IndexSummary> {
 }
 
 /** Keeps as many batches in flight as keep every thread busy, and no more. */
-async function stream(job: IndexJob, context: RunContext): Promise<void> {
+async function stream(job: IndexJob, context: RunContext, planner: Planner): Promise<void> {
   const inFlight = job.preprocess.threads + 2 * job.inference.threads;
   const slabs = new SlabPool(job.batchSize * job.pictureBytes);
   const queue = new PQueue({ concurrency: inFlight });
@@ -80,11 +83,10 @@ async function stream(job: IndexJob, context: RunContext): Promise<void> {
     failure.signal.throwIfAborted();
     queue.add(work).catch((error: unknown) => failure.abort(error));
   };
-  const plan = await createPlanner(job.store, job.tables);
   try {
     for await (const items of chunks(untilAborted(job.source.items(job.signal), job.signal), CHUNK_ITEMS)) {
       context.progress.add('seen', items.length);
-      const { images, captions, broken } = await plan(items);
+      const { images, captions, broken } = await planner.plan(items);
       for (const batch of cut(images, job.batchSize)) {
         await submit(() => slabs.use((pixels) => indexPictures(context, batch, pixels)));
       }

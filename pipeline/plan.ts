@@ -21,8 +21,14 @@ export interface ChunkPlan {
   readonly broken: readonly PlannedBroken[];
 }
 
-/** Looks up what the store knows of these items, a query a table. */
-export type Planner = (items: readonly Item[]) => Promise<ChunkPlan>;
+export interface Planner {
+  /** Looks up what the store knows of these items, a query a table. */
+  plan(items: readonly Item[]): Promise<ChunkPlan>;
+  /** Whether an item of this run had this failure when the run began. */
+  hasMet(failure: FailureRecord): boolean;
+  /** Whether the collection had failures when the run began. */
+  readonly hadFailures: boolean;
+}
 
 /**
  * A planner for one run. Tables that were empty when the run began are not asked: a source gives each id once, so
@@ -38,7 +44,8 @@ export async function createPlanner(
     captions.count().then((count) => count > 0),
     store.failures.count(collection).then((count) => count > 0),
   ]);
-  return async (items) => {
+  const met = new Set<string>();
+  const plan = async (items: readonly Item[]): Promise<ChunkPlan> => {
     const ids = (kind: Item['kind']): string[] =>
       items.filter((item) => item.kind === kind).map(({ id }) => id);
     const [storedImages, storedCaptions, failures] = await Promise.all([
@@ -52,20 +59,22 @@ export async function createPlanner(
         : [],
     ]);
     const failed = new Map(failures.map((failure) => [keyOf(failure), failure]));
-    const plan = {
+    const planned = {
       images: [] as PlannedImage[],
       captions: [] as PlannedCaption[],
       broken: [] as PlannedBroken[],
     };
     for (const item of items) {
       const failure = failed.get(keyOf(item));
-      if (item.kind === 'image') plan.images.push({ item, stored: storedImages.get(item.id), failure });
+      if (failure) met.add(keyOf(failure));
+      if (item.kind === 'image') planned.images.push({ item, stored: storedImages.get(item.id), failure });
       else if (item.kind === 'caption')
-        plan.captions.push({ item, stored: storedCaptions.get(item.id), failure });
-      else plan.broken.push({ item, stored: undefined, failure });
+        planned.captions.push({ item, stored: storedCaptions.get(item.id), failure });
+      else planned.broken.push({ item, stored: undefined, failure });
     }
-    return plan;
+    return planned;
   };
+  return { plan, hasMet: (failure) => met.has(keyOf(failure)), hadFailures: hasFailures };
 }
 
 /** Whether a stored row says of its item all that the source says now, its content aside. */
