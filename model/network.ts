@@ -29,6 +29,9 @@ interface Tokens {
 /** What is added to the attention scores of a layer: [1 or B, 1 or H, N, N]. */
 type LayerBias = (layer: number) => Value | null;
 
+/** The feed-forward layer of a block, for all tokens or for [CLS] alone. */
+type FeedForward = (y: Tokens, layer: number, isCls: boolean) => Tokens;
+
 const BLOCK_EPSILON = 1e-6;
 const TEXT_EPSILON = 1e-12;
 /** Added to the scores of hidden keys: exp of it is 0 in float32, and float16 can still hold it. */
@@ -87,22 +90,17 @@ class Network {
 
   /** Picture and text together, text first: below vlffn_start each with its own expert, then all with vl. */
   fusion(): void {
-    const { max_text_length: longest, num_hidden_layers: layers, vlffn_start: vlStart } = this.#config;
+    const { max_text_length: longest, vlffn_start: vlStart } = this.#config;
     const { tokens: text, mask } = this.textTokens(); // T tokens
     const image = this.imageTokens(); // L + 1 tokens
-    let x = this.join(text, image); // T + L + 1 tokens
+    const x = this.join(text, image); // T + L + 1 tokens
     const table = this.positionBias(() => fusionIndex(longest, patchGrid(this.#config)));
     const shown = this.op('Concat', [mask, this.ones(this.view(image))], { axis: 1 }); // [B, T + L + 1]
     const bias = this.masked(shown, table && ((i) => this.keepTextAndImage(table(i), text.count)));
-    for (let i = 0; i < layers; i++) {
-      x = this.block(
-        x,
-        i,
-        i < vlStart ? (y) => this.split(y, i, text.count) : (y) => this.ffn(y, i, 'vl'),
-        bias,
-      );
-    }
-    const cls = this.firstToken(this.layerNorm(x, 'transformer.norm')); // [B, D]
+    const cls = this.encode(x, 0, bias, (y, i, isCls) => {
+      if (i >= vlStart) return this.ffn(y, i, 'vl');
+      return isCls ? this.ffn(y, i, 'text') : this.split(y, i, text.count);
+    }); // [B, D]
     if (!this.has('pooler.dense.weight')) return;
     const pooled = this.op('Tanh', [this.linear(cls, 'pooler.dense')]); // [B, D]
     this.expose('fusion_cls', pooled, ['B', this.#config.hidden_size]);
@@ -164,23 +162,38 @@ class Network {
   /** All blocks with one expert and the ITC head; from vlffn_start on also the branch through the vl experts. */
   dualEncoder(tokens: Tokens, expert: Expert, word: 'image' | 'text', bias: LayerBias): void {
     const { num_hidden_layers: layers, vlffn_start: vlStart } = this.#config;
+    const hasBranch = this.has(`${ITC_VL_HEADS[word]}.weight`) && vlStart < layers;
+    const shared = hasBranch ? vlStart : 0;
     let x = tokens;
-    let branch = tokens;
-    for (let i = 0; i < layers; i++) {
-      if (i === vlStart) branch = x;
-      x = this.block(x, i, (y) => this.ffn(y, i, expert), bias);
-    }
-    this.contrastiveHead(
-      this.firstToken(this.layerNorm(x, 'transformer.norm')),
-      ITC_HEADS[word],
-      `${word}_embedding`,
-    );
-    if (!this.has(`${ITC_VL_HEADS[word]}.weight`) || vlStart >= layers) return;
+    for (let i = 0; i < shared; i++) x = this.block(x, x, i, bias, (y) => this.ffn(y, i, expert));
+    const cls = this.encode(x, shared, bias, (y, i) => this.ffn(y, i, expert));
+    this.contrastiveHead(cls, ITC_HEADS[word], `${word}_embedding`);
+    if (!hasBranch) return;
     this.#prefix = 'itc_vl.';
-    for (let i = vlStart; i < layers; i++) branch = this.block(branch, i, (y) => this.ffn(y, i, 'vl'), bias);
-    const cls = this.firstToken(this.layerNorm(branch, 'transformer.norm'));
+    const vlCls = this.encode(x, shared, bias, (y, i) => this.ffn(y, i, 'vl'));
     this.#prefix = '';
-    this.contrastiveHead(cls, ITC_VL_HEADS[word], `${word}_vl_embedding`);
+    this.contrastiveHead(vlCls, ITC_VL_HEADS[word], `${word}_vl_embedding`);
+  }
+
+  /**
+   * The blocks from `first` on, and the norm: [n, D] -> [CLS] [B, D]. Of the last block nothing is used but [CLS], so
+   * only its query and its feed-forward are computed there, named `cls.…`; the whole of that block remains for those
+   * who ask for its values.
+   */
+  encode(tokens: Tokens, first: number, bias: LayerBias, feed: FeedForward): Value {
+    const last = this.#config.num_hidden_layers - 1;
+    let x = tokens;
+    for (let i = first; i < last; i++) x = this.block(x, x, i, bias, (y) => feed(y, i, false));
+    this.layerNorm(
+      this.block(x, x, last, bias, (y) => feed(y, last, false)),
+      'transformer.norm',
+    );
+    const prefix = this.#prefix;
+    this.#prefix = `${prefix}cls.`;
+    const cls = this.block(this.firstToken(x), x, last, bias, (y) => feed(y, last, true)); // [B, D]
+    const normed = this.layerNorm(cls, 'transformer.norm');
+    this.#prefix = prefix;
+    return normed.rows;
   }
 
   /** v = W [CLS], to unit length: [B, D]. */
@@ -190,35 +203,42 @@ class Network {
     this.expose(name, unit, ['B', this.#config.hidden_size]);
   }
 
-  /** x = x + gamma_1 Attention(norm1(x)); x = x + gamma_2 FFN_k(norm2_k(x)): [n, D] -> [n, D]. */
-  block(x: Tokens, i: number, ffn: (y: Tokens) => Tokens, bias: LayerBias): Tokens {
+  /**
+   * x = x + gamma_1 Attention(norm1(x)); x = x + gamma_2 FFN_k(norm2_k(x)): [n, D] -> [n, D], for the tokens `x` out of
+   * `all` that it is computed for; the attention goes to all of them.
+   */
+  block(x: Tokens, all: Tokens, i: number, bias: LayerBias, ffn: (y: Tokens) => Tokens): Tokens {
     const name = `transformer.blocks.${i}`;
-    const attended = this.attention(this.layerNorm(x, `${name}.norm1`), i, bias);
-    const middle = {
-      rows: this.op('Add', [x.rows, this.scaled(attended.rows, `${name}.gamma_1`)]),
-      count: x.count,
-    };
+    const keys = this.layerNorm(all, `${name}.norm1`);
+    const attended = this.attention(x === all ? keys : this.firstToken(keys), keys, i, bias);
+    const { count } = x;
+    const middle = { rows: this.op('Add', [x.rows, this.scaled(attended.rows, `${name}.gamma_1`)]), count };
     const out = this.op('Add', [middle.rows, this.scaled(ffn(middle).rows, `${name}.gamma_2`)]);
-    return this.exposeTokens(name, { rows: out, count: x.count });
+    return this.exposeTokens(name, { rows: out, count });
   }
 
-  /** proj(softmax(q kᵀ / sqrt(D/H) + bias) v), shared by all modalities: [n, D] -> [n, D]. */
-  attention(x: Tokens, i: number, bias: LayerBias): Tokens {
+  /** proj(softmax(q kᵀ / sqrt(D/H) + bias) v), shared by all modalities: q from `x` [n, D], k and v from `all`. */
+  attention(x: Tokens, all: Tokens, i: number, bias: LayerBias): Tokens {
     const name = `transformer.blocks.${i}.attn`;
     const width = this.#config.hidden_size;
     // qkv.weight stacks q, k, v as [3D, D]: each third is read in place. The keys have no bias.
     const third = (k: number): Value => this.weightRows(`${name}.qkv.weight`, k * width, (k + 1) * width); // [D, D]
     const q = this.gemm(x.rows, third(0), this.weight(`${name}.q_bias`)); // [n, D]
-    const k = this.gemm(x.rows, third(1), null);
-    const v = this.gemm(x.rows, third(2), this.weight(`${name}.v_bias`));
-    this.exposeTokens(
-      `${name}.qkv`,
-      { rows: this.op('Concat', [q, k, v], { axis: 1 }), count: x.count },
-      3 * width,
-    );
-    const [q3, k3, v3] = [q, k, v].map((rows) => this.view({ rows, count: x.count })); // each [B, N, D]
+    const k = this.gemm(all.rows, third(1), null);
+    const v = this.gemm(all.rows, third(2), this.weight(`${name}.v_bias`));
+    if (x === all)
+      this.exposeTokens(
+        `${name}.qkv`,
+        { rows: this.op('Concat', [q, k, v], { axis: 1 }), count: x.count },
+        3 * width,
+      );
+    const [k3, v3] = [k, v].map((rows) => this.view({ rows, count: all.count })); // each [B, N, D]
+    const added = bias(i);
+    // [CLS] is the first query: the first row of the bias.
+    const scores = added && x !== all ? this.slice(added, 0, 1, 2) : added;
+    const inputs = [this.view({ rows: q, count: x.count }), k3, v3, null, null, scores];
     const heads = { num_heads: this.#config.num_attention_heads };
-    const mixed = this.op('MultiHeadAttention', [q3, k3, v3, null, null, bias(i)], heads, 'com.microsoft'); // [B, N, D]
+    const mixed = this.op('MultiHeadAttention', inputs, heads, 'com.microsoft'); // [B, N or 1, D]
     return this.module(this.flatten(mixed, x.count), `${name}.proj`);
   }
 
@@ -325,10 +345,9 @@ class Network {
     return this.has(gamma) ? this.op('Mul', [rows, this.weight(gamma)]) : rows;
   }
 
-  /** [CLS] of every item: [n, D] -> [B, D]. */
-  firstToken(x: Tokens): Value {
-    const first = this.#graph.constant({ name: 'first', type: 'int64', dims: [], data: new Uint8Array(8) });
-    return this.op('Gather', [this.view(x), first], { axis: 1 });
+  /** [CLS] of every item, one token each: [n, D] -> [B, D]. */
+  firstToken(x: Tokens): Tokens {
+    return this.flatten(this.slice(this.view(x), 0, 1, 1), this.ints(1));
   }
 
   /** Ones for every token of [B, N, D]: [B, N]. */
