@@ -8,6 +8,7 @@ import { loadVlmo, type Vlmo } from '#model/vlmo.ts';
 import { readPicture } from '#workers/read-picture.ts';
 import { EXIT_DONE, EXIT_ITEMS_FAILED } from './exit-codes.ts';
 import { note, printJson } from './output.ts';
+import { describeError } from './report-error.ts';
 import { resolveModel } from './resolve-model.ts';
 
 interface Input {
@@ -87,7 +88,7 @@ async function forEach<T>(inputs: readonly T[], work: (input: T) => Promise<void
       await work(input);
     } catch (error) {
       if (!(error instanceof VlmoError) || !ITEM_ERRORS.has(error.code)) throw error;
-      note(`vlmo: ${error.message} [${error.code}]`);
+      note(describeError(error));
       process.exitCode = EXIT_ITEMS_FAILED;
     }
   }

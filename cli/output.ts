@@ -3,13 +3,14 @@ export function printJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value)}\n`);
 }
 
-export function print(line: string): void {
-  process.stdout.write(`${line}\n`);
+/** Lines for a person. */
+export function print(lines: string): void {
+  process.stdout.write(`${printableLines(lines)}\n`);
 }
 
-/** A line for a person beside the output: progress, notes, warnings. */
-export function note(line: string): void {
-  process.stderr.write(`${line}\n`);
+/** Lines for a person beside the output: progress, notes, warnings. */
+export function note(lines: string): void {
+  process.stderr.write(`${printableLines(lines)}\n`);
 }
 
 /** Rows in aligned columns; the last column is not padded. Control characters of hostile names are shown, not sent. */
@@ -25,9 +26,16 @@ export function table(rows: readonly (readonly string[])[]): string {
     .join('\n');
 }
 
-/** A terminal obeys control characters: file names and captions must not reach it with any. */
+/** A terminal obeys control characters: file names and captions must not reach it with any, nor turn the line around. */
 export function printable(text: string): string {
-  return text.replace(/\p{Cc}/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, (char) => {
+    const hex = char.charCodeAt(0).toString(16);
+    return hex.length > 2 ? `\\u${hex}` : `\\x${hex.padStart(2, '0')}`;
+  });
+}
+
+function printableLines(lines: string): string {
+  return lines.split('\n').map(printable).join('\n');
 }
 
 export function formatCount(count: number): string {
