@@ -84,6 +84,8 @@ async function embed(pool: Piscina, task: InferenceTask): Promise<Float32Array> 
   return result.vectors;
 }
 
+const YOUNG_GENERATION_MB = 4;
+
 function createPool(entry: string, workerData: unknown, threads: number): Piscina {
   const pool = new Piscina({
     filename: import.meta.resolve(entry),
@@ -93,6 +95,9 @@ function createPool(entry: string, workerData: unknown, threads: number): Piscin
     // The pipeline bounds what is in flight; an idle thread keeps its sessions.
     idleTimeout: Number.POSITIVE_INFINITY,
     recordTiming: false,
+    // Pictures pass through as large buffers that are garbage at once: a small nursery frees them soon, a large one
+    // lets hundreds of MB of them pile up first.
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
   });
   // An idle thread that dies takes no task with it, and Piscina starts another. Unheard, the event would end the process.
   pool.on('error', () => {});
