@@ -24,13 +24,23 @@ export type Vlmo = ChildProcessByStdio<null, Readable, Readable>;
 /** Starts the program as a user does. */
 export function startVlmo(args: readonly string[], { cwd, env = {} }: RunOptions = {}): Vlmo {
   const options = { cwd, env: { ...process.env, ...env } };
-  return spawn(process.execPath, [BIN, ...args], { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [BIN, ...args], { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+  // Read from the start: what nobody has read when a process ends is lost.
+  outcomes.set(child, watch(child));
+  return child;
 }
 
-export async function ended(child: Vlmo): Promise<Ran> {
+const outcomes = new WeakMap<Vlmo, Promise<Ran>>();
+
+async function watch(child: Vlmo): Promise<Ran> {
   const [stdout, stderr] = [text(child.stdout), text(child.stderr)];
   const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
   return { code, signal, stdout: await stdout, stderr: await stderr };
+}
+
+/** How a process that `startVlmo` started ends. */
+export function ended(child: Vlmo): Promise<Ran> {
+  return outcomes.get(child) ?? watch(child);
 }
 
 export function vlmo(args: readonly string[], options: RunOptions = {}): Promise<Ran> {

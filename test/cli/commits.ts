@@ -12,10 +12,21 @@ export function countCommits(index: string): number {
 
 /** Waits until an index has had so many commits, or the process has ended; false where it has. */
 export function untilCommits(index: string, commits: number, child: Vlmo): Promise<boolean> {
+  return until(() => countCommits(index) >= commits, child);
+}
+
+/** Waits until a fresh index holds the first captions. */
+export function untilCaptions(index: string, child: Vlmo): Promise<boolean> {
+  const lance = join(index, 'lance');
+  const tables = (): string[] => list(lance).filter((name) => name.endsWith('.captions.lance'));
+  return until(() => tables().some((table) => list(join(lance, table, 'data')).length > 0), child);
+}
+
+function until(holds: () => boolean, child: Vlmo): Promise<boolean> {
   return new Promise((resolve) => {
     const timer = setInterval(() => {
       const isOver = child.exitCode !== null || child.signalCode !== null;
-      if (!isOver && countCommits(index) < commits) return;
+      if (!isOver && !holds()) return;
       clearInterval(timer);
       resolve(!isOver);
     }, POLL_MS);

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { importCheckpoint } from '#model/import.ts';
 import { fixture, temporaryFolder } from '../fixtures/files.ts';
 import { VOCABULARY } from '../model/model-fixture.ts';
 import { drawPictures } from '../pipeline/pictures.ts';
-import { startVlmo, vlmo, vlmoJson } from './cli-fixture.ts';
+import { ended, startVlmo, vlmo, vlmoJson } from './cli-fixture.ts';
 import { countCommits, untilCommits } from './commits.ts';
 
 interface Summary {
@@ -35,11 +34,10 @@ describe('generations', () => {
 
     // Stopped before it can be complete: the old one goes on serving.
     const stopped = startVlmo([...args, '--model', tiny, '--batch-size', '1']);
-    const exit = once(stopped, 'close');
     // The tables of a new generation, its entry in the registry, and the record of the run.
     assert.ok(await untilCommits(index, countCommits(index) + 4, stopped));
     stopped.kill('SIGKILL');
-    await exit;
+    await ended(stopped);
     assert.equal(await serving(index, tiny), 'demo');
     const found = await vlmoJson<{ hits: unknown[] }>([
       'search',

@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { seededRandom, temporaryFolder } from '../fixtures/files.ts';
+import { drawPictures, pictureName, put } from '../pipeline/pictures.ts';
+import { ended, startVlmo, vlmo, vlmoJson } from './cli-fixture.ts';
+import { countCommits, untilCommits } from './commits.ts';
+import { readTable, type StoredRow } from './tables.ts';
+
+const PICTURES = 300;
+const CAPTIONS = 12;
+const BROKEN = 10;
+const ITEMS = PICTURES * (1 + CAPTIONS) + 4 * BROKEN;
+const KILLS = 8;
+/** Commits of an undisturbed run, about: the tables, the run, some thousand rows, the failures, the tidying. */
+const COMMITS = 20;
+const KINDS = ['images', 'captions', 'failures'] as const;
+
+type Tables = Readonly<Record<(typeof KINDS)[number], readonly StoredRow[]>>;
+
+const folder = await temporaryFolder({ after });
+const source = join(folder, 'source', 'list.jsonl');
+
+function indexArgs(index: string): string[] {
+  return ['index', source, '--index', index, '--model', 'demo', '--json'];
+}
+
+/** Pictures with captions; pictures that are none, are not there or are addresses; lines that are no JSON. */
+before(async () => {
+  await drawPictures(join(folder, 'source'), 0, PICTURES);
+  const lines: string[] = [];
+  for (let n = 0; n < PICTURES; n++) {
+    const captions = Array.from({ length: CAPTIONS }, (_, c) => `red ${n} thing ${c}`);
+    lines.push(JSON.stringify({ image: pictureName(n), captions, n }));
+    if (n % (PICTURES / BROKEN) !== 0) continue;
+    await put(join(folder, 'source'), `broken${n}.png`, `no picture ${n}`);
+    for (const image of [`broken${n}.png`, `https://example.org/${n}.png`, `missing${n}.png`])
+      lines.push(JSON.stringify({ image }));
+    lines.push(`{ not JSON ${n}`);
+  }
+  await writeFile(source, lines.join('\n'));
+});
+
+describe('kill -9', () => {
+  test('at any moment, and a rerun ends with the records of an undisturbed run', async () => {
+    const [undisturbed, index] = [join(folder, 'undisturbed'), join(folder, 'index')];
+    const first = await vlmoJson<{ stored: number; failed: number }>(indexArgs(undisturbed), 2);
+    assert.deepEqual(
+      [first.lines[0]?.stored, first.lines[0]?.failed],
+      [PICTURES * (1 + CAPTIONS), 4 * BROKEN],
+    );
+    const expected = await readTables(undisturbed);
+    assert.deepEqual(
+      KINDS.map((kind) => expected[kind].length),
+      [PICTURES, PICTURES * CAPTIONS, 4 * BROKEN],
+    );
+
+    const random = seededRandom(9);
+    const killed: number[] = [];
+    for (let attempt = 0; killed.length < KILLS; attempt++) {
+      assert.ok(attempt < 4 * KILLS, `only ${killed.length} kills came before the end of a run`);
+      const child = startVlmo(indexArgs(index));
+      const moment = countCommits(index) + Math.floor(random() * COMMITS);
+      if (await untilCommits(index, moment, child)) await setTimeout(random() * 60);
+      child.kill('SIGKILL');
+      const { signal, code, stderr } = await ended(child);
+      if (signal === 'SIGKILL') {
+        killed.push(child.pid ?? 0);
+        continue;
+      }
+      // This one was done before: compare, and begin anew.
+      assert.equal(code, 2, stderr);
+      assertSame(await readTables(index), expected);
+      await rm(index, { recursive: true });
+    }
+
+    assert.equal((await vlmo(indexArgs(index))).code, 2);
+    assertSame(await readTables(index), expected);
+    const { lines } = await vlmoJson<Record<string, unknown>>(indexArgs(index), 2);
+    const { seen, stored, skipped, failed } = lines[0] ?? {};
+    assert.deepEqual([seen, stored, skipped, failed], [ITEMS, 0, PICTURES * (1 + CAPTIONS), 4 * BROKEN]);
+    const leftovers = (await readdir('/dev/shm')).filter((name) =>
+      killed.some((pid) => name.includes(`-${pid}-`)),
+    );
+    assert.deepEqual(leftovers, [], 'weights that a killed process had in memory');
+  });
+});
+
+async function readTables(index: string): Promise<Tables> {
+  const [images, captions, failures] = await Promise.all(KINDS.map((kind) => readTable(index, kind)));
+  return { images: images ?? [], captions: captions ?? [], failures: failures ?? [] };
+}
+
+function assertSame(actual: Tables, expected: Tables): void {
+  for (const kind of KINDS) {
+    const ids = actual[kind].map(({ id }) => id);
+    assert.equal(new Set(ids).size, ids.length, `${kind}: an id twice`);
+    assert.deepEqual(actual[kind].map(comparable), expected[kind].map(comparable), kind);
+    for (const [i, { id, vector }] of actual[kind].entries()) {
+      const right = expected[kind][i]?.vector ?? [];
+      assert.equal(vector.length, right.length);
+      const worst = vector.reduce(
+        (most, value, k) => Math.max(most, Math.abs(value - (right[k] ?? Number.NaN))),
+        0,
+      );
+      assert.ok(worst <= 1e-3, `${kind} ${id}: vectors differ by ${worst}`);
+    }
+  }
+}
+
+/** What is not there is looked for on every run: only its attempts may differ. */
+function comparable({ values }: StoredRow): string {
+  return values.includes('code=ITEM_NOT_FOUND') ? values.replace(/attempts=\d+/, 'attempts=n') : values;
+}

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { temporaryFolder } from '../fixtures/files.ts';
+import { put } from '../pipeline/pictures.ts';
+import { ended, startVlmo, type Vlmo, vlmoJson } from './cli-fixture.ts';
+import { countCommits, untilCaptions } from './commits.ts';
+
+const CAPTIONS = 20_000;
+
+interface Summary {
+  readonly state: string;
+  readonly seen: number;
+  readonly stored: number;
+  readonly skipped: number;
+}
+
+async function captionList(folder: string): Promise<string[]> {
+  const rows = Array.from({ length: CAPTIONS }, (_, n) => `c${n},a red thing ${n}`);
+  await put(folder, 'list.csv', ['id,caption', ...rows].join('\n'));
+  return ['index', join(folder, 'list.csv'), '--index', join(folder, 'index'), '--model', 'demo', '--json'];
+}
+
+/** Started and in the middle of its work. */
+async function startMiddle(folder: string, args: readonly string[]): Promise<Vlmo> {
+  const child = startVlmo(args);
+  assert.ok(await untilCaptions(join(folder, 'index'), child));
+  return child;
+}
+
+describe('signals', () => {
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    test(`${name}: what was taken is stored, exit code 130, and a rerun completes`, async (t) => {
+      const folder = await temporaryFolder(t);
+      const args = await captionList(folder);
+      const child = await startMiddle(folder, args);
+      child.kill(name);
+      const { code, stdout, stderr } = await ended(child);
+      assert.equal(code, 130, stderr);
+      assert.match(stderr, /Finishing what was begun/);
+      const { state, seen, stored } = JSON.parse(stdout) as Summary;
+      assert.deepEqual([state, stored], ['interrupted', seen]);
+      assert.ok(seen > 0 && seen < CAPTIONS, `${seen}`);
+      const [again] = (await vlmoJson<Summary>(args)).lines;
+      assert.deepEqual([again?.state, again?.stored, again?.skipped], ['complete', CAPTIONS - seen, seen]);
+    });
+  }
+
+  test('a second SIGINT ends at once, without a summary, and a rerun completes', async (t) => {
+    const folder = await temporaryFolder(t);
+    const args = await captionList(folder);
+    const child = await startMiddle(folder, args);
+    child.kill('SIGINT');
+    await Promise.race([once(child.stderr, 'data'), ended(child)]);
+    const before = countCommits(join(folder, 'index'));
+    const start = performance.now();
+    child.kill('SIGINT');
+    const { code, stdout } = await ended(child);
+    assert.deepEqual([code, stdout], [130, '']);
+    assert.ok(performance.now() - start < 2000);
+    assert.ok(countCommits(join(folder, 'index')) - before <= 2, 'it went on committing');
+    const [again] = (await vlmoJson<Summary>(args)).lines;
+    assert.deepEqual([again?.state, (again?.stored ?? 0) + (again?.skipped ?? 0)], ['complete', CAPTIONS]);
+  });
+});

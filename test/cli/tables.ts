@@ -1,0 +1,41 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { connect } from '@lancedb/lancedb';
+
+/** A row of a table without what differs from run to run, by its id, and its vector apart. */
+export interface StoredRow {
+  readonly id: string;
+  readonly values: string;
+  readonly vector: Float32Array;
+}
+
+const VOLATILE = new Set(['vector', 'indexed_at', 'failed_at', 'run', '_distance']);
+
+/** Every row of one kind of table of an index, read past our own store, sorted by id. */
+export async function readTable(
+  index: string,
+  kind: 'images' | 'captions' | 'failures',
+): Promise<StoredRow[]> {
+  const lance = join(index, 'lance');
+  const names = (await readdir(lance)).map((name) => name.replace(/\.lance$/, ''));
+  const name = names.find((candidate) => candidate === kind || candidate.endsWith(`.${kind}`));
+  if (name === undefined) throw new Error(`No table of ${kind} in ${names.join(', ')}`);
+  const connection = await connect(lance);
+  const table = await connection.openTable(name);
+  const rows = (await table.query().toArray()) as Record<string, unknown>[];
+  connection.close();
+  return rows.map(toStored).sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+}
+
+function toStored(row: Record<string, unknown>): StoredRow {
+  const keys = Object.keys(row).filter((key) => !VOLATILE.has(key));
+  const values = keys.map((key) => `${key}=${String(row[key])}`).join(' ');
+  const vector = (row.vector as { toArray?(): ArrayLike<number> } | undefined)?.toArray?.() ?? [];
+  return { id: String(row.id), values, vector: toFloats(vector) };
+}
+
+/** Arrow gives halves as their bits. */
+function toFloats(vector: ArrayLike<number>): Float32Array {
+  if (!(vector instanceof Uint16Array)) return Float32Array.from(vector);
+  return Float32Array.from(new Float16Array(vector.slice().buffer));
+}
