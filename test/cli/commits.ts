@@ -15,6 +15,11 @@ export function untilCommits(index: string, commits: number, child: Vlmo): Promi
   return until(() => countCommits(index) >= commits, child);
 }
 
+/** Waits until the first run of an index has written its record: from then on it takes items. */
+export function untilTaking(index: string, child: Vlmo): Promise<boolean> {
+  return until(() => list(join(index, 'lance', 'runs.lance', 'data')).length > 0, child);
+}
+
 /** Waits until a fresh index holds the first captions. */
 export function untilCaptions(index: string, child: Vlmo): Promise<boolean> {
   const lance = join(index, 'lance');
