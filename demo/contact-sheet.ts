@@ -25,7 +25,7 @@ export async function contactSheet(rows: readonly SheetRow[]): Promise<string> {
   small { display: block; color: #555 } footer { margin-top: 2rem; color: #555; font-size: .85rem }
 </style>
 <h1>What the demo found</h1>
-<p>Best first, with the cosine of query and picture. The bundled model is small and knows drawings only.</p>
+<p>Best first, with the cosine of query and picture. The bundled model knows drawings only, by name and keyword.</p>
 ${sections.join('\n')}
 <footer>Pictures: OpenMoji, the open-source emoji and icon project, licence CC BY-SA 4.0.
 Names and keywords: Unicode CLDR.</footer>
