@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { fixture, temporaryFolder } from '../fixtures/files.ts';
+import { importTiny } from '../fixtures/tiny-model.ts';
 import { drawPicture, put } from '../pipeline/pictures.ts';
 import { assertCannotRun, vlmo, vlmoJson } from './cli-fixture.ts';
+
+const MODEL = await importTiny(await temporaryFolder({ after }));
 
 describe('vlmo failures', () => {
   test('one object a line with exactly these keys; attempts grow by --retry-failed alone', async (t) => {
@@ -14,7 +17,7 @@ describe('vlmo failures', () => {
     await put(pictures, 'good.png', await drawPicture(1));
     await put(pictures, 'broken.jpg', 'no picture');
     await put(pictures, 'good.json', '[]');
-    const args = ['index', pictures, '--index', index, '--model', 'demo'];
+    const args = ['index', pictures, '--index', index, '--model', MODEL];
     await vlmo(args);
     const { lines } = await vlmoJson<Record<string, unknown>>(['failures', '--index', index, '--json']);
     assert.deepEqual(
@@ -58,7 +61,7 @@ describe('vlmo failures', () => {
     const folder = await temporaryFolder(t);
     await put(folder, 'pictures/good.png', await drawPicture(1));
     const index = join(folder, 'index');
-    await vlmo(['index', join(folder, 'pictures'), '--index', index, '--model', 'demo']);
+    await vlmo(['index', join(folder, 'pictures'), '--index', index, '--model', MODEL]);
     const none = await vlmo(['failures', '--index', index]);
     assert.deepEqual([none.code, none.stdout, none.stderr], [0, '', 'Nothing has failed.\n']);
     await assertCannotRun(['failures', '--index', join(folder, 'none')], 'STORE_NOT_FOUND', 'none');
@@ -69,7 +72,7 @@ describe('vlmo failures', () => {
     const rows = Array.from({ length: 3000 }, (_, n) => `https://example.org/${n}.png`);
     await put(folder, 'list.csv', ['image', ...rows].join('\n'));
     const index = join(folder, 'index');
-    await vlmo(['index', join(folder, 'list.csv'), '--index', index, '--model', 'demo']);
+    await vlmo(['index', join(folder, 'list.csv'), '--index', index, '--model', MODEL]);
     const command = `"$0" "$1" failures --index "$2" --json | head -n 1; echo "exit \${PIPESTATUS[0]}"`;
     const args = ['-c', command, process.execPath, fixture('../../bin/vlmo.js'), index];
     const { stdout, stderr } = await promisify(execFile)('bash', args);

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { importCheckpoint } from '#model/import.ts';
 import { fixture, temporaryFolder } from '../fixtures/files.ts';
-import { VOCABULARY } from '../model/model-fixture.ts';
+import { importTiny } from '../fixtures/tiny-model.ts';
 import { drawPictures } from '../pipeline/pictures.ts';
 import { ended, startVlmo, vlmo, vlmoJson } from './cli-fixture.ts';
 import { countCommits, untilCommits } from './commits.ts';
@@ -25,9 +24,7 @@ describe('generations', () => {
     const [pictures, index] = [join(folder, 'pictures'), join(folder, 'index')];
     const [tiny, third] = [join(folder, 'tiny'), fixture('../../models/demo')];
     await drawPictures(pictures, 0, 20);
-    await importCheckpoint(fixture('reference/vlmo-tiny/tiny_rel.pt'), {
-      ...{ vocabulary: VOCABULARY, out: tiny, dtype: 'f32' },
-    });
+    await importTiny(folder);
     const args = ['index', pictures, '--index', index, '--json'];
     const first = await vlmoJson<Summary>([...args, '--model', 'demo']);
     assert.equal(await serving(index, tiny), 'demo');

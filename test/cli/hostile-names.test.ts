@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { temporaryFolder } from '../fixtures/files.ts';
+import { importTiny } from '../fixtures/tiny-model.ts';
 import { drawPicture, put } from '../pipeline/pictures.ts';
 import { vlmo, vlmoJson } from './cli-fixture.ts';
+
+const MODEL = await importTiny(await temporaryFolder({ after }));
 
 const ESCAPE = '\u001b';
 /** Names of files that somebody else chose. */
@@ -34,7 +37,7 @@ describe('names that somebody else chose', () => {
     const good = NAMES.map((name) => `${name}.png`).sort();
     const bad = NAMES.map((name) => `${name} broken.jpg`).sort();
     const indexed = await vlmoJson<{ stored: number; failed: number }>(
-      ['index', pictures, '--index', index, '--model', 'demo', '--json'],
+      ['index', pictures, '--index', index, '--model', MODEL, '--json'],
       2,
     );
     assert.deepEqual([indexed.lines[0]?.stored, indexed.lines[0]?.failed], [2 * NAMES.length, NAMES.length]);

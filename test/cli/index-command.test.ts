@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { fixture, temporaryFolder } from '../fixtures/files.ts';
+import { importTiny } from '../fixtures/tiny-model.ts';
 import { drawPictures, put } from '../pipeline/pictures.ts';
 import { assertCannotRun, vlmo, vlmoJson } from './cli-fixture.ts';
+
+const MODEL = await importTiny(await temporaryFolder({ after }));
 
 interface Summary {
   readonly run: string;
@@ -43,7 +46,7 @@ describe('vlmo index', () => {
     const folder = await temporaryFolder(t);
     await drawPictures(folder, 0, 2);
     await put(folder, 'broken.jpg', 'no picture');
-    const args = ['index', folder, '--index', join(folder, '.index'), '--model', 'demo'];
+    const args = ['index', folder, '--index', join(folder, '.index'), '--model', MODEL];
     const first = await vlmo(args);
     assert.equal(first.code, 2);
     assert.match(
@@ -67,7 +70,7 @@ describe('vlmo index', () => {
   test('an empty source is done and says so', async (t) => {
     const folder = await temporaryFolder(t);
     await mkdir(join(folder, 'empty'));
-    const ran = await vlmo(['index', 'empty', '--index', 'index', '--model', 'demo'], { cwd: folder });
+    const ran = await vlmo(['index', 'empty', '--index', 'index', '--model', MODEL], { cwd: folder });
     assert.deepEqual([ran.code, ran.stdout], [0, 'The source holds no pictures or captions.\n']);
   });
 
@@ -75,7 +78,7 @@ describe('vlmo index', () => {
     const folder = await temporaryFolder(t);
     await drawPictures(join(folder, 'pictures'), 0, 2);
     await writeFile(join(folder, 'vlmo.config.json'), '{ "preprocess": "reference" }');
-    const args = ['index', 'pictures', '--index', 'index', '--model', 'demo', '--json'];
+    const args = ['index', 'pictures', '--index', 'index', '--model', MODEL, '--json'];
     const env = { VLMO_MAX_PIXELS: '100' };
     const small = await vlmoJson<{ failed: number; generation: string }>(args, 2, { cwd: folder, env });
     assert.equal(small.lines[0]?.failed, 2);
@@ -103,15 +106,15 @@ describe('vlmo index', () => {
     await put(folder, 'pictures/notes.txt', 'x');
     await put(folder, 'occupied/notes.txt', 'x');
     await put(folder, 'note.pdf', 'x');
-    const demo = ['--model', 'demo'];
+    const model = ['--model', MODEL];
     const pictures = join(folder, 'pictures');
     await assertCannotRun(
-      ['index', join(folder, 'gone'), '--index', index, ...demo],
+      ['index', join(folder, 'gone'), '--index', index, ...model],
       'SOURCE_NOT_FOUND',
       'gone',
     );
     await assertCannotRun(
-      ['index', join(folder, 'note.pdf'), '--index', index, ...demo],
+      ['index', join(folder, 'note.pdf'), '--index', index, ...model],
       'SOURCE_UNSUPPORTED',
     );
     await assertCannotRun(['index', pictures, '--index', index], 'USAGE_INVALID', '--model');
@@ -121,11 +124,11 @@ describe('vlmo index', () => {
       folder,
     );
     await assertCannotRun(
-      ['index', pictures, '--index', join(folder, 'occupied'), ...demo],
+      ['index', pictures, '--index', join(folder, 'occupied'), ...model],
       'STORE_FOLDER_OCCUPIED',
     );
     await assertCannotRun(
-      ['index', pictures, '--index', index, ...demo, '--collection', 'a/b'],
+      ['index', pictures, '--index', index, ...model, '--collection', 'a/b'],
       'STORE_COLLECTION_INVALID',
       'a/b',
     );
@@ -142,7 +145,7 @@ describe('vlmo index', () => {
   test('progress without a terminal goes to stderr in lines, and stdout holds the summary alone', async (t) => {
     const folder = await temporaryFolder(t);
     await drawPictures(folder, 0, 3);
-    const ran = await vlmo(['index', folder, '--index', join(folder, '.index'), '--model', 'demo', '--json']);
+    const ran = await vlmo(['index', folder, '--index', join(folder, '.index'), '--model', MODEL, '--json']);
     assert.equal(ran.stdout.split('\n').length, 2);
     assert.doesNotMatch(ran.stderr + ran.stdout, /\p{Cc}\[/u, 'no escape codes');
     assert.ok(!ran.stderr.includes(fixture('')), 'no stack');

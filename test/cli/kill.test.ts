@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { seededRandom, temporaryFolder } from '../fixtures/files.ts';
+import { importTiny } from '../fixtures/tiny-model.ts';
 import { drawPictures, pictureName, put } from '../pipeline/pictures.ts';
 import { ended, startVlmo, vlmo, vlmoJson } from './cli-fixture.ts';
 import { countCommits, untilCommits } from './commits.ts';
@@ -21,10 +22,11 @@ const KINDS = ['images', 'captions', 'failures'] as const;
 type Tables = Readonly<Record<(typeof KINDS)[number], readonly StoredRow[]>>;
 
 const folder = await temporaryFolder({ after });
+const MODEL = await importTiny(folder);
 const source = join(folder, 'source', 'list.jsonl');
 
 function indexArgs(index: string): string[] {
-  return ['index', source, '--index', index, '--model', 'demo', '--json'];
+  return ['index', source, '--index', index, '--model', MODEL, '--json'];
 }
 
 /** Pictures with captions; pictures that are none, are not there or are addresses; lines that are no JSON. */

@@ -2,9 +2,8 @@ import assert from 'node:assert/strict';
 import { cp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { importCheckpoint } from '#model/import.ts';
-import { fixture, temporaryFolder } from '../fixtures/files.ts';
-import { VOCABULARY } from '../model/model-fixture.ts';
+import { temporaryFolder } from '../fixtures/files.ts';
+import { importTiny } from '../fixtures/tiny-model.ts';
 import { drawPictures, pictureName, put } from '../pipeline/pictures.ts';
 import { assertCannotRun, vlmo, vlmoJson } from './cli-fixture.ts';
 
@@ -28,9 +27,7 @@ const model = join(folder, 'tiny');
 
 /** Twelve pictures; the even ones have a caption and meta; indexed by a model that can move. */
 before(async () => {
-  await importCheckpoint(fixture('reference/vlmo-tiny/tiny_rel.pt'), {
-    ...{ vocabulary: VOCABULARY, out: model, dtype: 'f32' },
-  });
+  await importTiny(folder);
   await drawPictures(pictures, 0, COUNT);
   const even = Array.from({ length: COUNT / 2 }, (_, i) => 2 * i);
   const lines = even.map((n) =>

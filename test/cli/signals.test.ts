@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { fixture, temporaryFolder } from '../fixtures/files.ts';
+import { importTiny } from '../fixtures/tiny-model.ts';
 import { put } from '../pipeline/pictures.ts';
 import { ended, startVlmo, type Vlmo, vlmoJson } from './cli-fixture.ts';
 import { untilCaptions, untilTaking } from './commits.ts';
+
+const MODEL = await importTiny(await temporaryFolder({ after }));
 
 const CAPTIONS = 20_000;
 const LARGE = 60;
@@ -20,7 +23,7 @@ interface Summary {
 async function captionList(folder: string): Promise<string[]> {
   const rows = Array.from({ length: CAPTIONS }, (_, n) => `c${n},a red thing ${n}`);
   await put(folder, 'list.csv', ['id,caption', ...rows].join('\n'));
-  return ['index', join(folder, 'list.csv'), '--index', join(folder, 'index'), '--model', 'demo', '--json'];
+  return ['index', join(folder, 'list.csv'), '--index', join(folder, 'index'), '--model', MODEL, '--json'];
 }
 
 /** Started and in the middle of its work. */
@@ -56,7 +59,7 @@ describe('signals', () => {
     const rows = Array.from({ length: LARGE }, (_, n) => `l${n},${picture}`);
     await put(folder, 'list.csv', ['id,image', ...rows].join('\n'));
     const slow = ['--preprocess', 'reference', '--decode-threads', '1', '--batch-size', String(LARGE)];
-    const args = ['index', list, '--index', index, '--model', 'demo', '--json', ...slow];
+    const args = ['index', list, '--index', index, '--model', MODEL, '--json', ...slow];
     const child = startVlmo(args);
     assert.ok(await untilTaking(index, child));
     child.kill('SIGINT');

@@ -38,7 +38,7 @@ describe('pictureBatchSize', () => {
     ['VLMo-base at 224', config(768, 12, 224), 8],
     ['VLMo-base at 384', config(768, 12, 384), 4],
     ['VLMo-large at 384', config(1024, 24, 384), 4],
-    ['the demo model', config(128, 5, 64), 64],
+    ['a tiny model', config(128, 5, 64), 64],
   ] as const) {
     test(`${what}: ${expected}`, () => assert.equal(pictureBatchSize(model), expected));
   }

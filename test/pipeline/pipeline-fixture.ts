@@ -1,4 +1,6 @@
-import { fileURLToPath } from 'node:url';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fingerprint } from '#model/fingerprint.ts';
 import { type ModelFolder, openModelFolder } from '#model/folder.ts';
 import { type IndexJob, type IndexSummary, indexSource } from '#pipeline/index-source.ts';
@@ -11,8 +13,7 @@ import {
   type InferencePool,
   type PreprocessPool,
 } from '#workers/pools.ts';
-
-export const DEMO_MODEL = fileURLToPath(new URL('../../models/demo', import.meta.url));
+import { importTiny } from '../fixtures/tiny-model.ts';
 
 /** A model on its threads, ready for runs. */
 export interface Engine extends AsyncDisposable {
@@ -21,8 +22,10 @@ export interface Engine extends AsyncDisposable {
   readonly inference: InferencePool;
 }
 
-export async function startEngine(modelPath = DEMO_MODEL): Promise<Engine> {
-  const model = await openModelFolder(modelPath);
+/** The small reference model on two threads, and two that decode. */
+export async function startEngine(): Promise<Engine> {
+  const folder = await mkdtemp(join(tmpdir(), 'vlmo-test-'));
+  const model = await openModelFolder(await importTiny(folder));
   const inference = await createInferencePool(model, { workers: 2, threadsPerWorker: 1 });
   const limits = { maxPixels: 1_000_000, maxImageBytes: 1_000_000 };
   const preprocess = createPreprocessPool({ spec: model.config, mode: 'fast', ...limits }, 2);
@@ -33,6 +36,7 @@ export async function startEngine(modelPath = DEMO_MODEL): Promise<Engine> {
     async [Symbol.asyncDispose]() {
       await preprocess[Symbol.asyncDispose]();
       await inference[Symbol.asyncDispose]();
+      await rm(folder, { recursive: true });
     },
   };
 }

@@ -1,20 +1,20 @@
 import assert from 'node:assert/strict';
 import { cp, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { after, describe, test } from 'node:test';
 import { openModelFolder } from '#model/folder.ts';
 import { loadVlmo, type Vlmo } from '#model/vlmo.ts';
 import { createInferencePool } from '#workers/pools.ts';
 import { seededRandom, temporaryFolder } from '../fixtures/files.ts';
+import { importTiny } from '../fixtures/tiny-model.ts';
 import { assertClose, vlmoError } from '../model/model-fixture.ts';
 import { preparedWeights, watchThreads } from './threads.ts';
 
-const DEMO = fileURLToPath(new URL('../../models/demo', import.meta.url));
+const TINY = await importTiny(await temporaryFolder({ after }));
 const SIZE = 3 * 64 * 64;
 describe('createInferencePool', () => {
   test('many batches on three threads give what one session gives one after the other', async () => {
-    const model = await openModelFolder(DEMO);
+    const model = await openModelFolder(TINY);
     await using vlmo = await loadVlmo(model, { threads: 1 });
     await using pool = await createInferencePool(model, { workers: 3, threadsPerWorker: 1 });
     const random = seededRandom(7);
@@ -33,7 +33,7 @@ describe('createInferencePool', () => {
 
   test('closing leaves no thread and no weights in memory', async () => {
     using threads = watchThreads();
-    const pool = await createInferencePool(await openModelFolder(DEMO), { workers: 2, threadsPerWorker: 1 });
+    const pool = await createInferencePool(await openModelFolder(TINY), { workers: 2, threadsPerWorker: 1 });
     assert.equal(threads.alive.size, 2);
     assert.equal((await preparedWeights()).length, 1);
     await pool[Symbol.asyncDispose]();
@@ -42,7 +42,7 @@ describe('createInferencePool', () => {
 
   test('a model that no thread can load rejects at start and leaves nothing behind', async (t) => {
     const folder = join(await temporaryFolder(t), 'broken');
-    await cp(DEMO, folder, { recursive: true });
+    await cp(TINY, folder, { recursive: true });
     const model = await openModelFolder(folder);
     await writeFile(join(folder, 'tokenizer.json'), '{}');
     using threads = watchThreads();
@@ -56,9 +56,9 @@ describe('createInferencePool', () => {
 
   test('weights that were cut after the model was opened reject at start and leave nothing behind', async (t) => {
     const folder = join(await temporaryFolder(t), 'cut');
-    await cp(DEMO, folder, { recursive: true });
+    await cp(TINY, folder, { recursive: true });
     const model = await openModelFolder(folder);
-    await truncate(join(folder, 'model.safetensors'), 1_000_000);
+    await truncate(join(folder, 'model.safetensors'), 100_000);
     using threads = watchThreads();
     await assert.rejects(
       createInferencePool(model, { workers: 2, threadsPerWorker: 1 }),
@@ -68,18 +68,18 @@ describe('createInferencePool', () => {
   });
 
   test('a task that the model refuses says so by its code, and the thread goes on', async () => {
-    await using pool = await createInferencePool(await openModelFolder(DEMO), {
+    await using pool = await createInferencePool(await openModelFolder(TINY), {
       workers: 1,
       threadsPerWorker: 1,
     });
     const none = pool.run({ kind: 'images', pixels: new SharedArrayBuffer(0), count: 0 });
     await assert.rejects(none, vlmoError('MODEL_INPUT_INVALID', 'Cannot embed pictures'));
-    assert.equal((await pool.run({ kind: 'texts', texts: ['red'] })).length, 128);
+    assert.equal((await pool.run({ kind: 'texts', texts: ['red'] })).length, 64);
   });
 
   test('a thread that dies rejects its task as WORKER_CRASHED, and another takes its place', async () => {
     using threads = watchThreads();
-    await using pool = await createInferencePool(await openModelFolder(DEMO), {
+    await using pool = await createInferencePool(await openModelFolder(TINY), {
       workers: 1,
       threadsPerWorker: 1,
     });
@@ -90,7 +90,7 @@ describe('createInferencePool', () => {
       thread?.terminate(),
       assert.rejects(running, vlmoError('WORKER_CRASHED', 'Cannot run the')),
     ]);
-    assert.equal((await pool.run({ kind: 'texts', texts: ['red'] })).length, 128);
+    assert.equal((await pool.run({ kind: 'texts', texts: ['red'] })).length, 64);
     assert.equal(threads.started(), 2);
   });
 });
