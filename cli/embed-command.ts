@@ -2,8 +2,8 @@ import { Command, Option } from 'commander';
 import { INDEX_OPTIONS } from '#config/options.ts';
 import { type ErrorCode, VlmoError } from '#errors.ts';
 import type { Tensor } from '#model/inputs.ts';
-import { pictureError } from '#model/preprocess/picture-error.ts';
-import { PREPROCESS_MODES, type PreprocessMode, preprocess } from '#model/preprocess/preprocess.ts';
+import { pictureTensor } from '#model/preprocess/picture-tensor.ts';
+import { PREPROCESS_MODES, type PreprocessMode } from '#model/preprocess/preprocess.ts';
 import { loadVlmo, type Vlmo } from '#model/vlmo.ts';
 import { readPicture } from '#workers/read-picture.ts';
 import { EXIT_DONE, EXIT_ITEMS_FAILED } from './exit-codes.ts';
@@ -102,16 +102,9 @@ const ITEM_ERRORS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'IMAGE_TOO_LARGE',
 ]);
 
-async function readPixels({ config }: Vlmo, path: string, mode: PreprocessMode): Promise<Tensor> {
+function readPixels({ config }: Vlmo, path: string, mode: PreprocessMode): Promise<Tensor> {
   const bytes = readPicture(path, INDEX_OPTIONS.maxImageBytes.default);
-  const dims = [1, config.num_channels, ...config.image_size];
-  const data = new Float32Array(dims.reduce((product, size) => product * size, 1));
-  try {
-    await preprocess(bytes, config, mode, { maxPixels: INDEX_OPTIONS.maxPixels.default }, data);
-  } catch (error) {
-    throw pictureError(error, path);
-  }
-  return { data, dims };
+  return pictureTensor(bytes, config, mode, { maxPixels: INDEX_OPTIONS.maxPixels.default }, path);
 }
 
 function dot(a: Float32Array, b: Float32Array): number {

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { INDEX_OPTIONS, type IndexConfig } from '#config/options.ts';
 import { readConfigFile, resolveConfig } from '#config/resolve.ts';
 import { VlmoError } from '#errors.ts';
+import { pictureValues } from '#model/config.ts';
 import { fingerprint } from '#model/fingerprint.ts';
 import { type ModelFolder, openModelFolder } from '#model/folder.ts';
 import { pictureBatchSize } from '#pipeline/batch-size.ts';
@@ -10,8 +11,8 @@ import { openSource } from '#sources/open-source.ts';
 import type { GenerationRecord, Store } from '#store/contract.ts';
 import { openStore } from '#store/open-store.ts';
 import { createInferencePool, createPreprocessPool } from '#workers/pools.ts';
-import { EXIT_DONE, EXIT_INTERRUPTED, EXIT_ITEMS_FAILED } from './exit-codes.ts';
-import { formatCount, formatDuration, note, print, printJson } from './output.ts';
+import { reportIndexing } from './index-report.ts';
+import { note } from './output.ts';
 import { collect } from './parse-arguments.ts';
 import { showProgress } from './progress.ts';
 import { resolveModel } from './resolve-model.ts';
@@ -81,11 +82,6 @@ async function runIndex(sourceName: string, flags: IndexFlags & Record<string, u
   const before = await store.activeGeneration(flags.collection);
   using signals = stopOnSignals();
   await using pools = await createPools(model, config);
-  const { channels, height, width } = {
-    channels: model.config.num_channels,
-    height: model.config.image_size[0],
-    width: model.config.image_size[1],
-  };
   let progress: Disposable | undefined;
   try {
     const summary = await indexSource({
@@ -94,7 +90,7 @@ async function runIndex(sourceName: string, flags: IndexFlags & Record<string, u
       tables,
       ...pools,
       batchSize: config.batchSize === 'auto' ? pictureBatchSize(model.config) : config.batchSize,
-      pictureBytes: channels * height * width * Float32Array.BYTES_PER_ELEMENT,
+      pictureBytes: pictureValues(model.config) * Float32Array.BYTES_PER_ELEMENT,
       retryFailed: flags.retryFailed === true,
       signal: signals.signal,
       onStart: (ask) => {
@@ -104,7 +100,7 @@ async function runIndex(sourceName: string, flags: IndexFlags & Record<string, u
     progress?.[Symbol.dispose]();
     progress = undefined;
     await activate(store, tables.record, before, summary);
-    report(summary, tables.record, flags);
+    reportIndexing(summary, tables.record, flags);
   } finally {
     progress?.[Symbol.dispose]();
   }
@@ -182,48 +178,4 @@ async function activate(
   note(
     `Collection "${record.collection}" is now served by model "${record.modelName}" (${record.preprocess} preprocessing); before by "${before?.modelName}".`,
   );
-}
-
-function report(
-  summary: IndexSummary,
-  record: GenerationRecord,
-  { index, json, collection }: IndexFlags,
-): void {
-  const { run, state, seen, stored, skipped, failed, knownFailures, seconds } = summary;
-  if (json)
-    printJson({
-      run,
-      state,
-      collection,
-      generation: record.name,
-      seen,
-      stored,
-      skipped,
-      failed,
-      known_failures: knownFailures,
-      seconds,
-    });
-  else print(describe(summary, index));
-  process.exitCode = state === 'interrupted' ? EXIT_INTERRUPTED : failed > 0 ? EXIT_ITEMS_FAILED : EXIT_DONE;
-}
-
-function describe(
-  { state, seen, stored, skipped, failed, knownFailures, seconds }: IndexSummary,
-  index: string,
-): string {
-  const lines: string[] = [];
-  if (state === 'interrupted') lines.push('Stopped. Run the same command again to go on.');
-  if (seen === 0 && state === 'complete') lines.push('The source holds no pictures or captions.');
-  else if (stored === 0 && failed === knownFailures && state === 'complete') {
-    lines.push(
-      `Nothing to do: ${formatCount(skipped)} items are stored already${failed > 0 ? `, ${formatCount(failed)} failed before` : ''}.`,
-    );
-  } else {
-    const rate = seconds > 0 ? `, ${formatCount(Math.round(stored / seconds))} a second` : '';
-    lines.push(
-      `Stored ${formatCount(stored)} items in ${formatDuration(seconds)}${rate}; ${formatCount(skipped)} were stored already, ${formatCount(failed)} failed.`,
-    );
-  }
-  if (failed > 0) lines.push(`What failed, and why: vlmo failures --index ${index}`);
-  return lines.join('\n');
 }

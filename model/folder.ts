@@ -68,8 +68,12 @@ async function readConfig(path: string): Promise<VlmoConfig> {
   try {
     return vlmoConfigSchema.parse(JSON.parse(text));
   } catch (error) {
-    throw new VlmoError('MODEL_INVALID', `Cannot read model config "${file}": ${errorMessage(error)}`, {
-      cause: error,
-    });
+    throw new VlmoError(
+      'MODEL_INVALID',
+      `Cannot read model config "${file}": expected what "vlmo model import" wrote, received ${errorMessage(error)}`,
+      {
+        cause: error,
+      },
+    );
   }
 }

@@ -101,9 +101,13 @@ async function refuseExisting(out: string): Promise<void> {
 
 async function readVocabulary(path: string, rows: number): Promise<object> {
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    throw new VlmoError('MODEL_INPUT_INVALID', `Cannot read vocabulary "${path}": ${errorMessage(error)}`, {
-      cause: error,
-    });
+    throw new VlmoError(
+      'MODEL_INPUT_INVALID',
+      `Cannot read vocabulary "${path}": expected BERT's vocab.txt, received ${errorMessage(error)}`,
+      {
+        cause: error,
+      },
+    );
   });
   const tokenizer = tokenizerFromVocabulary(path, text);
   const lines = text.replace(/\r?\n$/, '').split('\n').length;

@@ -22,9 +22,13 @@ export async function loadTokenizer(folder: string, maxLength: number): Promise<
     return createTextEncoder(JSON.parse(await readFile(path, 'utf8')) as object, maxLength);
   } catch (error) {
     if (error instanceof VlmoError) throw error;
-    throw new VlmoError('MODEL_INVALID', `Cannot read tokenizer "${path}": ${errorMessage(error)}`, {
-      cause: error,
-    });
+    throw new VlmoError(
+      'MODEL_INVALID',
+      `Cannot read tokenizer "${path}": expected what "vlmo model import" wrote, received ${errorMessage(error)}`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

@@ -8,8 +8,6 @@ import type { ProgressCounter } from './progress.ts';
 /** Rows of one commit at most, and the longest that a row waits for one: what a crash can cost. */
 const MAX_ROWS = 2048;
 const MAX_WAIT_MS = 2000;
-/** Every commit leaves a fragment; so many are merged at a time. */
-const COMMITS_PER_TIDYING = 64;
 
 type FailedItem = Planned<ImageItem | CaptionItem | BrokenItem, ImageRecord | CaptionRecord>;
 
@@ -93,7 +91,7 @@ export class Writer {
     await this.#committing;
   }
 
-  /** Merges the fragments that commits left; nothing where there were none. */
+  /** Merges the fragments that commits left (the store does so too when they become many); nothing without any. */
   async tidy(): Promise<void> {
     if (this.#commits === 0) return;
     await this.#tables.images.optimize();
@@ -133,7 +131,6 @@ export class Writer {
     this.#progress.add('stored', commit.images.size + commit.captions.size);
     this.#progress.add('failed', commit.failures.length);
     this.#commits += 1;
-    if (this.#commits % COMMITS_PER_TIDYING === 0) await this.tidy();
   }
 
   #throwError(): void {

@@ -1,9 +1,8 @@
 import { VlmoError } from '#errors.ts';
 import { fingerprint } from '#model/fingerprint.ts';
 import { type ModelFolder, openModelFolder } from '#model/folder.ts';
-import type { Tensor } from '#model/inputs.ts';
-import { pictureError } from '#model/preprocess/picture-error.ts';
-import { PREPROCESS_MODES, type PreprocessMode, preprocess } from '#model/preprocess/preprocess.ts';
+import { pictureTensor } from '#model/preprocess/picture-tensor.ts';
+import { PREPROCESS_MODES, type PreprocessMode } from '#model/preprocess/preprocess.ts';
 import { loadVlmo } from '#model/vlmo.ts';
 import type { GenerationRecord, GenerationTables } from '#store/contract.ts';
 
@@ -36,23 +35,9 @@ export async function embedQuery(
   const model = await openGenerationModel(tables.record, options.modelPath ?? tables.record.modelPath);
   await using vlmo = await loadVlmo(model, { graphs: [query.kind] });
   if (query.kind === 'text') return (await vlmo.embedTexts([query.text])).data;
-  return (await vlmo.embedImages(await queryPixels(model, tables.record, query, options))).data;
-}
-
-async function queryPixels(
-  { config }: ModelFolder,
-  record: GenerationRecord,
-  { bytes, name }: Extract<Query, { kind: 'image' }>,
-  limits: QueryOptions,
-): Promise<Tensor> {
-  const dims = [1, config.num_channels, ...config.image_size];
-  const data = new Float32Array(dims.reduce((product, size) => product * size, 1));
-  try {
-    await preprocess(bytes, config, preprocessMode(record), limits, data);
-  } catch (error) {
-    throw name === undefined ? error : pictureError(error, name);
-  }
-  return { data, dims };
+  const mode = preprocessMode(tables.record);
+  const pixels = await pictureTensor(query.bytes, model.config, mode, options, query.name);
+  return (await vlmo.embedImages(pixels)).data;
 }
 
 /** Opens a model folder and proves that it made this generation. */

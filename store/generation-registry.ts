@@ -11,7 +11,8 @@ export interface GenerationRegistry extends AsyncDisposable {
   all(): Promise<GenerationRecord[]>;
   /** Collection to the name of its active generation. */
   active(): Promise<Map<string, string>>;
-  add(record: GenerationRecord): Promise<void>;
+  /** Adds a generation, or brings what is known of it up to date. */
+  put(record: GenerationRecord): Promise<void>;
   activate(record: GenerationRecord): Promise<void>;
 }
 
@@ -30,7 +31,7 @@ export async function openGenerationRegistry(
       });
       return new Map(await collect(entries));
     },
-    add: (record) => generations.upsert(generationColumns.map((column) => column.data([record]))),
+    put: (record) => generations.upsert(generationColumns.map((column) => column.data([record]))),
     activate: (record) => collections.upsert(collectionColumns.map((column) => column.data([record]))),
     async [Symbol.asyncDispose]() {
       await generations.close();

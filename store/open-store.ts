@@ -57,10 +57,12 @@ export async function openStore(uri: string, { create }: { readonly create: bool
         spec.collection,
         all.map((record) => record.collection),
       );
-      const record = known ?? { ...spec, name, createdAt: new Date() };
+      // The model may lie elsewhere by now than when it indexed last.
+      const record = { ...spec, name, createdAt: known?.createdAt ?? new Date() };
       // Tables, registry, active: a process killed between two steps leaves what the next one completes.
       const tables = await open(record, true);
-      if (known === undefined) await registry.add(record);
+      if (known?.modelPath !== record.modelPath || known.modelName !== record.modelName)
+        await registry.put(record);
       if (!(await registry.active()).has(spec.collection)) await registry.activate(record);
       return tables;
     },

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { errorMessage, toErrorData, VlmoError } from '#errors.ts';
+import { pictureValues } from '#model/config.ts';
 import { openModelFolder, WEIGHTS_FILE } from '#model/folder.ts';
 import { readSafetensorsHeader } from '#model/safetensors.ts';
 import { loadVlmo } from '#model/vlmo.ts';
@@ -29,13 +30,8 @@ async function load(setup: InferenceSetup): Promise<(task: InferenceTask) => Pro
   const { num_channels: channels, image_size: size } = folder.config;
   return async (task) => {
     if (task.kind === 'texts') return (await vlmo.embedTexts(task.texts)).data;
-    const dims = [task.count, channels, ...size];
-    const data = new Float32Array(
-      task.pixels,
-      0,
-      dims.reduce((product, n) => product * n, 1),
-    );
-    return (await vlmo.embedImages({ data, dims })).data;
+    const data = new Float32Array(task.pixels, 0, task.count * pictureValues(folder.config));
+    return (await vlmo.embedImages({ data, dims: [task.count, channels, ...size] })).data;
   };
 }
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { toErrorData } from '#errors.ts';
+import { pictureValues } from '#model/config.ts';
 import { pictureError } from '#model/preprocess/picture-error.ts';
 import { preprocess } from '#model/preprocess/preprocess.ts';
 import type { PictureOutcome, PictureTask, PreprocessSetup, PreprocessTask } from './protocol.ts';
@@ -12,11 +13,7 @@ const CONCURRENCY = 2;
 export function createPicturePreprocessor(
   setup: PreprocessSetup,
 ): (task: PreprocessTask) => Promise<PictureOutcome[]> {
-  const {
-    num_channels: channels,
-    image_size: [height, width],
-  } = setup.spec;
-  const size = channels * height * width;
+  const size = pictureValues(setup.spec);
   return async ({ pixels, firstSlot, pictures }) => {
     const outcomes: PictureOutcome[] = [];
     let [next, slots] = [0, firstSlot];

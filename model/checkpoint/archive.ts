@@ -27,9 +27,13 @@ const UNCOMPRESSED = 0;
 /** Opens a checkpoint without reading its storages. Throws CHECKPOINT_INVALID, CHECKPOINT_NOT_FOUND. */
 export async function openArchive(path: string): Promise<CheckpointArchive> {
   const file = await open(path).catch((error: unknown) => {
-    throw new VlmoError('CHECKPOINT_NOT_FOUND', `Cannot open checkpoint "${path}": ${errorMessage(error)}`, {
-      cause: error,
-    });
+    throw new VlmoError(
+      'CHECKPOINT_NOT_FOUND',
+      `Cannot open checkpoint "${path}": expected a readable file, received ${errorMessage(error)}`,
+      {
+        cause: error,
+      },
+    );
   });
   try {
     const places = await readPlaces(path, file);

@@ -91,6 +91,15 @@ test('Store keeps its generations and the first of a collection becomes active',
   assert.equal((await again.generations()).length, 3);
 });
 
+test('Store.openGeneration notes where the model of a known generation lies now', async (t) => {
+  const store = await temporaryStore(t);
+  const { record } = await store.openGeneration(generationSpec({ modelPath: '/models/before' }));
+  await store.openGeneration(generationSpec({ modelPath: '/models/after' }));
+  const expected = { ...record, modelPath: '/models/after' };
+  assert.deepEqual(await store.activeGeneration(record.collection), expected);
+  assert.deepEqual(await store.generations(), [expected]);
+});
+
 test('Store keeps the vectors of two generations apart', async (t) => {
   const store = await temporaryStore(t);
   const one = await store.openGeneration(generationSpec());

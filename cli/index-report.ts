@@ -1,0 +1,54 @@
+import type { IndexSummary } from '#pipeline/index-source.ts';
+import type { GenerationRecord } from '#store/contract.ts';
+import { EXIT_DONE, EXIT_INTERRUPTED, EXIT_ITEMS_FAILED } from './exit-codes.ts';
+import { formatCount, formatDuration, print, printJson } from './output.ts';
+
+interface ReportOptions {
+  readonly index: string;
+  readonly json?: true;
+}
+
+/** Says how a run of `vlmo index` went, and sets the exit code. */
+export function reportIndexing(
+  summary: IndexSummary,
+  { name: generation, collection }: GenerationRecord,
+  { index, json }: ReportOptions,
+): void {
+  const { run, state, seen, stored, skipped, failed, knownFailures, seconds } = summary;
+  if (json)
+    printJson({
+      run,
+      state,
+      collection,
+      generation,
+      seen,
+      stored,
+      skipped,
+      failed,
+      known_failures: knownFailures,
+      seconds,
+    });
+  else print(describe(summary, index));
+  process.exitCode = state === 'interrupted' ? EXIT_INTERRUPTED : failed > 0 ? EXIT_ITEMS_FAILED : EXIT_DONE;
+}
+
+function describe(
+  { state, seen, stored, skipped, failed, knownFailures, seconds }: IndexSummary,
+  index: string,
+): string {
+  const lines: string[] = [];
+  if (state === 'interrupted') lines.push('Stopped. Run the same command again to go on.');
+  if (seen === 0 && state === 'complete') lines.push('The source holds no pictures or captions.');
+  else if (stored === 0 && failed === knownFailures && state === 'complete') {
+    lines.push(
+      `Nothing to do: ${formatCount(skipped)} items are stored already${failed > 0 ? `, ${formatCount(failed)} failed before` : ''}.`,
+    );
+  } else {
+    const rate = seconds > 0 ? `, ${formatCount(Math.round(stored / seconds))} a second` : '';
+    lines.push(
+      `Stored ${formatCount(stored)} items in ${formatDuration(seconds)}${rate}; ${formatCount(skipped)} were stored already, ${formatCount(failed)} failed.`,
+    );
+  }
+  if (failed > 0) lines.push(`What failed, and why: vlmo failures --index ${index}`);
+  return lines.join('\n');
+}
