@@ -39,7 +39,7 @@ export interface IndexSummary extends Progress {
 
 /** Items looked up in the store at a time. */
 const CHUNK_ITEMS = 512;
-const CAPTIONS_PER_BATCH = 64;
+const CAPTIONS_PER_BATCH = 32;
 
 /**
  * Streams a source through decode, model and store. Memory is bounded by the batches in flight; every item ends as

@@ -35,10 +35,10 @@ describe('macsPerPicture', () => {
 
 describe('pictureBatchSize', () => {
   for (const [what, model, expected] of [
-    ['VLMo-base at 224', config(768, 12, 224), 8],
-    ['VLMo-base at 384', config(768, 12, 384), 4],
-    ['VLMo-large at 384', config(1024, 24, 384), 4],
-    ['a tiny model', config(128, 5, 64), 64],
+    ['VLMo-base at 224', config(768, 12, 224), 4],
+    ['VLMo-base at 384', config(768, 12, 384), 2],
+    ['VLMo-large at 384', config(1024, 24, 384), 2],
+    ['a tiny model', config(128, 5, 64), 16],
   ] as const) {
     test(`${what}: ${expected}`, () => assert.equal(pictureBatchSize(model), expected));
   }
