@@ -1,7 +1,10 @@
 import { z } from 'zod';
 
 const size = z.int().positive();
-const pair = z.tuple([size, size]).readonly();
+/** [height, width], or one number for both. */
+const sides = z
+  .union([z.tuple([size, size]), size.transform((side): [number, number] => [side, side])])
+  .readonly();
 
 /** What `config.json` of a model folder says: everything about a VLMo that its weights' shapes do not. */
 export const vlmoConfigSchema = z
@@ -9,10 +12,10 @@ export const vlmoConfigSchema = z
     model_type: z.literal('vlmo'),
     /** A published variant (`variants.ts`) or `custom`. */
     variant: z.string(),
-    /** Pictures, [height, width] in pixels. */
-    image_size: pair,
-    /** Patches, [height, width] in pixels. */
-    patch_size: pair,
+    /** Pictures, in pixels. */
+    image_size: sides,
+    /** Patches, in pixels. */
+    patch_size: sides,
     num_channels: size,
     /** Width D of every token. */
     hidden_size: size,

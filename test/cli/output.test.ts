@@ -31,8 +31,8 @@ describe('table', () => {
 });
 
 test('formatDuration: seconds, minutes and hours', () => {
-  assert.deepEqual([0, 12.4, 59.6, 200, 3600, 7510].map(formatDuration), [
-    ...['0 s', '12 s', '1 min 00 s', '3 min 20 s', '1 h 00 min', '2 h 05 min'],
+  assert.deepEqual([0.04, 9.94, 12.4, 59.6, 200, 3600, 7510].map(formatDuration), [
+    ...['0.0 s', '9.9 s', '12 s', '1 min 00 s', '3 min 20 s', '1 h 00 min', '2 h 05 min'],
   ]);
 });
 

@@ -25,6 +25,18 @@ test('openModelFolder: an imported folder opens as it was imported', async (t) =
   assert.equal(opened.name, basename(model.path));
 });
 
+test('openModelFolder: sizes may be one number for both sides', async (t) => {
+  const path = await changed(t, { image_size: 64, patch_size: 16 });
+  const { config } = await openModelFolder(path);
+  assert.deepEqual(
+    [config.image_size, config.patch_size],
+    [
+      [64, 64],
+      [16, 16],
+    ],
+  );
+});
+
 test('openModelFolder: heads are those whose every part is there', async (t) => {
   const heads = async (parts: Parameters<typeof zeroModel>[1]) => {
     const folder = await temporaryFolder(t);
@@ -49,7 +61,7 @@ test('openModelFolder: a config that is damaged, of another model or out of rang
   for (const changes of [
     { model_type: 'bert' },
     { hidden_size: -64 },
-    { image_size: 64 },
+    { image_size: [64] },
     { dtype: 'f64' },
     { weights_sha256: 'x' },
   ]) {
