@@ -184,7 +184,7 @@ async function* tensorBytesFor(
 }
 
 /** The conventions of Hugging Face image processors, for other programs that open the folder. */
-function preprocessorConfig({ image_size: [height, width], num_channels: channels }: Sizes): object {
+export function preprocessorConfig({ image_size: [height, width], num_channels: channels }: Sizes): object {
   const half = Array<number>(channels).fill(0.5);
   return {
     image_processor_type: 'ViTImageProcessor',

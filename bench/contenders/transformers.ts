@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { env, pipeline } from '@huggingface/transformers';
 import { openModelFolder } from '#model/folder.ts';
+import { preprocessorConfig } from '#model/import.ts';
 import { buildGraph } from '#model/network.ts';
 import { encodeModel } from '#model/onnx/encode.ts';
 import { prepareWeights } from '#model/prepare-weights.ts';
@@ -53,19 +54,7 @@ await writeFile(
   join(root, 'model/config.json'),
   JSON.stringify({ model_type: 'vit', hidden_size: config.hidden_size }),
 );
-const [height, width] = config.image_size;
-const processor = {
-  image_processor_type: 'ViTImageProcessor',
-  do_resize: true,
-  size: { height, width },
-  resample: 3,
-  do_rescale: true,
-  rescale_factor: 1 / 255,
-  do_normalize: true,
-  image_mean: [0.5, 0.5, 0.5],
-  image_std: [0.5, 0.5, 0.5],
-};
-await writeFile(join(root, 'model/preprocessor_config.json'), JSON.stringify(processor));
+await writeFile(join(root, 'model/preprocessor_config.json'), JSON.stringify(preprocessorConfig(config)));
 
 env.localModelPath = root;
 env.allowRemoteModels = false;

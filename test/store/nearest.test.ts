@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { floatToHalf, halfToFloat } from '#half.ts';
 import type { ImageRecord, VectorTable } from '#store/contract.ts';
-import { generationSpec, imageRow, randomSource, temporaryStore, unitVectors } from './store-fixture.ts';
+import { seededRandom } from '../fixtures/files.ts';
+import { generationSpec, imageRow, temporaryStore, unitVectors } from './store-fixture.ts';
 
 /** The definition of the answer: float64 products of the stored float16 values, by score, then id. */
 function bruteForce(rows: readonly ImageRecord[], stored: Float32Array, query: Float32Array, k: number) {
@@ -22,7 +23,7 @@ for (const dimensions of [1, 3, 8, 64, 768]) {
   test(`VectorTable.nearest equals brute force in float64, ${dimensions} dimensions`, async (t) => {
     const store = await temporaryStore(t);
     const { images } = await store.openGeneration(generationSpec({ dimensions }));
-    const random = randomSource(dimensions);
+    const random = seededRandom(dimensions);
     const vectors = unitVectors(1500, dimensions, random);
     // A third are copies of one of ten others, so that ties lie across the boundary of every k.
     for (let row = 1000; row < 1500; row++) {
@@ -69,8 +70,8 @@ test('VectorTable.nearest orders near ties that float16 queries cannot tell apar
   const store = await temporaryStore(t);
   const dimensions = 64;
   const { images } = await store.openGeneration(generationSpec({ dimensions }));
-  const [base] = [unitVectors(1, dimensions, randomSource(5))];
-  const random = randomSource(6);
+  const [base] = [unitVectors(1, dimensions, seededRandom(5))];
+  const random = seededRandom(6);
   const vectors = new Float32Array(2000 * dimensions);
   for (let row = 0; row < 2000; row++) {
     const vector = base.map((value) => value * (1 + (random() - 0.5) * 2e-3));

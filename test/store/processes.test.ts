@@ -8,14 +8,8 @@ import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { VectorTable } from '#store/contract.ts';
 import { openStore } from '#store/open-store.ts';
-import {
-  closeAfter,
-  generationSpec,
-  imageRow,
-  randomSource,
-  temporaryFolder,
-  unitVectors,
-} from './store-fixture.ts';
+import { seededRandom } from '../fixtures/files.ts';
+import { closeAfter, generationSpec, imageRow, temporaryFolder, unitVectors } from './store-fixture.ts';
 
 const WRITER = fileURLToPath(new URL('./endless-writer.ts', import.meta.url));
 
@@ -50,7 +44,9 @@ test('a writer killed at any moment leaves a store that reads and goes on', {
   timeout: 120_000,
 }, async (t) => {
   const index = join(await temporaryFolder(t), 'index');
-  const random = randomSource(Date.now());
+  const seed = Date.now();
+  t.diagnostic(`moments by seed ${seed}`);
+  const random = seededRandom(seed);
   for (let round = 0; round < 5; round++) {
     const child = startWriter(index);
     // Rounds 0 and 1 die while the store is made, the others somewhere in the middle of the writes.

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { CaptionRecord, FailureRecord, GenerationSpec, ImageRecord, Store } from '#store/contract.ts';
 import { openStore } from '#store/open-store.ts';
+import { seededRandom } from '../fixtures/files.ts';
 
 /** A folder that is gone after the test, once everything that `closeAfter` was given is closed. */
 export async function temporaryFolder(t: TestContext): Promise<string> {
@@ -86,19 +87,8 @@ export function failureRecord(id: string, changes: Partial<FailureRecord> = {}):
   };
 }
 
-/** A small generator with a seed, so that a failing test fails again (mulberry32). */
-export function randomSource(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** Vectors of unit length [count, dimensions]. */
-export function unitVectors(count: number, dimensions: number, random = randomSource(1)): Float32Array {
+export function unitVectors(count: number, dimensions: number, random = seededRandom(1)): Float32Array {
   const vectors = Float32Array.from({ length: count * dimensions }, () => random() - 0.5);
   for (let row = 0; row < count; row++) {
     const vector = vectors.subarray(row * dimensions, (row + 1) * dimensions);
