@@ -56,7 +56,7 @@ class Network {
   readonly #config: VlmoConfig;
   readonly #weights: Weights;
   readonly #outputs = new Map<string, GraphValue>();
-  /** `itc_vl.` while the branch through the vl experts is built: it runs the same modules a second time. */
+  /** Before the names of modules that run a second time: `itc_vl.` through the vl experts, `cls.` for [CLS] alone. */
   #prefix = '';
 
   constructor(config: VlmoConfig, weights: Weights) {
