@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 MONO = ("emojione-monotone", "fluent-emoji-high-contrast", "ph", "tabler")  # black ink alone
+PLAIN = "a an the of to and with from in on picture drawing icon emoji , . : ##s ##es ( ) “ ” ’ \" '".split()  # say little about a picture
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 ENDINGS = ["s", "es", "ing", "ed", "er", "y", "ly", "ies", "al", "ful", "less", "man", "like"]
 PREFIXES = ["", "", "", "", "a ", "the ", "a picture of ", "a drawing of ", "an icon of ", "emoji of ", "picture of a "]
@@ -76,6 +77,10 @@ class Tokenizer:
 
     def batch(self, texts):
         return torch.from_numpy(self.rows(texts))
+
+    def weights(self):
+        """[words]: how often to mask each: never the specials, seldom what says little about a picture."""
+        return torch.tensor([0.0 if w in SPECIAL else 0.1 if w in PLAIN else 1.0 for w in self.words])
 
 
 def build_vocabulary(concepts, extra_words, size):

@@ -17,7 +17,7 @@ class Config:
     patch: int = 16
     width: int = 256
     depth: int = 7
-    heads: int = 8
+    heads: int = 4
     vl_start: int = 5  # blocks from here have a vl expert
     text_length: int = 31
     vocab_size: int = 0
@@ -134,34 +134,62 @@ class VLMo(nn.Module):
                 nn.init.zeros_(m.bias)
 
     def image_tokens(self, pictures):  # [B, 3, S, S] -> [B, 1 + L, D]
-        t = self.transformer
-        x = t.patch_embed.proj(pictures).flatten(2).transpose(1, 2)
+        t, p = self.transformer, self.config.patch
+        patches = pictures.unflatten(3, (-1, p)).unflatten(2, (-1, p)).permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)
+        x = F.linear(patches, t.patch_embed.proj.weight.flatten(1), t.patch_embed.proj.bias)  # the convolution, but faster
         x = torch.cat([t.cls_token.expand(x.shape[0], -1, -1).to(x.dtype), x], 1)
         return x + t.pos_embed + self.token_type_embeddings.weight[1]
 
     def text_tokens(self, ids):  # [B, T] -> [B, T, D]
         return self.text_embeddings(ids) + self.token_type_embeddings.weight[0]
 
-    def run(self, x, kind, mask=None, text_length=0):  # -> the first token, [B, D]
+    def run(self, x, kind, mask=None, text_length=0):  # [B, N, D], not yet normed
         if torch.is_autocast_enabled():
             x = x.to(torch.bfloat16)
         for block in self.transformer.blocks:
             x = block(x, kind, mask, text_length)
+        return x
+
+    def first(self, x):
         return self.transformer.norm(x[:, 0])
 
+    def image_vectors(self, tokens):  # -> unit vectors [B, D]
+        return F.normalize(self.itc_image_proj.fc(self.first(self.run(tokens, "imag"))).float(), dim=-1)
+
     def image(self, pictures):  # -> unit vectors [B, D]
-        return F.normalize(self.itc_image_proj.fc(self.run(self.image_tokens(pictures), "imag")).float(), dim=-1)
+        return self.image_vectors(self.image_tokens(pictures))
 
     def text(self, ids):  # -> unit vectors [B, D]
         mask = (ids != 0)[:, None, None, :]
-        return F.normalize(self.itc_text_proj.fc(self.run(self.text_tokens(ids), "text", mask)).float(), dim=-1)
+        return F.normalize(self.itc_text_proj.fc(self.first(self.run(self.text_tokens(ids), "text", mask))).float(), dim=-1)
 
-    def match(self, pictures, ids):  # -> logits [B, 2], column 1 = they belong together
-        tokens = self.image_tokens(pictures)
+    def fuse(self, tokens, ids):  # image tokens and texts, read together -> [B, T + 1 + L, D]
         x = torch.cat([self.text_tokens(ids).to(tokens.dtype), tokens], 1)
         mask = torch.cat([ids != 0, torch.ones(tokens.shape[:2], dtype=torch.bool, device=ids.device)], 1)
-        first = self.run(x, "vl", mask[:, None, None, :], ids.shape[1])
-        return self.itm_score.fc(torch.tanh(self.pooler.dense(first))).float()
+        return self.run(x, "vl", mask[:, None, None, :], ids.shape[1])
+
+    def match_tokens(self, tokens, ids):  # -> logits [B, 2], column 1 = they belong together
+        pooled = torch.tanh(self.pooler.dense(self.first(self.fuse(tokens, ids))))
+        return self.itm_score.fc(pooled).float()
+
+    def match(self, pictures, ids):
+        return self.match_tokens(self.image_tokens(pictures), ids)
+
+
+class WordHead(nn.Module):
+    """Guesses masked words from the fused tokens. For training only: it is in no checkpoint."""
+
+    def __init__(self, c):
+        super().__init__()
+        self.dense = nn.Linear(c.width, c.width)
+        self.norm = nn.LayerNorm(c.width, eps=1e-12)
+        self.bias = nn.Parameter(torch.zeros(c.vocab_size))
+
+    def forward(self, model, tokens, ids, at):  # positions at [B, k] of the masked texts ids -> logits [B, k, words]
+        x = model.fuse(tokens, ids)
+        x = model.transformer.norm(x.gather(1, at[..., None].expand(-1, -1, x.shape[-1])))
+        x = self.norm(F.gelu(self.dense(x)))
+        return F.linear(x, model.text_embeddings.word_embeddings.weight.to(x.dtype), self.bias.to(x.dtype)).float()
 
 
 def load(path, heads=None):

@@ -8,6 +8,7 @@ the hardest wrong answer to a caption; telling them apart is what the fusion enc
     python3 training/scenes.py .train/data .train/scenes     writes the held-out ones: PNG and captions.json
 """
 import json
+import math
 import os
 import random
 import sys
@@ -43,6 +44,7 @@ zombie|heart=red heart|apple=red apple|mug=beer mug|book=closed book|flag=triang
 IRREGULAR = {"mouse": "mice", "tooth": "teeth", "foot": "feet", "goose": "geese", "wolf": "wolves", "fish": "fish", "deer": "deer",
              "sheep": "sheep", "ox": "oxen", "bison": "bison", "moose": "moose", "shrimp": "shrimp", "squid": "squid"}  # fmt: skip
 RELATIONS = {"x": (("left of", "to the left of"), ("right of", "to the right of")), "y": (("above", "over"), ("below", "under"))}
+SIBLINGS = 4  # scenes of a family
 WORDS = [*COLOURS, *NUMBERS, *"a an and the of to from in on left right above below over under top bottom row".split(), *IRREGULAR.values()]
 
 
@@ -109,12 +111,16 @@ def meaning(scene):
     return scene if len(scene[1]) > 1 else ("", scene[1])
 
 
-def change(scene, words, rng):
+CHANGES = ("sides", "sides", "axis", "count", "colour", "colours", "thing")
+TRAINING_CHANGES = (*CHANGES, "thing", "thing")  # to know a thing is what the fusion encoder learns last
+
+
+def change(scene, words, rng, changes):
     """The same scene but for one point; None where the change drawn does not apply."""
     axis, groups = scene
     groups = [list(g) for g in groups]
     i = rng.randrange(len(groups))
-    how = rng.choice(["sides", "sides", "axis", "count", "colour", "colours", "thing"])
+    how = rng.choice(changes)
     if how == "sides" and len(groups) > 1:
         j = rng.choice([j for j in range(len(groups)) if j != i])
         groups[i], groups[j] = groups[j], groups[i]
@@ -135,12 +141,12 @@ def change(scene, words, rng):
     return new if different and meaning(new) != meaning(scene) else None
 
 
-def family(words, rng, size):
+def family(words, rng, size, changes=CHANGES):
     """`size` scenes that differ from the first in one point each, all with different meanings."""
     while True:
         scenes = [random_scene(words, rng)]
         for _ in range(30):
-            new = change(scenes[0], words, rng)
+            new = change(scenes[0], words, rng, changes)
             if new and all(meaning(new) != meaning(s) for s in scenes):
                 scenes.append(new)
             if len(scenes) == size:
@@ -185,7 +191,7 @@ def tint(rgba, colour, on):
     body = alpha * (light > 0.15)
     share = body.mean((1, 2, 3), keepdim=True)
     mean = (light * body).mean((1, 2, 3), keepdim=True) / share.clamp(min=1e-3)
-    power = (torch.log(torch.tensor(0.55)) / torch.log(mean.clamp(0.16, 0.97))).clamp(0.4, 4)
+    power = (math.log(0.55) / torch.log(mean.clamp(0.16, 0.97))).clamp(0.4, 4)
     light = torch.where(share > 0.02, light.clamp(min=1e-3) ** power, torch.full_like(light, 0.5))  # ink alone: all of it
     c = colour[:, :, None, None].to(rgba.dtype)
     new = torch.where(light < 0.5, c * light * 2, c + (1 - c) * (light * 2 - 1)) * alpha
@@ -225,10 +231,10 @@ def pack(scenes, concept_of, rng):
 
 
 def make_pool(job):
-    """For training: (seed, families, nouns, tokenizer) -> concepts, colours, boxes, token ids; base and sibling in turn."""
+    """For training: (seed, families, nouns, tokenizer) -> concepts, colours, boxes, token ids; siblings side by side."""
     seed, families, concept_of, tokenizer = job
     rng, words = random.Random(seed), sorted(concept_of)
-    scenes = [s for _ in range(families) for s in family(words, rng, 2)]
+    scenes = [s for _ in range(families) for s in family(words, rng, SIBLINGS, TRAINING_CHANGES)]
     return (*pack(scenes, concept_of, rng), tokenizer.rows([say(s, rng) for s in scenes]))
 
 

@@ -1,11 +1,12 @@
-"""Stage 2: trains VLMo on the drawings: image-text contrast (ITC) and image-text matching (ITM) with hard negatives.
+"""Stage 2: trains VLMo on the drawings as its paper does: image-text contrast (ITC), image-text matching (ITM) with hard
+negatives, masked words (MLM).
 
-    python3 training/train.py --compile --out .train/first --steps 2400
-    python3 training/train.py --compile --out .train/run --steps 2300 --itm-from 0 --resume .train/first/model.pt
+    python3 training/train.py --compile --out .train/run
 
 A step is one pass over the things drawn: every emoji once, in a style drawn at random, some icons of the general sets,
-and families of scenes. ITC contrasts all of them. ITM sends texts through the fusion encoder with four
-pictures each: the right one, wrong ones drawn by contrastive similarity, and a scene's sibling. Writes OUT/model.pt (averaged
+and families of four scenes that differ in one point each. ITC contrasts them, with one scene of each family: what tells
+siblings apart is left to the fusion encoder. ITM sends texts through it with the right picture and wrong ones, a
+scene's siblings and what contrast finds similar; MLM has it guess words from the picture. Writes OUT/model.pt (averaged
 weights, float32, official key layout) and OUT/log.json. Seeds are fixed; the last digits still differ between GPUs.
 """
 import argparse
@@ -26,23 +27,25 @@ import data
 import scenes
 from augment import augment
 from evaluate import embed, flatten, rank_stats, recall, rerank
-from model import Config, VLMo
+from model import Config, VLMo, WordHead
 
 
 def options():
     p = argparse.ArgumentParser()
     p.add_argument("--data", default=".train/data")
     p.add_argument("--out", default=".train/run")
-    p.add_argument("--steps", type=int, default=2400)
-    p.add_argument("--minutes", type=float, default=20, help="ends the schedule by this time where the machine is slower")
+    p.add_argument("--steps", type=int, default=6000)
+    p.add_argument("--minutes", type=float, default=17.5, help="ends the schedule by this time where the machine is slower")
     p.add_argument("--emoji", type=int, default=1588, help="emoji drawings a step")
     p.add_argument("--icons", type=int, default=300, help="drawings of the general icon sets a step")
-    p.add_argument("--families", type=int, default=384, help="pairs of sibling scenes a step")
-    p.add_argument("--matches", type=int, default=320, help="single drawings a step that ITM sees")
-    p.add_argument("--itm-from", type=float, default=0.05, help="part of the training after which ITM begins")
-    p.add_argument("--pool", type=int, default=100_000, help="families of scenes made in advance")
+    p.add_argument("--families", type=int, default=160, help="families of four sibling scenes a step")
+    p.add_argument("--contrasted", type=int, default=1, help="scenes of a family that ITC sees; the others are left to ITM")
+    p.add_argument("--matches", type=int, default=512, help="single drawings a step that ITM sees")
+    p.add_argument("--masked", type=int, default=1024, help="pairs a step that MLM sees")
+    p.add_argument("--fused-from", type=float, default=0.04, help="part of the training after which ITM and MLM begin")
+    p.add_argument("--itm-weight", type=float, default=2.0)
+    p.add_argument("--pool", type=int, default=50_000, help="families of scenes made in advance")
     p.add_argument("--lr", type=float, default=1e-3)
-    p.add_argument("--resume", help="weights to begin with: a model.pt")
     p.add_argument("--decay", type=float, default=0.1)
     p.add_argument("--vocabulary", type=int, default=4400)
     p.add_argument("--dev-style", default="fxemoji", help="held out of training, for tuning")
@@ -103,6 +106,9 @@ class Batches:
             parts = pool.map(scenes.make_pool, jobs, chunksize=1)
         self.pool = [torch.from_numpy(np.concatenate(p)).to(device) for p in zip(*parts)]
         self.palette = scenes.palette(device)
+        self.maskable, self.mask = tokenizer.weights().to(device), tokenizer.ids["[MASK]"]
+        ready = (lambda f: torch.compile(f, dynamic=False)) if o.compile else (lambda f: f)
+        self.augment, self.compose = ready(augment), ready(scenes.compose)
         print(len(self.bank.concept), "drawings,", len(self.emoji), "emoji,", len(self.icons), "icons,", len(words), "nouns", flush=True)
 
     def singles(self):
@@ -112,19 +118,21 @@ class Batches:
         concept = torch.cat([shuffled(self.emoji, o.emoji), shuffled(self.icons, o.icons)])
         drawing = self.bank.pick(concept)
         rgba = self.bank.pictures[drawing].to(self.dtype) / 255
-        x = augment(rgba, False, self.mirror[concept], self.free[concept], self.bank.mono[drawing])
+        x = self.augment(rgba, False, self.mirror[concept], self.free[concept], self.bank.mono[drawing])
         variant = torch.randint(self.captions.shape[1], concept.shape, device=dev)
         return x, self.captions[concept, variant], concept
 
     def scenes(self):
-        """-> pictures, ids; rows 2i and 2i + 1 are siblings."""
-        first = torch.randint(len(self.pool[0]) // 2, (self.o.families,), device=self.device) * 2
-        concept, colour, boxes, ids = (p[torch.stack([first, first + 1], 1).flatten()] for p in self.pool)
+        """-> pictures, ids; four siblings side by side, in random order."""
+        n = scenes.SIBLINGS
+        family = torch.randint(len(self.pool[0]) // n, (self.o.families, 1), device=self.device)
+        rows = family * n + torch.rand(self.o.families, n, device=self.device).argsort(1)
+        concept, colour, boxes, ids = (p[rows.flatten()] for p in self.pool)
         drawings = self.bank.small[self.bank.pick(concept.clamp(min=0)).flatten()]
         drawings = (drawings.to(self.dtype) / 255).unflatten(0, concept.shape)
         px = self.bank.pictures.shape[-1]
-        rgba = scenes.compose(drawings, boxes, self.palette[colour.clamp(min=0)], colour >= 0, px)
-        return augment(rgba, True), ids
+        rgba = self.compose(drawings, boxes, self.palette[colour.clamp(min=0)], colour >= 0, px)
+        return self.augment(rgba, True), ids
 
 
 def contrast(logits, same, neutral):
@@ -139,48 +147,85 @@ def hard(logits, forbidden):
     return torch.multinomial(logits.masked_fill(forbidden, float("-inf")).softmax(1), 1)[:, 0]
 
 
-def matching_groups(logits, forbidden, n, o):
-    """(pictures [g, 4], texts [g]): for each text its picture first, then three wrong ones.
+def single_groups(logits, forbidden, o):
+    """(pictures [g, 4], texts [g]): for some drawings the right one first, then three wrong ones drawn by similarity."""
+    text = torch.randperm(len(logits), device=logits.device)[: o.matches]
+    s, f = logits.t()[text], forbidden[text]
+    return torch.stack([text, *(hard(s / t, f) for t in (1, 2, 5))], 1), text
 
-    Wrong pictures are drawn by similarity: sharply, softly, and for a scene its sibling, for a single drawing any. The
-    first n rows are singles, the rest scenes.
+
+def scene_groups(logits, n, o):
+    """(pictures [g, 5], texts [g]): for every scene its family of four, then another picture drawn by similarity.
+
+    Similarity is known for the n single drawings and the first scenes of each family alone: it stands for the family.
     """
-    dev = logits.device
-    single = torch.randperm(n, device=dev)[: o.matches]
-    s, f = logits[:n, :n].t()[single], forbidden[:n, :n][single]
-    singles = torch.stack([single, hard(s, f), hard(s / 5, f), hard(s * 0, f)], 1)
-    rows = torch.arange(len(logits) - n, device=dev)
-    s, f = logits[n:, n:].t(), rows[:, None] // 2 == rows[None] // 2
-    groups = n + torch.stack([rows, rows ^ 1, hard(s, f), hard(s / 5, f)], 1)
-    return torch.cat([singles, groups]), torch.cat([single, n + rows])
+    size, dev = scenes.SIBLINGS, logits.device
+    text = torch.arange(o.families * size, device=dev)
+    family = text[:, None] // size
+    holder = (torch.arange(len(logits), device=dev) - n).div(o.contrasted, rounding_mode="floor")  # below 0: a single drawing
+    alike = hard(logits.t()[n + family[:, 0] * o.contrasted], holder == family)
+    other = torch.where(alike < n, alike, n + holder[alike] * size + torch.randint(size, alike.shape, device=dev))
+    siblings = n + family * size + torch.arange(size, device=dev)
+    return torch.cat([siblings, other[:, None]], 1), n + text
 
 
-def match_loss(logits):
-    """logits [g, 4, 2], the right picture first: right or wrong for each, and the right one above the three."""
-    right = torch.tensor([1, 0, 0, 0], device=logits.device).expand(len(logits), 4)
-    weight = torch.tensor([1.0, 3.0], device=logits.device)
-    each = F.cross_entropy(logits.flatten(0, 1), right.flatten(), weight)
-    return each + F.cross_entropy(logits[..., 1] - logits[..., 0], right[:, 0] * 0)
+def match_loss(logits, right):
+    """logits [g, k, 2], right [g]: right or wrong for each picture, and the right one above the others."""
+    label = F.one_hot(right, logits.shape[1])
+    weight = torch.tensor([1.0, logits.shape[1] - 1.0], device=logits.device)
+    odds = logits[..., 1] - logits[..., 0]
+    return F.cross_entropy(logits.flatten(0, 1), label.flatten(), weight) + F.cross_entropy(odds, right)
 
 
-def step_loss(model, batches, itm, amp):
+def family_loss(logits, n):
+    """logits [g, n + 1, 2] of `scene_groups`: the right picture for a text, the right text of the family for a picture."""
+    own = torch.arange(len(logits), device=logits.device) % n
+    odds = (logits[:, :n, 1] - logits[:, :n, 0]).unflatten(0, (-1, n))
+    return match_loss(logits, own) + F.cross_entropy(odds.transpose(1, 2).flatten(0, 1), own)
+
+
+MASKED_WORDS = 3
+
+
+def masked_loss(model, head, tokens, ids, batches):
+    """Guess three words of each text from its picture and the other words; one may be drawn twice."""
+    at = torch.multinomial(batches.maskable[ids] + 1e-9 * (ids != 0), MASKED_WORDS, replacement=True)
+    logits = head(model, tokens, ids.scatter(1, at, batches.mask), at)
+    return F.cross_entropy(logits.flatten(0, 1), ids.gather(1, at).flatten())
+
+
+def step_loss(model, head, batches, fused, amp):
+    """-> the losses of ITC, ITM and MLM."""
+    o, family = batches.o, scenes.SIBLINGS
     with torch.no_grad():
         x1, ids1, concept = batches.singles()
         x2, ids2 = batches.scenes()
-        x, ids, n = torch.cat([x1, x2]).float(), torch.cat([ids1, ids2]), len(x1)
-        label = torch.cat([concept, 10**6 + torch.arange(len(x2), device=x.device)])
+        x, ids, n = torch.cat([x1, x2]), torch.cat([ids1, ids2]), len(x1)
+        every = torch.arange(len(x), device=x.device)
+        seen = every[(every < n) | ((every - n) % family < o.contrasted)]
+        label = torch.cat([concept, 10**6 + every[n:]])[seen]
         same = label[:, None] == label[None]
         neutral = torch.zeros_like(same)
         neutral[:n, :n] = batches.related[concept][:, concept] & ~same[:n, :n]
     with amp():
-        logits = model.image(x) @ model.text(ids).t() * model.logit_scale.exp().clamp(max=100)
+        tokens = model.image_tokens(x)
+        pictures, texts = model.image_vectors(tokens.index_select(0, seen)), model.text(ids[seen])
+    logits = pictures @ texts.t() * model.logit_scale.exp().clamp(max=100)  # 16 bits would round them by a quarter
     itc = contrast(logits, same, neutral)
-    if not itm:
-        return itc, torch.zeros(())
-    pictures, texts = matching_groups(logits.detach(), same | neutral, n, batches.o)
+    if not fused:
+        return itc, torch.zeros(()), torch.zeros(())
+    likeness = logits.detach()
+    p1, t1 = single_groups(likeness[:n, :n], (same | neutral)[:n, :n], o)
+    p2, t2 = scene_groups(likeness, n, o)
+    picture = torch.cat([p1.flatten(), p2.flatten()])
+    text = torch.cat([t1.repeat_interleave(p1.shape[1]), t2.repeat_interleave(p2.shape[1])])
+    some = torch.randperm(len(x), device=x.device)[: o.masked]
     with amp():
-        match = model.match(x[pictures.flatten()], ids[texts.repeat_interleave(4)])
-    return itc, match_loss(match.unflatten(0, (-1, 4)))
+        match = model.match_tokens(tokens.index_select(0, picture), ids[text])
+        mlm = masked_loss(model, head, tokens.index_select(0, some), ids[some], batches)
+    singles, scened = match.split([p1.numel(), p2.numel()])
+    itm = match_loss(singles.unflatten(0, p1.shape), t1 * 0) + family_loss(scened.unflatten(0, p2.shape), family)
+    return itc, itm, mlm
 
 
 class Dev:
@@ -221,36 +266,37 @@ def main():
     dev = Dev(o, concepts, tokenizer, batches.bank)
     model = VLMo(config).to(device)
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters, {config.vocab_size} words, {device}, ready after {time.time() - start:.0f} s", flush=True)
-    if o.resume:
-        model.load_state_dict(torch.load(o.resume, map_location="cpu")["state_dict"], strict=False)
+    head = WordHead(config).to(device)
     averaged = copy.deepcopy(model).eval().requires_grad_(False)
     if o.compile:
         for block in model.transformer.blocks:
             block.compile(dynamic=False)
-    flat = [p for n, p in model.named_parameters() if p.dim() < 2 or "embed" in n]
-    deep = [p for n, p in model.named_parameters() if not (p.dim() < 2 or "embed" in n)]
+    named = [*model.named_parameters(), *head.named_parameters()]
+    flat = [p for n, p in named if p.dim() < 2 or "embed" in n]
+    deep = [p for n, p in named if not (p.dim() < 2 or "embed" in n)]
     optimizer = torch.optim.AdamW(
         [{"params": deep, "weight_decay": o.decay}, {"params": flat, "weight_decay": 0.0}],
         lr=o.lr, betas=(0.9, 0.98), **({"fused": True} if device == "cuda" else {}),
     )  # fmt: skip
+    kept, trained = list(averaged.parameters()), list(model.parameters())
     start, log, step, done = time.time(), [], 0, 0.0
     while done < 1:
         done = max(step / o.steps, (time.time() - start) / 60 / o.minutes)
         rate = o.lr * min(1, (step + 1) / 300) * (0.5 + 0.5 * math.cos(math.pi * min(1, done))) + 1e-6
         for group in optimizer.param_groups:
             group["lr"] = rate
-        itc, itm = step_loss(model, batches, done >= o.itm_from, amp)
+        itc, itm, mlm = step_loss(model, head, batches, done >= o.fused_from, amp)
         optimizer.zero_grad(set_to_none=True)
-        (itc + itm).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        (itc + o.itm_weight * itm + mlm).backward()
+        torch.nn.utils.clip_grad_norm_(flat + deep, 1.0)
         optimizer.step()
         step += 1
         with torch.no_grad():
             keep = min(0.998, step / (step + 10))
-            for a, b in zip(averaged.parameters(), model.parameters()):
-                a.lerp_(b, 1 - keep)
+            torch._foreach_mul_(kept, keep)
+            torch._foreach_add_(kept, trained, alpha=1 - keep)
         if step % o.log_every == 0 or done >= 1:
-            row = {"seconds": round(time.time() - start), "step": step, "itc": round(itc.item(), 3), "itm": round(itm.item(), 3)}
+            row = {"seconds": round(time.time() - start), "step": step, "itc": round(itc.item(), 3), "itm": round(itm.item(), 3), "mlm": round(mlm.item(), 3)}
             if step % (4 * o.log_every) == 0 or done >= 1:
                 row["dev"] = dev.figures(averaged, device)
                 save(averaged, config, tokenizer, o.out)
