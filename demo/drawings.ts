@@ -1,14 +1,14 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import sharp from 'sharp';
 import { z } from 'zod';
+import { fillFolder } from './fill-folder.ts';
 
 /** OpenMoji drawings (CC BY-SA 4.0) as pictures, with the names and keywords of Unicode CLDR as captions. */
 
 const require = createRequire(import.meta.url);
 const PIXELS = 128;
-const CONCURRENCY = 4;
 
 const iconsSchema = z.object({
   width: z.number(),
@@ -28,7 +28,7 @@ const annotationsSchema = z.object({
   }),
 });
 
-interface Drawing {
+export interface Drawing {
   /** Name in the icon set, and of the file. */
   readonly name: string;
   readonly svg: string;
@@ -39,20 +39,7 @@ interface Drawing {
 /** Draws everything into `folder` (NAME.png with NAME.txt beside) unless it is there already; returns how many. */
 export async function drawOpenMoji(folder: string): Promise<number> {
   const drawings = await readDrawings();
-  const marker = await readFile(join(folder, '.complete'), 'utf8').catch(() => '');
-  if (marker === String(drawings.length)) return drawings.length;
-  const partial = `${folder}.partial`;
-  await rm(partial, { recursive: true, force: true });
-  await mkdir(partial, { recursive: true });
-  let next = 0;
-  const lane = async (): Promise<void> => {
-    for (let drawing = drawings[next++]; drawing; drawing = drawings[next++]) await draw(partial, drawing);
-  };
-  await Promise.all(Array.from({ length: CONCURRENCY }, lane));
-  await writeFile(join(partial, '.complete'), String(drawings.length));
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(dirname(folder), { recursive: true });
-  await rename(partial, folder);
+  await fillFolder(folder, String(drawings.length), drawings, draw);
   return drawings.length;
 }
 
@@ -66,7 +53,7 @@ async function draw(folder: string, { name, svg, title, keywords }: Drawing): Pr
 }
 
 /** The drawings that CLDR has an English name for, those in skin tones apart: they would all look the same. */
-async function readDrawings(): Promise<Drawing[]> {
+export async function readDrawings(): Promise<Drawing[]> {
   const icons = iconsSchema.parse(await readJson('@iconify-json/openmoji/icons.json'));
   const chars = charsSchema.parse(await readJson('@iconify-json/openmoji/chars.json'));
   const { annotations } = annotationsSchema.parse(

@@ -2,17 +2,22 @@ import { spawnSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { loadVlmo } from '#model/vlmo.ts';
 import { embedQuery, type Query } from '#search/query.ts';
 import { type Hit, search } from '#search/search.ts';
 import { openStore } from '#store/open-store.ts';
 import { contactSheet, type SheetRow } from './contact-sheet.ts';
 import { drawOpenMoji } from './drawings.ts';
+import { rerank } from './rerank.ts';
+import { drawScenes, type Scene } from './scenes.ts';
 
 /** `npm run demo`: draws pictures, indexes them with the bundled model, searches them, and shows what came out. */
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const OUT = join(ROOT, 'demo/out');
 const PICTURES = join(OUT, 'pictures');
+const DRAWINGS = join(PICTURES, 'drawings');
+const SCENES = join(PICTURES, 'scenes');
 const INDEX = join(OUT, 'index');
 const SHEET = join(OUT, 'contact-sheet.html');
 const MODEL = join(ROOT, 'models/demo');
@@ -20,52 +25,84 @@ const MODEL = join(ROOT, 'models/demo');
 const TEXTS = [
   'red apple',
   'a slice of pizza',
-  'umbrella with rain drops',
+  'bicycle',
   'sad face',
   'dog, pet, puppy',
   'something to drink',
 ];
-const PICTURE = join(PICTURES, 'violin.png');
+const PICTURE = join(DRAWINGS, 'violin.png');
+/** Scenes searched for by their own captions: every 199th, as they come. */
+const SCENES_SHOWN = [199, 398, 597, 796, 995];
+/** So many of the best by cosine are read again by the fusion encoder. */
+const RERANKED = 32;
 const PLACES = ['first', 'second', 'third'];
 const SHOWN_ON_SHEET = 8;
 
-step('1. Drawing OpenMoji pictures (CC BY-SA 4.0), with their Unicode names and keywords as captions');
+step(
+  '1. Drawing OpenMoji pictures (CC BY-SA 4.0), with their Unicode names and keywords as captions, and scenes of them',
+);
+const drawings = await drawOpenMoji(DRAWINGS);
+const scenes = await drawScenes(SCENES);
 console.log(
-  `   ${await drawOpenMoji(PICTURES)} pictures in ${shown(PICTURES)}, each with a .txt of two captions beside it`,
+  `   ${drawings} drawings and ${scenes.length} scenes in ${shown(PICTURES)}, each with a .txt of its captions`,
 );
 
 step('2. Indexing them');
 vlmo('index', shown(PICTURES), '--index', shown(INDEX), '--model', shown(MODEL));
 
 step('3. Searching');
-const rows = await searchAll();
-console.table(Object.fromEntries(rows.map(tableRow)));
-await writeFile(SHEET, await contactSheet(rows));
+const { singles, composed } = await searchAll();
+console.table(Object.fromEntries(singles.map(tableRow)));
+console.log(`   Scenes: the best by cosine, and what the fusion encoder makes first of the best ${RERANKED}`);
+console.table(Object.fromEntries(composed.map(sceneRow)));
+await writeFile(SHEET, await contactSheet([...singles, ...composed.flatMap(({ rows }) => rows)]));
 console.log(`   All hits as pictures: ${shown(SHEET)}`);
 
 step('Now you');
 console.log(`   npx vlmo search "birthday, cake, candle" --index ${shown(INDEX)}
-   npx vlmo search --image ${shown(join(PICTURES, 'sunflower.png'))} --index ${shown(INDEX)}
+   npx vlmo search --image ${shown(join(DRAWINGS, 'sunflower.png'))} --index ${shown(INDEX)}
    npx vlmo search "blue circle" --in captions -k 3 --index ${shown(INDEX)} --json
    npx vlmo index YOUR_FOLDER --index my-index --model demo
 
-   The bundled model has 11.7 million parameters and knows drawings only, by name and keyword: photographs and free
-   descriptions ("something to drink") are beyond it. The README says how to bring the published weights.`);
+   The bundled model has 11.7 million parameters and knows drawings only, by name and keyword, and scenes of them:
+   photographs and free descriptions ("something to drink") are beyond it. The README says how to bring the published weights.`);
 
-async function searchAll(): Promise<SheetRow[]> {
+interface SceneSearch {
+  readonly scene: Scene;
+  /** By cosine, and the same hits in the order of the fusion encoder. */
+  readonly rows: readonly [SheetRow, SheetRow];
+}
+
+async function searchAll(): Promise<{ singles: readonly SheetRow[]; composed: readonly SceneSearch[] }> {
   await using store = await openStore(INDEX, { create: false });
   const record = await store.activeGeneration('default');
   if (!record) throw new Error(`The index "${INDEX}" has nothing in it: this is a bug`);
   const tables = await store.tables(record);
-  const find = async (query: Query): Promise<readonly Hit[]> => {
+  const find = async (query: Query, k = SHOWN_ON_SHEET): Promise<readonly Hit[]> => {
     const vector = await embedQuery(tables, query, { modelPath: MODEL, maxPixels: 1e8 });
-    return search(tables, vector, { in: 'images', k: SHOWN_ON_SHEET });
+    return search(tables, vector, { in: 'images', k });
   };
-  const results: SheetRow[] = [];
-  for (const text of TEXTS) results.push({ query: text, hits: await find({ kind: 'text', text }) });
+  const singles: SheetRow[] = [];
+  for (const text of TEXTS) singles.push({ query: text, hits: await find({ kind: 'text', text }) });
   const bytes = await readFile(PICTURE);
-  results.push({ query: 'like this picture', picture: PICTURE, hits: await find({ kind: 'image', bytes }) });
-  return results;
+  singles.push({ query: 'like this picture', picture: PICTURE, hits: await find({ kind: 'image', bytes }) });
+
+  await using fusion = await loadVlmo(MODEL, { graphs: ['fusion'] });
+  const composed: SceneSearch[] = [];
+  for (const scene of SCENES_SHOWN.map((i) => scenes[i]).filter((scene) => scene !== undefined)) {
+    const query = scene.caption;
+    const right = join(SCENES, `${scene.name}.png`);
+    const hits = await find({ kind: 'text', text: query }, RERANKED);
+    const reordered = await rerank(fusion, query, hits);
+    const row = (how: string, all: readonly Hit[]): SheetRow => ({
+      query,
+      how,
+      right,
+      hits: all.slice(0, SHOWN_ON_SHEET),
+    });
+    composed.push({ scene, rows: [row('by cosine', hits), row(`the best ${RERANKED} by match`, reordered)] });
+  }
+  return { singles, composed };
 }
 
 function tableRow({ query, picture, hits }: SheetRow): [string, Record<string, string>] {
@@ -73,6 +110,14 @@ function tableRow({ query, picture, hits }: SheetRow): [string, Record<string, s
     .slice(0, PLACES.length)
     .map(({ caption, id, score }, i) => [PLACES[i], `${caption ?? id} (${score.toFixed(2)})`]);
   return [picture ? `like ${relative(PICTURES, picture)}` : query, Object.fromEntries(cells)];
+}
+
+function sceneRow({ scene, rows }: SceneSearch): [string, Record<string, string>] {
+  const [cosine, match] = rows.map(({ hits, right }) => {
+    const first = hits[0];
+    return `${first?.uri === right ? 'right' : 'wrong'}: ${first?.caption}`;
+  });
+  return [scene.caption, { 'by cosine': cosine ?? '', 're-ranked': match ?? '' }];
 }
 
 function vlmo(...args: string[]): void {

@@ -78,7 +78,7 @@ def rerank(model, similarity, pictures, ids, device):
     some = zip(best.indices.split(16), rows.split(16))
     match = [match_scores(model, pictures[b.flatten()], ids[r].repeat_interleave(top, 0), device) for b, r in some]
     match = torch.cat(match).view(-1, top)
-    scale = float(model.logit_scale.exp().clamp(max=100))
+    scale = float(model.logit_scale.detach().exp().clamp(max=100))
     before, right = ranks(similarity), best.indices == rows[:, None]
 
     def after(scores):

@@ -5,11 +5,10 @@ groups ("a dog left of two cats"), a row or column of three, a square of four. S
 siblings that differ from it in one point (sides exchanged, another axis, count, colour, thing). A sibling's picture is
 the hardest wrong answer to a caption; telling them apart is what the fusion encoder is for.
 
-    python3 training/scenes.py .train/data .train/scenes     writes the held-out ones: PNG and captions.json
+    python3 training/scenes.py .train/data demo/scenes.jsonl     describes the held-out ones, for the demo to draw
 """
 import json
 import math
-import os
 import random
 import sys
 
@@ -273,19 +272,24 @@ def draw_held_out(arrays, backs, picture_of, px=256):
 
 
 def main(data_folder, out):
+    """One scene a line: its caption, the colours of its background, and what lies where, in thousandths of the picture."""
     import data
-    from PIL import Image
 
     concepts = json.load(open(f"{data_folder}/concepts.json"))
-    _, concept, pictures = data.load_drawings(data_folder, "openmoji")
-    picture_of = dict(zip(concept.tolist(), data.premultiply(pictures)))
-    words = {w: c for w, c in nouns(concepts).items() if c in picture_of}
-    captions, arrays, backs = held_out(words, 250, 4, HELD_OUT_SEED)
-    os.makedirs(out, exist_ok=True)
-    for i, picture in enumerate(draw_held_out(arrays, backs, picture_of)):
-        Image.fromarray(picture).save(f"{out}/{i:04d}.png")
-    rows = [{"file": f"{i:04d}.png", "caption": c, "family": i // 4} for i, c in enumerate(captions)]
-    json.dump(rows, open(f"{out}/captions.json", "w"), indent=1)
+    _, concept, _ = data.load_drawings(data_folder, "openmoji")
+    there = set(concept.tolist())
+    words = {w: c for w, c in nouns(concepts).items() if c in there}
+    captions, arrays, backs = held_out(words, 250, SIBLINGS, HELD_OUT_SEED)
+    names, thousandth = list(COLOURS), lambda v: round(1000 * float(v))
+    with open(out, "w") as file:
+        for caption, concept, colour, boxes, back in zip(captions, *arrays, backs):
+            things = [
+                [concepts[c]["name"], names[k] if k >= 0 else None, *map(thousandth, box)]
+                for c, k, box in zip(concept.tolist(), colour.tolist(), boxes)
+                if c >= 0
+            ]
+            scene = {"caption": caption, "back": ["#" + "".join(f"{round(255 * v):02x}" for v in b) for b in back], "things": things}
+            file.write(json.dumps(scene, separators=(",", ":")) + "\n")
 
 
 if __name__ == "__main__":
