@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import sharp from 'sharp';
+import sharp, { type OverlayOptions } from 'sharp';
 import { z } from 'zod';
 import { readDrawings } from './drawings.ts';
 import { fillFolder } from './fill-folder.ts';
@@ -27,44 +27,55 @@ export type Scene = z.infer<typeof sceneSchema> & { readonly name: string };
 /** Draws them into `folder` (NAME.png with NAME.txt beside) unless they are there already. */
 export async function drawScenes(folder: string): Promise<readonly Scene[]> {
   const text = await readFile(DESCRIPTIONS, 'utf8');
-  const scenes = text.trimEnd().split('\n').map(parseScene);
+  const scenes = parseScenes(text);
   const svgs = new Map((await readDrawings()).map(({ name, svg }) => [name, svg]));
   const version = createHash('sha256').update(text).digest('hex');
   await fillFolder(folder, version, scenes, async (into, scene) => {
-    await writeFile(join(into, `${scene.name}.png`), await draw(scene, svgs));
+    await writeFile(join(into, `${scene.name}.png`), await drawScene(scene, svgs));
     await writeFile(join(into, `${scene.name}.txt`), `${scene.caption}\n`);
   });
   return scenes;
 }
 
-function parseScene(line: string, i: number): Scene {
-  return { ...sceneSchema.parse(JSON.parse(line)), name: String(i).padStart(4, '0') };
+/** One scene a line; its place in the file names it. */
+export function parseScenes(text: string): readonly Scene[] {
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line, i) => ({ ...sceneSchema.parse(JSON.parse(line)), name: String(i).padStart(4, '0') }));
 }
 
-async function draw(
-  { back: [top, bottom], things }: Scene,
+/** A PNG. `svgs`: the drawings by their names. */
+export async function drawScene({ back, things }: Scene, svgs: ReadonlyMap<string, string>): Promise<Buffer> {
+  const overlays = await Promise.all(things.map((thing) => overlay(thing, svgs)));
+  return sharp(background(back)).composite(overlays).removeAlpha().png().toBuffer();
+}
+
+function background([top, bottom]: Scene['back']): Buffer {
+  const gradient = `<linearGradient id="g" x2="0" y2="1"><stop stop-color="${top}"/><stop offset="1" stop-color="${bottom}"/></linearGradient>`;
+  return Buffer.from(
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${PIXELS}" height="${PIXELS}">${gradient}<rect width="100%" height="100%" fill="url(#g)"/></svg>`,
+  );
+}
+
+async function overlay(
+  [name, colour, x, y, side]: Scene['things'][number],
   svgs: ReadonlyMap<string, string>,
-): Promise<Buffer> {
-  const background = `<svg xmlns="http://www.w3.org/2000/svg" width="${PIXELS}" height="${PIXELS}"><linearGradient id="g" x2="0" y2="1"><stop stop-color="${top}"/><stop offset="1" stop-color="${bottom}"/></linearGradient><rect width="100%" height="100%" fill="url(#g)"/></svg>`;
-  const overlays = things.map(async ([name, colour, x, y, side]) => {
-    const size = Math.round((side / 1000) * PIXELS);
-    const { data, info } = await sharp(Buffer.from(svgs.get(name) ?? ''))
-      .resize(size, size, { fit: 'contain', background: '#ffffff00' })
-      .ensureAlpha()
-      .raw()
-      .toBuffer({ resolveWithObject: true });
-    if (colour !== null) tint(data, colour);
-    const [left, above] = [x, y].map((centre) => Math.round((centre / 1000) * PIXELS - size / 2));
-    return {
-      input: data,
-      raw: { width: info.width, height: info.height, channels: 4 as const },
-      left,
-      top: above,
-    };
-  });
-  return sharp(Buffer.from(background))
-    .composite(await Promise.all(overlays))
-    .removeAlpha()
-    .png()
+): Promise<OverlayOptions> {
+  const svg = svgs.get(name);
+  if (svg === undefined)
+    throw new Error(`Cannot draw scene: expected a drawing of OpenMoji, received "${name}"`);
+  const size = pixels(side);
+  const data = await sharp(Buffer.from(svg))
+    .resize(size, size, { fit: 'contain', background: '#ffffff00' })
+    .ensureAlpha()
+    .raw()
     .toBuffer();
+  if (colour !== null) tint(data, colour);
+  const corner = (centre: number): number => Math.round(pixels(centre) - size / 2);
+  return { input: data, raw: { width: size, height: size, channels: 4 }, left: corner(x), top: corner(y) };
+}
+
+function pixels(thousandths: number): number {
+  return Math.round((thousandths / 1000) * PIXELS);
 }

@@ -14,13 +14,15 @@ const INK = 0.15;
 /** Gives a drawing one colour, its light and shade kept, in place. RGBA bytes, not premultiplied. As training/scenes.py does. */
 export function tint(rgba: Buffer, name: string): void {
   const colour = COLOURS[name];
-  if (!colour)
-    throw new Error(`Cannot tint a drawing: expected one of ${Object.keys(COLOURS)}, received ${name}`);
+  if (!colour) {
+    const known = Object.keys(COLOURS).join(', ');
+    throw new Error(`Cannot tint drawing: expected one of ${known}, received "${name}"`);
+  }
   const curve = lightCurve(rgba);
   for (let i = 0; i < rgba.length; i += 4) {
     const light = curve(lightness(rgba, i));
     colour.forEach((c, channel) => {
-      rgba[i + channel] = 255 * (light < 0.5 ? c * light * 2 : c + (1 - c) * (light * 2 - 1));
+      rgba[i + channel] = Math.round(255 * (light < 0.5 ? c * light * 2 : c + (1 - c) * (light * 2 - 1)));
     });
   }
 }
