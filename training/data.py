@@ -18,7 +18,8 @@ import torch.nn.functional as F
 from PIL import Image
 
 MONO = ("emojione-monotone", "fluent-emoji-high-contrast", "ph", "tabler")  # black ink alone
-PLAIN = "a an the of to and with from in on picture drawing icon emoji , . : ##s ##es ( ) “ ” ’ \" '".split()  # say little about a picture
+# Say little about a picture.
+PLAIN = "a an the of to and with from in on picture drawing icon emoji , . : ##s ##es ( ) “ ” ’ \" '".split()
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 ENDINGS = ["s", "es", "ing", "ed", "er", "y", "ly", "ies", "al", "ful", "less", "man", "like"]
 PREFIXES = ["", "", "", "", "a ", "the ", "a picture of ", "a drawing of ", "an icon of ", "emoji of ", "picture of a "]

@@ -4,8 +4,8 @@
 
 FOLDER holds vlmo_demo.pt and vocab.txt. Queries are CLDR names, three random keywords, and captions of 1,000 scenes made
 of held-out drawings: 250 families of four that differ in one point each. Re-ranking takes the top 32 by cosine and sorts
-them by the fusion encoder's log-odds of a match, alone and added to exp(logit_scale) cosine. Prints the figures and writes FOLDER/figures.json. Confidence intervals are 95 %,
-bootstrapped over queries (over families for scenes).
+them by the fusion encoder's log-odds of a match, alone and added to exp(logit_scale) cosine. Prints the figures and writes
+FOLDER/figures.json. Confidence intervals are 95 %, bootstrapped over queries (over families for scenes).
 """
 import argparse
 import json

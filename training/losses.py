@@ -1,0 +1,97 @@
+"""The three losses of a step: contrast of pictures and texts (ITC), matching (ITM) with hard negatives, masked words (MLM)."""
+import torch
+import torch.nn.functional as F
+
+import scenes
+
+MASKED_WORDS = 3  # of each text
+
+
+def contrast(logits, same, neutral):
+    """Symmetric cross-entropy with every right partner counted equally and neutral pairs left out."""
+    target = same.float() / same.sum(1, keepdim=True)
+    logits = logits.masked_fill(neutral, -1e4)
+    return -(target * logits.log_softmax(1)).sum(1).mean() / 2 - (target * logits.log_softmax(0).t()).sum(1).mean() / 2
+
+
+def hard(logits, forbidden):
+    """One wrong partner a row, drawn by similarity."""
+    return torch.multinomial(logits.masked_fill(forbidden, float("-inf")).softmax(1), 1)[:, 0]
+
+
+def single_groups(logits, forbidden, o):
+    """(pictures [g, 4], texts [g]): for some drawings the right one first, then three wrong ones drawn by similarity."""
+    text = torch.randperm(len(logits), device=logits.device)[: o.matches]
+    s, f = logits.t()[text], forbidden[text]
+    return torch.stack([text, *(hard(s / t, f) for t in (1, 2, 5))], 1), text
+
+
+def scene_groups(logits, n, o):
+    """(pictures [g, 5], texts [g]): for every scene its family of four, then another picture drawn by similarity.
+
+    Similarity is known for the n single drawings and the first scenes of each family alone: it stands for the family.
+    """
+    size, dev = scenes.SIBLINGS, logits.device
+    text = torch.arange(o.families * size, device=dev)
+    family = text[:, None] // size
+    holder = (torch.arange(len(logits), device=dev) - n).div(o.contrasted, rounding_mode="floor")  # below 0: a single drawing
+    alike = hard(logits.t()[n + family[:, 0] * o.contrasted], holder == family)
+    other = torch.where(alike < n, alike, n + holder[alike] * size + torch.randint(size, alike.shape, device=dev))
+    siblings = n + family * size + torch.arange(size, device=dev)
+    return torch.cat([siblings, other[:, None]], 1), n + text
+
+
+def match_loss(logits, right):
+    """logits [g, k, 2], right [g]: right or wrong for each picture, and the right one above the others."""
+    label = F.one_hot(right, logits.shape[1])
+    weight = torch.tensor([1.0, logits.shape[1] - 1.0], device=logits.device)
+    odds = logits[..., 1] - logits[..., 0]
+    return F.cross_entropy(logits.flatten(0, 1), label.flatten(), weight) + F.cross_entropy(odds, right)
+
+
+def family_loss(logits, n):
+    """logits [g, n + 1, 2] of `scene_groups`: the right picture for a text, the right text of the family for a picture."""
+    own = torch.arange(len(logits), device=logits.device) % n
+    odds = (logits[:, :n, 1] - logits[:, :n, 0]).unflatten(0, (-1, n))
+    return match_loss(logits, own) + F.cross_entropy(odds.transpose(1, 2).flatten(0, 1), own)
+
+
+def masked_loss(model, head, tokens, ids, batches):
+    """Guess three words of each text from its picture and the other words; one may be drawn twice."""
+    at = torch.multinomial(batches.maskable[ids] + 1e-9 * (ids != 0), MASKED_WORDS, replacement=True)
+    logits = head(model, tokens, ids.scatter(1, at, batches.mask), at)
+    return F.cross_entropy(logits.flatten(0, 1), ids.gather(1, at).flatten())
+
+
+def step_loss(model, head, batches, fused, amp):
+    """-> the losses of ITC, ITM and MLM."""
+    o, family = batches.o, scenes.SIBLINGS
+    with torch.no_grad():
+        x1, ids1, concept = batches.singles()
+        x2, ids2 = batches.scenes()
+        x, ids, n = torch.cat([x1, x2]), torch.cat([ids1, ids2]), len(x1)
+        every = torch.arange(len(x), device=x.device)
+        seen = every[(every < n) | ((every - n) % family < o.contrasted)]
+        label = torch.cat([concept, 10**6 + every[n:]])[seen]
+        same = label[:, None] == label[None]
+        neutral = torch.zeros_like(same)
+        neutral[:n, :n] = batches.related[concept][:, concept] & ~same[:n, :n]
+    with amp():
+        tokens = model.image_tokens(x)
+        pictures, texts = model.image_vectors(tokens.index_select(0, seen)), model.text(ids[seen])
+    logits = pictures @ texts.t() * model.logit_scale.exp().clamp(max=100)  # 16 bits would round them by a quarter
+    itc = contrast(logits, same, neutral)
+    if not fused:
+        return itc, torch.zeros(()), torch.zeros(())
+    likeness = logits.detach()
+    p1, t1 = single_groups(likeness[:n, :n], (same | neutral)[:n, :n], o)
+    p2, t2 = scene_groups(likeness, n, o)
+    picture = torch.cat([p1.flatten(), p2.flatten()])
+    text = torch.cat([t1.repeat_interleave(p1.shape[1]), t2.repeat_interleave(p2.shape[1])])
+    some = torch.randperm(len(x), device=x.device)[: o.masked]
+    with amp():
+        match = model.match_tokens(tokens.index_select(0, picture), ids[text])
+        mlm = masked_loss(model, head, tokens.index_select(0, some), ids[some], batches)
+    singles, scened = match.split([p1.numel(), p2.numel()])
+    itm = match_loss(singles.unflatten(0, p1.shape), t1 * 0) + family_loss(scened.unflatten(0, p2.shape), family)
+    return itc, itm, mlm
