@@ -4,7 +4,23 @@ import { embedCommand } from './embed-command.ts';
 import { failuresCommand } from './failures-command.ts';
 import { indexCommand } from './index-command.ts';
 import { modelCommand } from './model-command.ts';
+import { queueCommand } from './queue-command.ts';
 import { searchCommand } from './search-command.ts';
+import { statusCommand } from './status-command.ts';
+import { submitCommand } from './submit-command.ts';
+import { workerCommand } from './worker-command.ts';
+
+const COMMANDS = [
+  indexCommand,
+  searchCommand,
+  failuresCommand,
+  submitCommand,
+  workerCommand,
+  statusCommand,
+  queueCommand,
+  embedCommand,
+  modelCommand,
+];
 
 /** The `vlmo` program with all its commands. */
 export function createProgram(): Command {
@@ -13,9 +29,7 @@ export function createProgram(): Command {
     .version(packageJson.version)
     .showHelpAfterError('(add --help for what can be said)')
     .exitOverride();
-  for (const create of [indexCommand, searchCommand, failuresCommand, embedCommand, modelCommand]) {
-    program.addCommand(create());
-  }
+  for (const create of COMMANDS) program.addCommand(create());
   for (const command of allCommands(program)) command.exitOverride();
   return program;
 }

@@ -1,6 +1,8 @@
 import cliProgress from 'cli-progress';
 import type { Progress } from '#pipeline/progress.ts';
+import type { Submitted } from '#pipeline/submit-source.ts';
 import { formatCount, formatDuration, note } from './output.ts';
+import { type Standing, standingLine } from './run-report.ts';
 
 /** Redraws of a bar, and lines where there is no terminal to draw on. */
 const BAR_INTERVAL_MS = 200;
@@ -8,10 +10,41 @@ const LINE_INTERVAL_MS = 10_000;
 
 /** Shows how far a run is, on stderr, until disposed of. */
 export function showProgress(ask: () => Progress): Disposable {
+  return show(() => {
+    const progress = ask();
+    return { fraction: progress.fraction, text: describe(progress) };
+  });
+}
+
+/** Shows how far a submission is. */
+export function showSubmission(ask: () => Submitted): Disposable {
+  return show(() => {
+    const { seen, chunks, fraction } = ask();
+    return { fraction, text: `${formatCount(seen)} items submitted in ${formatCount(chunks)} jobs` };
+  });
+}
+
+/** Shows how far a queued run is; nothing before it is known. */
+export function showRun(ask: () => Standing | undefined): Disposable {
+  return show(() => {
+    const standing = ask();
+    if (!standing) return { fraction: undefined, text: '' };
+    const { seen, waiting } = standing.run;
+    return { fraction: seen > 0 ? (seen - waiting) / seen : undefined, text: standingLine(standing) };
+  });
+}
+
+interface Shown {
+  /** Part done, 0 to 1, where it is known. */
+  readonly fraction: number | undefined;
+  readonly text: string;
+}
+
+function show(ask: () => Shown): Disposable {
   return process.stderr.isTTY ? showBar(ask) : showLines(ask);
 }
 
-function showBar(ask: () => Progress): Disposable {
+function showBar(ask: () => Shown): Disposable {
   const bar = new cliProgress.SingleBar(
     {
       stream: process.stderr,
@@ -26,8 +59,8 @@ function showBar(ask: () => Progress): Disposable {
   );
   bar.start(1, 0, { text: '' });
   const draw = (): void => {
-    const progress = ask();
-    bar.update(progress.fraction ?? 0, { text: describe(progress) });
+    const { fraction, text } = ask();
+    bar.update(fraction ?? 0, { text });
   };
   const timer = setInterval(draw, BAR_INTERVAL_MS);
   return {
@@ -38,8 +71,11 @@ function showBar(ask: () => Progress): Disposable {
   };
 }
 
-function showLines(ask: () => Progress): Disposable {
-  const timer = setInterval(() => note(describe(ask())), LINE_INTERVAL_MS);
+function showLines(ask: () => Shown): Disposable {
+  const timer = setInterval(() => {
+    const { text } = ask();
+    if (text !== '') note(text);
+  }, LINE_INTERVAL_MS);
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 

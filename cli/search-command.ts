@@ -1,9 +1,10 @@
 import { Command, Option } from 'commander';
 import { INDEX_OPTIONS } from '#config/options.ts';
 import { VlmoError } from '#errors.ts';
+import { activeTables } from '#search/active-tables.ts';
 import { embedQuery, type Query } from '#search/query.ts';
 import { type Hit, type SearchTarget, search } from '#search/search.ts';
-import type { GenerationTables, Store } from '#store/contract.ts';
+import type { GenerationTables } from '#store/contract.ts';
 import { openStore } from '#store/open-store.ts';
 import { readPicture } from '#workers/read-picture.ts';
 import { note, print, printJson, table } from './output.ts';
@@ -67,16 +68,6 @@ function readQuery(text: string | undefined, { image, id }: SearchFlags): { quer
   }
   if (id !== undefined) return { query: { kind: 'id', id }, shown: id };
   return { query: { kind: 'text', text: text ?? '' }, shown: text ?? '' };
-}
-
-async function activeTables(store: Store, collection: string): Promise<GenerationTables> {
-  const record = await store.activeGeneration(collection);
-  if (record) return store.tables(record);
-  const names = (await store.collections()).map((name) => `"${name}"`).join(', ') || 'none';
-  throw new VlmoError(
-    'COLLECTION_NOT_FOUND',
-    `Cannot search collection "${collection}": expected one of the index (${names}), received one that is not there`,
-  );
 }
 
 async function describeEmpty(tables: GenerationTables, target: SearchTarget): Promise<string> {

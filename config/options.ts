@@ -64,12 +64,72 @@ export const INDEX_OPTIONS = {
     env: 'VLMO_MAX_IMAGE_BYTES',
     sentence: 'Most bytes of a picture file; a larger one is listed as failed before it is read',
   },
-} as const satisfies Record<
-  string,
-  OptionSpec<never> | OptionSpec<string> | OptionSpec<number> | OptionSpec<string | number>
+  decodeTimeout: {
+    schema: count(3600),
+    default: 60,
+    flag: '--decode-timeout <seconds>',
+    env: 'VLMO_DECODE_TIMEOUT',
+    sentence: 'Longest that decoding one picture may take, 1 to 3600; then it is listed as failed',
+  },
+} as const satisfies OptionTable;
+
+/** How jobs are made of a source (`vlmo submit`) and taken (`vlmo worker`). */
+export const QUEUE_OPTIONS = {
+  chunkItems: {
+    schema: count(4096),
+    default: 256,
+    flag: '--chunk-items <items>',
+    env: 'VLMO_CHUNK_ITEMS',
+    sentence: 'Items of one job, 1 to 4096',
+  },
+  maxWaiting: {
+    schema: count(10_000_000),
+    default: 4096,
+    flag: '--max-waiting <jobs>',
+    env: 'VLMO_MAX_WAITING',
+    sentence: 'Jobs that may wait in Redis before a submission waits too: what bounds its memory',
+  },
+  concurrency: {
+    schema: count(256),
+    default: 4,
+    flag: '--concurrency <jobs>',
+    env: 'VLMO_CONCURRENCY',
+    sentence:
+      'Jobs that a worker has in hand at a time, 1 to 256; more than one, so that the threads never wait',
+  },
+  drainTimeout: {
+    schema: count(86_400),
+    default: 30,
+    flag: '--drain-timeout <seconds>',
+    env: 'VLMO_DRAIN_TIMEOUT',
+    sentence:
+      'How long a worker that is told to stop goes on with what it has; the rest goes back to the queue',
+  },
+  lockDuration: {
+    schema: count(3600),
+    default: 30,
+    flag: '--lock-duration <seconds>',
+    env: 'VLMO_LOCK_DURATION',
+    sentence: 'How long a job stays with a worker that gives no sign of life, before another one gets it',
+  },
+  logLevel: {
+    schema: z.enum(['debug', 'info', 'warn', 'error']),
+    default: 'info',
+    flag: '--log-level <level>',
+    env: 'VLMO_LOG_LEVEL',
+    sentence: 'The least of what a worker logs: debug, info, warn or error',
+  },
+} as const satisfies OptionTable;
+
+type OptionTable = Readonly<
+  Record<string, OptionSpec<never> | OptionSpec<string> | OptionSpec<number> | OptionSpec<string | number>>
 >;
 
-type Options = typeof INDEX_OPTIONS;
-/** The configuration of an index run, frozen. */
-export type IndexConfig = { readonly [Name in keyof Options]: z.infer<Options[Name]['schema']> };
-export type OptionName = keyof Options;
+/** All options there are, each under one name. */
+export const ALL_OPTIONS = { ...INDEX_OPTIONS, ...QUEUE_OPTIONS };
+type AllOptions = typeof ALL_OPTIONS;
+export type OptionName = keyof AllOptions;
+/** The configuration of the options of these names, frozen. */
+export type Config<Name extends OptionName> = {
+  readonly [Key in Name]: z.infer<AllOptions[Key]['schema']>;
+};

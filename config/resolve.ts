@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { errorMessage, VlmoError } from '#errors.ts';
-import { INDEX_OPTIONS, type IndexConfig, type OptionName } from './options.ts';
+import { ALL_OPTIONS, type Config, type OptionName } from './options.ts';
 
 /** What was said of each option, by whom. */
 export interface ConfigSources {
@@ -15,12 +15,19 @@ export interface ConfigSources {
 /** The file in the working directory that sets options by their names. */
 export const CONFIG_FILE = 'vlmo.config.json';
 
-/** One frozen configuration: a flag counts before the environment, that before the file, that before the default. */
-export function resolveConfig({ flags, env, file }: ConfigSources): IndexConfig {
-  const unknown = Object.keys(file).filter((name) => !Object.hasOwn(INDEX_OPTIONS, name));
+/**
+ * One frozen configuration of the options named: a flag counts before the environment, that before the file, that before
+ * the default.
+ */
+export function resolveConfig<Name extends OptionName>(
+  names: readonly Name[],
+  { flags, env, file }: ConfigSources,
+): Config<Name> {
+  const unknown = Object.keys(file).filter((name) => !Object.hasOwn(ALL_OPTIONS, name));
   if (unknown.length > 0)
-    throw invalid(`"${CONFIG_FILE}"`, `options ${Object.keys(INDEX_OPTIONS).join(', ')}`, unknown.join(', '));
-  const entries = Object.entries(INDEX_OPTIONS).map(([name, option]) => {
+    throw invalid(`"${CONFIG_FILE}"`, `options ${Object.keys(ALL_OPTIONS).join(', ')}`, unknown.join(', '));
+  const entries = names.map((name) => {
+    const option = ALL_OPTIONS[name];
     const said = [
       { by: option.flag.split(' ')[0] ?? name, value: flags[name] },
       { by: option.env, value: env[option.env] },
@@ -31,7 +38,7 @@ export function resolveConfig({ flags, env, file }: ConfigSources): IndexConfig 
     if (parsed.success) return [name, parsed.data];
     throw invalid(said.by, option.sentence, said.value);
   });
-  return Object.freeze(Object.fromEntries(entries) as Record<OptionName, never>);
+  return Object.freeze(Object.fromEntries(entries) as Config<Name>);
 }
 
 /** The configuration file of the working directory; empty where there is none. */

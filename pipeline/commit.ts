@@ -6,22 +6,71 @@ import type {
   Store,
   VectorTable,
 } from '#store/contract.ts';
+import { keyOf } from './plan.ts';
+import type { Count } from './progress.ts';
+import type { Ticket } from './ticket.ts';
 
 /** Rows to write, by id: one commit holds an id once, and a later result is the newer one. */
 type Rows<Row> = Map<string, { readonly row: Row; readonly vector: Float32Array }>;
 
-/** What one commit writes. */
+/** What one commit writes, and whom it has to be counted for. */
 export class Commit {
-  readonly images: Rows<ImageRecord> = new Map();
-  readonly captions: Rows<CaptionRecord> = new Map();
-  readonly failures: FailureRecord[] = [];
+  readonly #images: Rows<ImageRecord> = new Map();
+  readonly #captions: Rows<CaptionRecord> = new Map();
+  readonly #failures = new Map<string, FailureRecord>();
   /** Failures that a success has made untrue. */
-  readonly settled: FailureRecord[] = [];
+  readonly #settled = new Map<string, FailureRecord>();
   /** What is stored under the id of an item that fails now. */
-  readonly superseded = { images: [] as string[], captions: [] as string[] };
+  readonly #superseded = { images: new Set<string>(), captions: new Set<string>() };
+  readonly #counts: { readonly ticket: Ticket; readonly counts: readonly Count[] }[] = [];
+  readonly #ended = Promise.withResolvers<void>();
 
+  /** Items taken so far. */
   get size(): number {
-    return this.images.size + this.captions.size + this.failures.length + this.settled.length;
+    return this.#counts.length;
+  }
+
+  addImage(ticket: Ticket, row: ImageRecord, vector: Float32Array, failure: FailureRecord | undefined): void {
+    this.#images.set(row.id, { row, vector });
+    this.#superseded.images.delete(row.id);
+    this.#settle(keyOf({ kind: 'image', id: row.id }), failure);
+    this.#counts.push({ ticket, counts: ['stored'] });
+  }
+
+  addCaption(
+    ticket: Ticket,
+    row: CaptionRecord,
+    vector: Float32Array,
+    failure: FailureRecord | undefined,
+  ): void {
+    this.#captions.set(row.id, { row, vector });
+    this.#superseded.captions.delete(row.id);
+    this.#settle(keyOf({ kind: 'caption', id: row.id }), failure);
+    this.#counts.push({ ticket, counts: ['stored'] });
+  }
+
+  addSettled(ticket: Ticket, failure: FailureRecord): void {
+    this.#settle(keyOf(failure), failure);
+    this.#counts.push({ ticket, counts: ['skipped'] });
+  }
+
+  /** `isStored`: a row lies under its id, which is of other content and goes. */
+  addFailure(ticket: Ticket, failure: FailureRecord, isStored: boolean): void {
+    const { kind, id } = failure;
+    const isPending =
+      kind === 'image' ? this.#images.delete(id) : kind === 'caption' && this.#captions.delete(id);
+    if (isStored || isPending) {
+      if (kind === 'image') this.#superseded.images.add(id);
+      if (kind === 'caption') this.#superseded.captions.add(id);
+    }
+    this.#list(failure);
+    this.#counts.push({ ticket, counts: ['failed'] });
+  }
+
+  /** A failure of an earlier run that was not tried again. */
+  addKnownFailure(ticket: Ticket, failure: FailureRecord): void {
+    this.#list(failure);
+    this.#counts.push({ ticket, counts: ['failed', 'knownFailures'] });
   }
 
   /**
@@ -29,12 +78,35 @@ export class Commit {
    * item unfinished and never lost.
    */
   async write(store: Store, { images, captions, record }: GenerationTables): Promise<void> {
-    await upsert(images, this.images, record.dimensions);
-    await upsert(captions, this.captions, record.dimensions);
-    if (this.failures.length > 0) await store.failures.upsert(this.failures);
-    if (this.superseded.images.length > 0) await images.delete(this.superseded.images);
-    if (this.superseded.captions.length > 0) await captions.delete(this.superseded.captions);
-    if (this.settled.length > 0) await store.failures.delete(this.settled);
+    await upsert(images, this.#images, record.dimensions);
+    await upsert(captions, this.#captions, record.dimensions);
+    if (this.#failures.size > 0) await store.failures.upsert([...this.#failures.values()]);
+    if (this.#superseded.images.size > 0) await images.delete([...this.#superseded.images]);
+    if (this.#superseded.captions.size > 0) await captions.delete([...this.#superseded.captions]);
+    if (this.#settled.size > 0) await store.failures.delete([...this.#settled.values()]);
+  }
+
+  /** Resolves when all is written and counted. Never rejects: who waits asks the writer for its error. */
+  get ended(): Promise<void> {
+    return this.#ended.promise;
+  }
+
+  /** Tells every ticket what has become of its items, and whoever waits that it is over. */
+  end(isWritten: boolean): void {
+    if (isWritten) {
+      for (const { ticket, counts } of this.#counts) for (const count of counts) ticket.add(count);
+    }
+    this.#ended.resolve();
+  }
+
+  #list(failure: FailureRecord): void {
+    this.#failures.set(keyOf(failure), failure);
+    this.#settled.delete(keyOf(failure));
+  }
+
+  #settle(key: string, failure: FailureRecord | undefined): void {
+    this.#failures.delete(key);
+    if (failure) this.#settled.set(key, failure);
   }
 }
 

@@ -1,18 +1,15 @@
 import type { GenerationTables } from '#store/contract.ts';
 import type { InferencePool, PreprocessPool } from '#workers/pools.ts';
-import type { ProgressCounter } from './progress.ts';
+import type { Ticket } from './ticket.ts';
 import type { Writer } from './writer.ts';
 
-/** What the steps of one run share. */
-export interface RunContext {
-  /** Id of the run. */
-  readonly run: string;
-  readonly retryFailed: boolean;
+/** What the steps of one batch share. */
+export interface BatchContext {
+  readonly ticket: Ticket;
   readonly tables: GenerationTables;
   readonly preprocess: PreprocessPool;
   readonly inference: InferencePool;
   readonly writer: Writer;
-  readonly progress: ProgressCounter;
   /** Bytes of one preprocessed picture, [C, H, W] float32. */
   readonly pictureBytes: number;
 }

@@ -1,28 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import PQueue from 'p-queue';
-import type { Item, Source } from '#sources/item.ts';
-import type { GenerationTables, RunRecord, RunState, Store } from '#store/contract.ts';
-import type { InferencePool, PreprocessPool } from '#workers/pools.ts';
-import { indexCaptions } from './captions.ts';
-import { chunks, cut } from './chunks.ts';
-import type { RunContext } from './context.ts';
+import type { Source } from '#sources/item.ts';
+import type { RunRecord, RunState } from '#store/contract.ts';
+import { chunks } from './chunks.ts';
 import { dropGone } from './gone.ts';
-import { indexPictures } from './pictures.ts';
-import { type ChunkPlan, createPlanner, type Planned, type PlannedBroken, type Planner } from './plan.ts';
+import { Indexer, type IndexerSetup } from './indexer.ts';
+import { createPlanner } from './plan.ts';
 import { type Progress, ProgressCounter } from './progress.ts';
-import { SlabPool } from './slabs.ts';
-import { Writer } from './writer.ts';
+import type { Ticket } from './ticket.ts';
+import { untilAborted } from './until-aborted.ts';
 
-export interface IndexJob {
+export interface IndexJob extends IndexerSetup {
   readonly source: Source;
-  readonly store: Store;
-  readonly tables: GenerationTables;
-  readonly preprocess: PreprocessPool;
-  readonly inference: InferencePool;
-  /** Pictures of one run of the model. */
-  readonly batchSize: number;
-  /** Bytes of one preprocessed picture, [C, H, W] float32. */
-  readonly pictureBytes: number;
   /** Try again what is listed as failed. */
   readonly retryFailed: boolean;
   /** Stops taking items; what was taken is finished. */
@@ -39,7 +27,6 @@ export interface IndexSummary extends Progress {
 
 /** Items looked up in the store at a time. */
 const CHUNK_ITEMS = 512;
-const CAPTIONS_PER_BATCH = 32;
 
 /**
  * Streams a source through decode, model and store. Memory is bounded by the batches in flight; every item ends as
@@ -50,19 +37,18 @@ export async function indexSource(job: IndexJob): Promise<IndexSummary> {
   const started = new Date();
   const run = randomUUID();
   const progress = new ProgressCounter(() => job.source.fraction());
-  const writer = new Writer(job.store, job.tables, run, progress);
-  const context: RunContext = { ...job, run, writer, progress };
+  const indexer = new Indexer(job);
   const record = (state: RunState): RunRecord => toRecord(job, run, state, started, progress.snapshot());
   await job.store.runs.upsert(record('running'));
   job.onStart?.(() => progress.snapshot());
   try {
-    const planner = await createPlanner(job.store, job.tables);
-    await stream(job, context, planner);
-    await writer.close();
-    if (!job.signal.aborted) await dropGone(job, planner, run);
-    await writer.tidy();
+    await stream(job, indexer, run, progress);
+    await indexer.writer.flush();
+    if (!job.signal.aborted)
+      await dropGone(job.store, job.tables.record.collection, { source: job.source.uri, run });
+    await indexer.writer.tidy();
   } catch (error) {
-    await writer.abandon();
+    await indexer.writer.abandon();
     // The reason for the end matters more than a run record that cannot be written either.
     await job.store.runs.upsert(record('failed')).catch(() => undefined);
     throw error;
@@ -72,60 +58,31 @@ export async function indexSource(job: IndexJob): Promise<IndexSummary> {
   return { ...progress.snapshot(), run, state, seconds: (Date.now() - started.getTime()) / 1000 };
 }
 
-/** Keeps as many batches in flight as keep every thread busy, and no more. */
-async function stream(job: IndexJob, context: RunContext, planner: Planner): Promise<void> {
-  const inFlight = job.preprocess.threads + 2 * job.inference.threads;
-  const slabs = new SlabPool(job.batchSize * job.pictureBytes);
-  const queue = new PQueue({ concurrency: inFlight });
+/** Hands the items to the indexer, chunk by chunk, until the source ends or a batch fails. */
+async function stream(
+  job: IndexJob,
+  indexer: Indexer,
+  run: string,
+  progress: ProgressCounter,
+): Promise<void> {
   const failure = new AbortController();
-  const submit = async (work: () => Promise<void>): Promise<void> => {
-    await queue.onSizeLessThan(1);
-    failure.signal.throwIfAborted();
-    queue.add(work).catch((error: unknown) => failure.abort(error));
+  const plan = await createPlanner(job.store, job.tables);
+  const ticket: Ticket = {
+    run,
+    retryFailed: job.retryFailed,
+    add: (count, items) => progress.add(count, items),
   };
   try {
     for await (const items of chunks(untilAborted(job.source.items(job.signal), job.signal), CHUNK_ITEMS)) {
-      context.progress.add('seen', items.length);
-      const { images, captions, broken } = await planner.plan(items);
-      for (const batch of cut(images, job.batchSize)) {
-        await submit(() => slabs.use((pixels) => indexPictures(context, batch, pixels)));
-      }
-      for (const batch of cut(byLength(captions), CAPTIONS_PER_BATCH))
-        await submit(() => indexCaptions(context, batch));
-      for (const planned of broken) await recordBroken(context, planned);
+      progress.add('seen', items.length);
+      const { end } = await indexer.begin(ticket, await plan(items));
+      end.catch((error: unknown) => failure.abort(error));
+      failure.signal.throwIfAborted();
     }
   } finally {
-    await queue.onIdle();
+    await indexer.idle();
   }
   failure.signal.throwIfAborted();
-}
-
-/** Ends the stream when the run is told to stop, whatever the source does then. */
-async function* untilAborted(items: AsyncIterable<Item>, signal: AbortSignal): AsyncGenerator<Item> {
-  try {
-    for await (const item of items) {
-      yield item;
-      if (signal.aborted) return;
-    }
-  } catch (error) {
-    if (!signal.aborted) throw error;
-  }
-}
-
-/** Captions of like length share a batch: a batch is padded to its longest. */
-function byLength(captions: ChunkPlan['captions']): ChunkPlan['captions'] {
-  return captions.toSorted((a, b) => a.item.caption.length - b.item.caption.length);
-}
-
-async function recordBroken(
-  { writer, progress, retryFailed }: RunContext,
-  planned: PlannedBroken,
-): Promise<void> {
-  const { item, failure }: Planned<PlannedBroken['item'], never> = planned;
-  if (!retryFailed && failure?.message === item.error.message) {
-    progress.add('failed');
-    progress.add('knownFailures');
-  } else await writer.addFailure(planned, item.error, null);
 }
 
 function toRecord(
@@ -133,22 +90,12 @@ function toRecord(
   id: string,
   state: RunState,
   startedAt: Date,
-  progress: Progress,
+  { seen, stored, skipped, failed }: Progress,
 ): RunRecord {
-  const { seen, stored, skipped, failed } = progress;
-  const { name: generation, collection } = job.tables.record;
+  const { collection, name: generation } = job.tables.record;
+  const source = job.source.uri;
   const endedAt = state === 'running' ? null : new Date();
-  return {
-    id,
-    source: job.source.uri,
-    collection,
-    generation,
-    state,
-    seen,
-    stored,
-    skipped,
-    failed,
-    startedAt,
-    endedAt,
-  };
+  const asked = { kind: 'direct', submitted: true, options: '{}' } as const;
+  const counts = { seen, stored, skipped, failed };
+  return { id, source, collection, generation, state, ...counts, startedAt, endedAt, ...asked };
 }

@@ -1,7 +1,7 @@
 import { ERROR_CODES, type ErrorData, errorMessage } from '#errors.ts';
 import type { ImageRecord } from '#store/contract.ts';
 import type { PictureOutcome } from '#workers/protocol.ts';
-import type { RunContext } from './context.ts';
+import type { BatchContext } from './context.ts';
 import { embedPictures } from './embed.ts';
 import { isSameRecord, type PlannedImage } from './plan.ts';
 import { runOrSplit } from './run-or-split.ts';
@@ -13,12 +13,15 @@ type Ready = Extract<PictureOutcome, { kind: 'ready' }>;
  * Each ends as stored, skipped or failed.
  */
 export async function indexPictures(
-  context: RunContext,
+  context: BatchContext,
   batch: readonly PlannedImage[],
   pixels: SharedArrayBuffer,
 ): Promise<void> {
-  const toRead = batch.filter((planned) => context.retryFailed || !isKnownUnread(planned));
-  countKnownFailures(context, batch.length - toRead.length);
+  const toRead: PlannedImage[] = [];
+  for (const planned of batch) {
+    if (!context.ticket.retryFailed && isKnownUnread(planned)) await keepFailure(context, planned);
+    else toRead.push(planned);
+  }
   const outcomes = await preprocess(context, toRead, pixels);
   const ready: { planned: PlannedImage; outcome: Ready }[] = [];
   for (const { planned, outcome } of outcomes) {
@@ -30,9 +33,10 @@ export async function indexPictures(
   for (const [slot, { planned, outcome }] of ready.entries()) {
     const result = embedded[slot];
     if (!result) throw new Error(`No result for slot ${slot}: this is a bug`);
-    if ('error' in result) await context.writer.addFailure(planned, result.error, outcome.sha256);
+    const { ticket, writer } = context;
+    if ('error' in result) await writer.addFailure(ticket, planned, result.error, outcome.sha256);
     else
-      await context.writer.addImage(toRecord(context.run, planned, outcome), result.vector, planned.failure);
+      await writer.addImage(ticket, toRecord(ticket.run, planned, outcome), result.vector, planned.failure);
   }
 }
 
@@ -41,9 +45,10 @@ function isKnownUnread({ failure }: PlannedImage): boolean {
   return failure !== undefined && !failure.retriable && failure.sha256 === null;
 }
 
-function countKnownFailures({ progress }: RunContext, items: number): void {
-  progress.add('failed', items);
-  progress.add('knownFailures', items);
+/** It fails as it did before: listed again as met by this run. */
+function keepFailure({ ticket, writer }: BatchContext, { item, failure }: PlannedImage): Promise<void> {
+  if (!failure) throw new Error(`"${item.id}" has no failure to keep: this is a bug`);
+  return writer.addKnownFailure(ticket, failure);
 }
 
 interface Preprocessed {
@@ -52,7 +57,7 @@ interface Preprocessed {
 }
 
 function preprocess(
-  context: RunContext,
+  context: BatchContext,
   batch: readonly PlannedImage[],
   pixels: SharedArrayBuffer,
 ): Promise<Preprocessed[]> {
@@ -61,7 +66,7 @@ function preprocess(
     const pictures = some.map(({ item, stored, failure }) => ({
       uri: item.uri,
       storedSha256: stored?.sha256 ?? null,
-      failedSha256: failure && !context.retryFailed && !failure.retriable ? failure.sha256 : null,
+      failedSha256: failure && !context.ticket.retryFailed && !failure.retriable ? failure.sha256 : null,
     }));
     const outcomes = await context.preprocess.run({ pixels, firstSlot: slots, pictures });
     slots += outcomes.filter(({ kind }) => kind === 'ready').length;
@@ -83,37 +88,34 @@ function workerCrashed(uri: string, error: unknown): ErrorData {
 
 /** A picture that is not embedded: unchanged, failed as before, or failed now. */
 async function settle(
-  context: RunContext,
+  context: BatchContext,
   planned: PlannedImage,
   outcome: Exclude<PictureOutcome, Ready>,
 ): Promise<void> {
-  if (outcome.kind === 'known-failure') return countKnownFailures(context, 1);
+  if (outcome.kind === 'known-failure') return keepFailure(context, planned);
   if (outcome.kind === 'unchanged' && planned.stored) return keep(context, planned, planned.stored);
   if (outcome.kind === 'unchanged')
     throw new Error(`"${planned.item.id}" is unchanged and not stored: this is a bug`);
   // A disk that is away for a while must not cost the vectors of what lies on it.
   const isUnread = outcome.sha256 === null && ERROR_CODES[outcome.error.code].retriable;
-  if (isUnread && planned.stored) return context.progress.add('skipped');
-  return context.writer.addFailure(planned, outcome.error, outcome.sha256);
+  if (isUnread && planned.stored) return context.ticket.add('skipped');
+  return context.writer.addFailure(context.ticket, planned, outcome.error, outcome.sha256);
 }
 
 /** Its vector stays; what else the source says of it is brought up to date. */
 async function keep(
-  { writer, progress, tables, run }: RunContext,
+  { writer, ticket, tables }: BatchContext,
   planned: PlannedImage,
   stored: ImageRecord,
 ): Promise<void> {
   const { item, failure } = planned;
   const vector = isSameRecord(item, stored) ? undefined : await tables.images.vector(item.id);
   if (vector) {
-    return writer.addImage(
-      { ...stored, uri: item.uri, meta: item.meta, indexedAt: new Date(), run },
-      vector,
-      failure,
-    );
+    const row = { ...stored, uri: item.uri, meta: item.meta, indexedAt: new Date(), run: ticket.run };
+    return writer.addImage(ticket, row, vector, failure);
   }
-  progress.add('skipped');
-  if (failure) await writer.addSettled(failure);
+  if (failure) await writer.addSettled(ticket, failure);
+  else ticket.add('skipped');
 }
 
 function toRecord(run: string, { item }: PlannedImage, outcome: Ready): ImageRecord {

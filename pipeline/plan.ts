@@ -21,60 +21,61 @@ export interface ChunkPlan {
   readonly broken: readonly PlannedBroken[];
 }
 
-export interface Planner {
-  /** Looks up what the store knows of these items, a query a table. */
-  plan(items: readonly Item[]): Promise<ChunkPlan>;
-  /** Whether an item of this run had this failure when the run began. */
-  hasMet(failure: FailureRecord): boolean;
-  /** Whether the collection had failures when the run began. */
-  readonly hadFailures: boolean;
-}
+/** Looks up what the store knows of these items, a query a table. */
+export type Planner = (items: readonly Item[]) => Promise<ChunkPlan>;
 
 /**
- * A planner for one run. Tables that were empty when the run began are not asked: a source gives each id once, so
- * nothing that this run writes comes up again in it.
+ * A planner for a run over a whole source. Tables that were empty when the run began are not asked: a source gives
+ * each id once, so nothing that this run writes comes up again in it.
  */
-export async function createPlanner(
+export async function createPlanner(store: Store, tables: GenerationTables): Promise<Planner> {
+  const [hasImages, hasCaptions, hasFailures] = await Promise.all([
+    tables.images.count().then((count) => count > 0),
+    tables.captions.count().then((count) => count > 0),
+    store.failures.count(tables.record.collection).then((count) => count > 0),
+  ]);
+  return (items) => plan(store, tables, items, { hasImages, hasCaptions, hasFailures });
+}
+
+/** A planner for chunks that may come twice, and while other processes write: every table is asked. */
+export function createChunkPlanner(store: Store, tables: GenerationTables): Planner {
+  return (items) => plan(store, tables, items, { hasImages: true, hasCaptions: true, hasFailures: true });
+}
+
+interface Asked {
+  readonly hasImages: boolean;
+  readonly hasCaptions: boolean;
+  readonly hasFailures: boolean;
+}
+
+async function plan(
   store: Store,
   { record, images, captions }: GenerationTables,
-): Promise<Planner> {
-  const { collection } = record;
-  const [hasImages, hasCaptions, hasFailures] = await Promise.all([
-    images.count().then((count) => count > 0),
-    captions.count().then((count) => count > 0),
-    store.failures.count(collection).then((count) => count > 0),
+  items: readonly Item[],
+  { hasImages, hasCaptions, hasFailures }: Asked,
+): Promise<ChunkPlan> {
+  const ids = (kind: Item['kind']): string[] =>
+    items.filter((item) => item.kind === kind).map(({ id }) => id);
+  const all = items.map(({ id }) => id);
+  const [storedImages, storedCaptions, failures] = await Promise.all([
+    hasImages ? images.find(ids('image')) : new Map<string, ImageRecord>(),
+    hasCaptions ? captions.find(ids('caption')) : new Map<string, CaptionRecord>(),
+    hasFailures ? store.failures.find(record.collection, all) : [],
   ]);
-  const met = new Set<string>();
-  const plan = async (items: readonly Item[]): Promise<ChunkPlan> => {
-    const ids = (kind: Item['kind']): string[] =>
-      items.filter((item) => item.kind === kind).map(({ id }) => id);
-    const [storedImages, storedCaptions, failures] = await Promise.all([
-      hasImages ? images.find(ids('image')) : new Map<string, ImageRecord>(),
-      hasCaptions ? captions.find(ids('caption')) : new Map<string, CaptionRecord>(),
-      hasFailures
-        ? store.failures.find(
-            collection,
-            items.map(({ id }) => id),
-          )
-        : [],
-    ]);
-    const failed = new Map(failures.map((failure) => [keyOf(failure), failure]));
-    const planned = {
-      images: [] as PlannedImage[],
-      captions: [] as PlannedCaption[],
-      broken: [] as PlannedBroken[],
-    };
-    for (const item of items) {
-      const failure = failed.get(keyOf(item));
-      if (failure) met.add(keyOf(failure));
-      if (item.kind === 'image') planned.images.push({ item, stored: storedImages.get(item.id), failure });
-      else if (item.kind === 'caption')
-        planned.captions.push({ item, stored: storedCaptions.get(item.id), failure });
-      else planned.broken.push({ item, stored: undefined, failure });
-    }
-    return planned;
+  const failed = new Map(failures.map((failure) => [keyOf(failure), failure]));
+  const planned = {
+    images: [] as PlannedImage[],
+    captions: [] as PlannedCaption[],
+    broken: [] as PlannedBroken[],
   };
-  return { plan, hasMet: (failure) => met.has(keyOf(failure)), hadFailures: hasFailures };
+  for (const item of items) {
+    const failure = failed.get(keyOf(item));
+    if (item.kind === 'image') planned.images.push({ item, stored: storedImages.get(item.id), failure });
+    else if (item.kind === 'caption')
+      planned.captions.push({ item, stored: storedCaptions.get(item.id), failure });
+    else planned.broken.push({ item, stored: undefined, failure });
+  }
+  return planned;
 }
 
 /** Whether a stored row says of its item all that the source says now, its content aside. */
@@ -83,6 +84,7 @@ export function isSameRecord(item: ImageItem | CaptionItem, stored: ImageRecord 
   return sameImage && stored.uri === item.uri && isDeepStrictEqual(stored.meta, item.meta);
 }
 
-function keyOf({ kind, id }: { readonly kind: string; readonly id: string }): string {
+/** An id may be that of a picture, a caption and a broken row at once. */
+export function keyOf({ kind, id }: { readonly kind: string; readonly id: string }): string {
   return `${kind} ${id}`;
 }

@@ -16,7 +16,8 @@ export interface Progress {
   readonly secondsLeft: number | undefined;
 }
 
-type Count = 'seen' | 'stored' | 'skipped' | 'failed' | 'knownFailures';
+/** What can become of an item. */
+export type Count = 'seen' | 'stored' | 'skipped' | 'failed' | 'knownFailures';
 
 const WINDOW_SECONDS = 10;
 

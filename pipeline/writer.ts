@@ -3,10 +3,10 @@ import type { BrokenItem, CaptionItem, ImageItem } from '#sources/item.ts';
 import type { CaptionRecord, FailureRecord, GenerationTables, ImageRecord, Store } from '#store/contract.ts';
 import { Commit } from './commit.ts';
 import type { Planned } from './plan.ts';
-import type { ProgressCounter } from './progress.ts';
+import type { Ticket } from './ticket.ts';
 
-/** Rows of one commit at most, and the longest that a row waits for one: what a crash can cost. */
-const MAX_ROWS = 2048;
+/** Items of one commit at most, and the longest that an item waits for one: what a crash can cost. */
+const MAX_ITEMS = 2048;
 const MAX_WAIT_MS = 2000;
 
 type FailedItem = Planned<ImageItem | CaptionItem | BrokenItem, ImageRecord | CaptionRecord>;
@@ -15,13 +15,11 @@ type FailedItem = Planned<ImageItem | CaptionItem | BrokenItem, ImageRecord | Ca
  * Collects results and writes them in few commits. `add…` waits while a commit is under way and the next one is full:
  * back-pressure for all that comes before.
  *
- *     add… ──► pending, at most MAX_ROWS ──► the commit under way ──► store
+ *     add… ──► pending, at most MAX_ITEMS ──► the commit under way ──► store, then counted for the tickets
  */
 export class Writer {
   readonly #store: Store;
   readonly #tables: GenerationTables;
-  readonly #run: string;
-  readonly #progress: ProgressCounter;
   #pending = new Commit();
   /** The commit under way; never rejects. */
   #committing: Promise<void> = Promise.resolve();
@@ -31,63 +29,94 @@ export class Writer {
   #commits = 0;
   #error: unknown;
 
-  constructor(store: Store, tables: GenerationTables, run: string, progress: ProgressCounter) {
+  constructor(store: Store, tables: GenerationTables) {
     this.#store = store;
     this.#tables = tables;
-    this.#run = run;
-    this.#progress = progress;
   }
 
-  async addImage(row: ImageRecord, vector: Float32Array, failure?: FailureRecord): Promise<void> {
-    await this.#room();
-    this.#pending.images.set(row.id, { row, vector });
-    this.#added(failure);
+  /** Whether a commit was refused: then nothing more is taken. */
+  get hasFailed(): boolean {
+    return this.#error !== undefined;
   }
 
-  async addCaption(row: CaptionRecord, vector: Float32Array, failure?: FailureRecord): Promise<void> {
+  async addImage(
+    ticket: Ticket,
+    row: ImageRecord,
+    vector: Float32Array,
+    failure?: FailureRecord,
+  ): Promise<void> {
     await this.#room();
-    this.#pending.captions.set(row.id, { row, vector });
-    this.#added(failure);
+    this.#pending.addImage(ticket, row, vector, failure);
+    this.#added();
+  }
+
+  async addCaption(
+    ticket: Ticket,
+    row: CaptionRecord,
+    vector: Float32Array,
+    failure?: FailureRecord,
+  ): Promise<void> {
+    await this.#room();
+    this.#pending.addCaption(ticket, row, vector, failure);
+    this.#added();
   }
 
   /** An item that is stored as it should be, of which an older failure may still be listed. */
-  async addSettled(failure: FailureRecord): Promise<void> {
+  async addSettled(ticket: Ticket, failure: FailureRecord): Promise<void> {
     await this.#room();
-    this.#added(failure);
+    this.#pending.addSettled(ticket, failure);
+    this.#added();
   }
 
   /** Lists an item as failed. What is stored under its id is of other content, and goes. */
   async addFailure(
+    ticket: Ticket,
     { item, stored, failure }: FailedItem,
     error: ErrorData,
     sha256: string | null,
   ): Promise<void> {
-    await this.#room();
     const { collection } = this.#tables.record;
     const { id, uri, kind } = item;
-    this.#pending.failures.push({
-      ...{ collection, kind, id, uri, sha256, code: error.code, message: error.message },
-      attempts: (failure?.attempts ?? 0) + 1,
+    const attempts = (failure?.attempts ?? 0) + 1;
+    ticket.onFailure?.(item, error, attempts);
+    const record = {
+      ...{ collection, kind, id, uri, sha256, code: error.code, message: error.message, attempts },
       retriable: ERROR_CODES[error.code].retriable,
+      item: JSON.stringify(item),
       failedAt: new Date(),
-      run: this.#run,
-    });
-    if (stored && kind === 'image') this.#pending.superseded.images.push(id);
-    if (stored && kind === 'caption') this.#pending.superseded.captions.push(id);
+      run: ticket.run,
+    };
+    await this.#room();
+    this.#pending.addFailure(ticket, record, stored !== undefined);
     this.#added();
   }
 
-  /** Writes what is left. Throws what a commit threw. */
-  async close(): Promise<void> {
+  /** Lists a failure of an earlier run as met by this one, which did not try the item again. */
+  async addKnownFailure(ticket: Ticket, failure: FailureRecord): Promise<void> {
+    await this.#room();
+    this.#pending.addKnownFailure(ticket, { ...failure, run: ticket.run });
+    this.#added();
+  }
+
+  /** Writes what is pending. Throws what a commit threw. */
+  async flush(): Promise<void> {
     await this.#commitNext();
     await this.#committing;
     this.#throwError();
   }
 
-  /** Stops after the commit under way: the run has failed. */
+  /** Waits for the commit of all that was added so far, which more may join. Throws what a commit threw. */
+  async committed(): Promise<void> {
+    const pending = this.#pending;
+    await this.#committing;
+    if (pending.size > 0) await pending.ended;
+    this.#throwError();
+  }
+
+  /** Stops after the commit under way: the work has failed. */
   async abandon(): Promise<void> {
     clearTimeout(this.#timer);
-    this.#error ??= new Error('The run was abandoned');
+    this.#error ??= new Error('The work was abandoned');
     await this.#committing;
   }
 
@@ -100,13 +129,12 @@ export class Writer {
   }
 
   async #room(): Promise<void> {
-    while (this.#pending.size >= MAX_ROWS) await this.#commitNext();
+    while (this.#pending.size >= MAX_ITEMS) await this.#commitNext();
     this.#throwError();
   }
 
-  #added(settled?: FailureRecord): void {
-    if (settled) this.#pending.settled.push(settled);
-    if (this.#pending.size >= MAX_ROWS) void this.#commitNext();
+  #added(): void {
+    if (this.#pending.size >= MAX_ITEMS) void this.#commitNext();
     else this.#timer ??= setTimeout(() => void this.#commitNext(), MAX_WAIT_MS);
   }
 
@@ -114,9 +142,7 @@ export class Writer {
   #commitNext(): Promise<void> {
     this.#next ??= this.#committing.then(() => {
       this.#next = undefined;
-      this.#committing = this.#commit().catch((error: unknown) => {
-        this.#error ??= error;
-      });
+      this.#committing = this.#commit();
     });
     return this.#next;
   }
@@ -126,11 +152,15 @@ export class Writer {
     this.#timer = undefined;
     const commit = this.#pending;
     this.#pending = new Commit();
-    if (this.#error !== undefined || commit.size === 0) return;
-    await commit.write(this.#store, this.#tables);
-    this.#progress.add('stored', commit.images.size + commit.captions.size);
-    this.#progress.add('failed', commit.failures.length);
-    this.#commits += 1;
+    if (this.#error !== undefined || commit.size === 0) return commit.end(false);
+    try {
+      await commit.write(this.#store, this.#tables);
+      this.#commits += 1;
+      commit.end(true);
+    } catch (error) {
+      this.#error ??= error;
+      commit.end(false);
+    }
   }
 
   #throwError(): void {

@@ -122,6 +122,8 @@ export interface FailureRecord {
   readonly retriable: boolean;
   /** Digest of the content that failed, or null where it could not be read: changed content is tried again. */
   readonly sha256: string | null;
+  /** JSON of the item as its source gave it, to try it again without its source; null where it is not known. */
+  readonly item: string | null;
   readonly failedAt: Date;
   readonly run: string;
 }
@@ -133,21 +135,29 @@ export interface FailureTable {
   upsert(records: readonly FailureRecord[]): Promise<void>;
   /** In one commit. */
   delete(keys: readonly Pick<FailureRecord, 'collection' | 'kind' | 'id'>[]): Promise<void>;
+  /** Failures that one of these runs was the last to meet; in one commit. */
+  deleteOfRuns(collection: string, runs: readonly string[]): Promise<void>;
   count(collection?: string): Promise<number>;
   /** Failures in the store's order (sorting them would take memory that grows with their number). */
   scan(collection?: string): AsyncIterable<FailureRecord>;
   optimize(): Promise<void>;
 }
 
-export type RunState = 'running' | 'complete' | 'interrupted' | 'failed';
+export type RunState = 'running' | 'complete' | 'interrupted' | 'failed' | 'cancelled';
 
-/** What was asked of one `vlmo index`, and how it went. */
+/** What was asked of one `vlmo index` or `vlmo submit`, and how it went. */
 export interface RunRecord {
   readonly id: string;
+  /** Whether the run works itself, or its chunks wait in a queue for workers. */
+  readonly kind: 'direct' | 'queued';
   readonly source: string;
   readonly collection: string;
   readonly generation: string;
   readonly state: RunState;
+  /** Whether the source was read to its end: then `seen` is all there is. */
+  readonly submitted: boolean;
+  /** JSON of what was asked beside the source: two runs with the same are one submission, repeated. */
+  readonly options: string;
   readonly seen: number;
   readonly stored: number;
   readonly skipped: number;
@@ -158,7 +168,64 @@ export interface RunRecord {
 
 export interface RunTable {
   upsert(record: RunRecord): Promise<void>;
-  scan(): AsyncIterable<RunRecord>;
+  find(id: string): Promise<RunRecord | undefined>;
+  scan(filter?: Partial<Pick<RunRecord, 'kind' | 'state'>>): AsyncIterable<RunRecord>;
+}
+
+/** One chunk job of a queued run: some hundred items. */
+export interface ChunkRecord {
+  readonly run: string;
+  /** Id of the job, made from its content. */
+  readonly id: string;
+  /** How many items it has. */
+  readonly items: number;
+  /** JSON of the job. */
+  readonly data: string;
+  readonly priority: string;
+}
+
+/** What has become of the items of a chunk. */
+export interface ChunkResult {
+  readonly run: string;
+  readonly chunk: string;
+  readonly stored: number;
+  readonly skipped: number;
+  readonly failed: number;
+  readonly at: Date;
+}
+
+/** The sums of a run's chunks and their results. */
+export interface LedgerTally {
+  readonly chunks: number;
+  /** Items of all chunks. */
+  readonly items: number;
+  readonly stored: number;
+  readonly skipped: number;
+  readonly failed: number;
+  /** Items whose results came in the last 60 seconds. */
+  readonly recent: number;
+}
+
+/**
+ * What queued runs have to do and what of it is done, so that a queue may forget. Kept until a run ends. Throws
+ * STORE_READ_FAILED and STORE_WRITE_FAILED.
+ */
+export interface Ledger {
+  /** Chunks that are there already are left as they are. */
+  addChunks(chunks: readonly ChunkRecord[]): Promise<void>;
+  /** The first result of a chunk stays; one for a chunk that is not there is passed over by `tally`. */
+  settle(results: readonly ChunkResult[]): Promise<void>;
+  tally(run: string): Promise<LedgerTally>;
+  /** Ids of all chunks of a run. */
+  ids(run: string): AsyncIterable<string>;
+  /** Ids of the chunks without a result; memory grows by some 100 bytes a chunk of the run. */
+  unsettled(run: string): AsyncIterable<string>;
+  find(run: string, ids: readonly string[]): Promise<ChunkRecord[]>;
+  /** Takes chunks back that are not to be done. */
+  remove(run: string, ids: readonly string[]): Promise<void>;
+  /** Forgets a run. */
+  drop(run: string): Promise<void>;
+  optimize(): Promise<void>;
 }
 
 export interface GenerationTables {
@@ -167,9 +234,11 @@ export interface GenerationTables {
   readonly captions: CaptionTable;
 }
 
-/** A place for vectors and what is known of them. One writer process at a time, any number of readers. */
+/** A place for vectors and what is known of them. Any number of processes write and read it at once. */
 export interface Store extends AsyncDisposable {
   readonly uri: string;
+  /** Id of the index, 32 hex digits: the same wherever its folder is seen from. */
+  readonly id: string;
   /** The generation that serves a collection; undefined where nothing was indexed. */
   activeGeneration(collection: string): Promise<GenerationRecord | undefined>;
   generations(): Promise<GenerationRecord[]>;
@@ -182,6 +251,7 @@ export interface Store extends AsyncDisposable {
   activate(record: GenerationRecord): Promise<void>;
   readonly failures: FailureTable;
   readonly runs: RunTable;
+  readonly ledger: Ledger;
   /** Waits for writes under way; nothing that came from the store works afterwards. */
   close(): Promise<void>;
 }

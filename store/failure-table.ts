@@ -15,7 +15,8 @@ export async function openFailureTable(
   create: boolean,
 ): Promise<FailureTable & AsyncDisposable> {
   const schema = new Schema(columns.map((column) => column.field));
-  const spec = { name: 'failures', schema, key: ['collection', 'kind', 'id'], indexed: ['id'] };
+  const key = ['collection', 'kind', 'id'];
+  const spec = { name: 'failures', schema, key, indexed: ['id'], added: { item: 'CAST(NULL AS STRING)' } };
   const lance = await openLanceTable(connection, folder, spec, create);
 
   return {
@@ -35,6 +36,8 @@ export async function openFailureTable(
     async delete(keys) {
       if (keys.length > 0) await lance.delete(anyOf(keys));
     },
+    deleteOfRuns: (collection, runs) =>
+      lance.delete(`${ofCollection(collection)} AND ${sqlIn('run', runs.map(toStoredText))}`),
     count: (collection) => lance.count(collection === undefined ? undefined : ofCollection(collection)),
     scan(collection) {
       const where = collection === undefined ? undefined : ofCollection(collection);
@@ -55,6 +58,7 @@ const columns = [
   int32Column('attempts', (record: FailureRecord) => record.attempts),
   boolColumn('retriable', (record: FailureRecord) => record.retriable),
   optionalTextColumn('sha256', (record: FailureRecord) => record.sha256),
+  optionalTextColumn('item', (record: FailureRecord) => record.item),
   timeColumn('failed_at', (record: FailureRecord) => record.failedAt),
   textColumn('run', (record: FailureRecord) => record.run),
 ];
@@ -70,6 +74,7 @@ function reader(batch: RecordBatch): (index: number) => FailureRecord {
   const attempts = readNumber(batch, 'attempts');
   const retriable = readBool(batch, 'retriable');
   const sha256 = readOptionalText(batch, 'sha256');
+  const item = readOptionalText(batch, 'item');
   const failedAt = readTime(batch, 'failed_at');
   const run = readText(batch, 'run');
   return (index) => ({
@@ -82,6 +87,7 @@ function reader(batch: RecordBatch): (index: number) => FailureRecord {
     attempts: attempts(index),
     retriable: retriable(index),
     sha256: sha256(index),
+    item: item(index),
     failedAt: failedAt(index),
     run: run(index),
   });

@@ -1,16 +1,20 @@
-import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { link, mkdir, readdir, readFile, rename, unlink, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
 import { VlmoError } from '#errors.ts';
 import { attemptRead, attemptWrite } from './attempt.ts';
 
 /** Raised whenever older code could not read what is written. */
-export const INDEX_FORMAT = 1;
+export const INDEX_FORMAT = 2;
 
 /** An index on disk: `vlmo-index.json` says that it is one, `lance/` holds the tables. */
 export interface IndexFolder {
   /** Absolute path. */
   readonly path: string;
+  /** 32 hex digits. */
+  readonly id: string;
   readonly lancePath: string;
 }
 
@@ -25,15 +29,20 @@ export async function openIndexFolder(
   options: { readonly create: boolean },
 ): Promise<IndexFolder> {
   const path = localPath(uri);
-  const format = await readFormat(path);
-  if (format === undefined) {
+  let marker = await readMarker(path);
+  if (marker === undefined) {
     if (!options.create) throw notFound(path);
     await makeIndex(path);
-  } else if (format > INDEX_FORMAT) {
-    const expected = `format ${INDEX_FORMAT} or older, received format ${format}, which a newer version of vlmo wrote`;
+  } else if (marker.format > INDEX_FORMAT) {
+    const expected = `format ${INDEX_FORMAT} or older, received format ${marker.format}, which a newer version of vlmo wrote`;
     throw new VlmoError('STORE_VERSION_UNSUPPORTED', `Cannot open index "${path}": expected ${expected}`);
+  } else if (marker.id === undefined) {
+    // Of format 1, which had no id. Its tables are brought up to date as they are opened.
+    await writeMarker(path, rename);
   }
-  return { path, lancePath: join(path, 'lance') };
+  if (marker?.id === undefined) marker = await readMarker(path);
+  if (marker?.id === undefined) throw notFound(path);
+  return { path, lancePath: join(path, 'lance'), id: marker.id };
 }
 
 /** The error for a folder without a (whole) index. */
@@ -53,31 +62,38 @@ function localPath(uri: string): string {
   throw new VlmoError('STORE_NOT_FOUND', `Cannot open index "${uri}": expected a folder, received a URL`);
 }
 
-async function readFormat(path: string): Promise<number | undefined> {
-  const marker = join(path, MARKER);
-  const text = await attemptRead(`"${marker}"`, async () => {
+const markerSchema = z.looseObject({
+  format: z.int(),
+  id: z
+    .string()
+    .regex(/^[0-9a-f]{32}$/)
+    .optional(),
+});
+type Marker = z.infer<typeof markerSchema>;
+
+async function readMarker(path: string): Promise<Marker | undefined> {
+  const file = join(path, MARKER);
+  const text = await attemptRead(`"${file}"`, async () => {
     try {
-      return await readFile(marker, 'utf8');
+      return await readFile(file, 'utf8');
     } catch (error) {
       if (isMissing(error)) return undefined;
       throw error;
     }
   });
   if (text === undefined) return undefined;
-  const format = parseFormat(text);
-  if (format !== undefined) return format;
-  const expected = `{"format": ${INDEX_FORMAT}}, received ${JSON.stringify(text.slice(0, 80))}`;
+  const marker = parseMarker(text);
+  if (marker) return marker;
+  const expected = `{"format": ${INDEX_FORMAT}, "id": "…"}, received ${JSON.stringify(text.slice(0, 80))}`;
   throw new VlmoError(
     'STORE_VERSION_UNSUPPORTED',
-    `Cannot open index "${path}": expected "${marker}" to hold ${expected}`,
+    `Cannot open index "${path}": expected "${file}" to hold ${expected}`,
   );
 }
 
-function parseFormat(text: string): number | undefined {
+function parseMarker(text: string): Marker | undefined {
   try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value !== 'object' || value === null || !('format' in value)) return undefined;
-    return typeof value.format === 'number' ? value.format : undefined;
+    return markerSchema.safeParse(JSON.parse(text)).data;
   } catch {
     return undefined;
   }
@@ -89,15 +105,27 @@ async function makeIndex(path: string): Promise<void> {
     return readdir(path);
   });
   const foreign = names.find((name) => !name.startsWith('.') && name !== 'lost+found');
-  if (foreign !== undefined) {
+  // Another process may have made the index since.
+  if (foreign !== undefined && (await readMarker(path)) === undefined) {
     const expected = `an empty folder or an index, received a folder that holds "${foreign}"`;
     throw new VlmoError('STORE_FOLDER_OCCUPIED', `Cannot make an index in "${path}": expected ${expected}`);
   }
-  // The marker comes first and whole: a process killed here leaves an index that the next one completes.
+  // The marker comes first and whole: a process killed here leaves an index that the next one completes. Of two
+  // processes that make the index at once, the first one's marker counts: a link replaces nothing.
+  await writeMarker(path, async (from, to) => {
+    await link(from, to).catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    });
+    await unlink(from);
+  });
+}
+
+async function writeMarker(path: string, put: (from: string, to: string) => Promise<void>): Promise<void> {
   await attemptWrite(`index "${path}"`, async () => {
-    const temporary = join(path, `.${MARKER}.${process.pid}`);
-    await writeFile(temporary, `${JSON.stringify({ format: INDEX_FORMAT })}\n`);
-    await rename(temporary, join(path, MARKER));
+    const id = randomBytes(16).toString('hex');
+    const temporary = join(path, `.${MARKER}.${id}`);
+    await writeFile(temporary, `${JSON.stringify({ format: INDEX_FORMAT, id })}\n`);
+    await put(temporary, join(path, MARKER));
   });
 }
 

@@ -1,7 +1,8 @@
 import { type Connection, Index, type Table } from '@lancedb/lancedb';
-import { Table as ArrowTable, type Data, makeData, RecordBatch, type Schema, Struct } from 'apache-arrow';
+import { Table as ArrowTable, type Data, Field, makeData, RecordBatch, Schema, Struct } from 'apache-arrow';
 import { errorMessage } from '#errors.ts';
 import { attemptRead, attemptWrite } from './attempt.ts';
+import { isConflict, retryConflicts } from './conflicts.ts';
 import { createTidying } from './tidying.ts';
 
 export interface LanceTableSpec {
@@ -11,6 +12,8 @@ export interface LanceTableSpec {
   readonly key: readonly string[];
   /** Columns that get a BTREE index once the table is large enough for one to help. */
   readonly indexed: readonly string[];
+  /** Columns that tables of format 1 lack, and what their rows get, as SQL. */
+  readonly added?: Readonly<Record<string, string>>;
 }
 
 export interface ReadRequest {
@@ -27,6 +30,8 @@ export interface NearestRequest extends ReadRequest {
 export interface LanceTable {
   /** Writes rows in one commit; `columns` holds the data of each column in the schema's order. */
   upsert(columns: readonly Data[]): Promise<void>;
+  /** As `upsert`, but a row that is there stays as it is. */
+  insert(columns: readonly Data[]): Promise<void>;
   delete(where: string): Promise<void>;
   count(where?: string): Promise<number>;
   /** The rows of the newest version, batch by batch. */
@@ -49,34 +54,41 @@ export async function openLanceTable(
   const table = create
     ? await attemptWrite(what, () => openOrCreate(connection, spec))
     : await attemptRead(what, () => connection.openTable(spec.name));
+  await attemptWrite(what, () => bringUpToDate(table, spec));
   const tidying = createTidying();
 
-  // Lance would retry a commit that meets another one, at the price of doing its work again: one at a time is
-  // cheaper, and an upsert never meets the compaction of the fragments it changes.
+  // A commit that meets another one is done again, and costs its work twice: those of this process go one at a time.
   let lastWrite: Promise<unknown> = Promise.resolve();
   function write(step: () => Promise<void>): Promise<void> {
-    const written = lastWrite.then(() => attemptWrite(what, step));
+    const written = lastWrite.then(() => attemptWrite(what, () => retryConflicts(step)));
     lastWrite = written.catch(() => undefined);
     return written;
   }
 
+  /** Other processes commit meanwhile: a compaction that meets them gives way, and is done another time. */
   async function optimize(): Promise<void> {
-    await optimizeTable(table, spec.indexed);
+    await optimizeTable(table, spec.indexed).catch((error: unknown) => {
+      if (!isConflict(error)) throw error;
+    });
     tidying.done(await table.countRows());
   }
 
+  async function merge(columns: readonly Data[], isUpdate: boolean): Promise<void> {
+    const batch = recordBatch(spec.schema, columns);
+    if (batch.numRows === 0) return;
+    const rows = new ArrowTable(spec.schema, batch);
+    await write(async () => {
+      const merging = table.mergeInsert([...spec.key]).whenNotMatchedInsertAll();
+      // With an index Lance 12 does not see that another process inserts the same keys at the same time, and keeps
+      // both rows; without, and with the marks on the key columns, the second commit is refused and done again.
+      await (isUpdate ? merging.whenMatchedUpdateAll() : merging).useIndex(false).execute(rows);
+    });
+    if (tidying.isDueAfter(batch.numRows)) await write(optimize);
+  }
+
   return {
-    upsert: (columns) =>
-      write(async () => {
-        const batch = recordBatch(spec.schema, columns);
-        if (batch.numRows === 0) return;
-        await table
-          .mergeInsert([...spec.key])
-          .whenMatchedUpdateAll()
-          .whenNotMatchedInsertAll()
-          .execute(new ArrowTable(spec.schema, batch));
-        if (tidying.isDueAfter(batch.numRows)) await optimize();
-      }),
+    upsert: (columns) => merge(columns, true),
+    insert: (columns) => merge(columns, false),
     delete: (where) =>
       write(async () => {
         await table.delete(where);
@@ -100,13 +112,46 @@ export async function openLanceTable(
 }
 
 /** Not `existOk`: it compares schemas, and the JSON column of a table that exists never equals the one asked for. */
-async function openOrCreate(connection: Connection, { name, schema }: LanceTableSpec): Promise<Table> {
-  try {
-    return await connection.openTable(name);
-  } catch (error) {
-    if (!/was not found/.test(errorMessage(error))) throw error;
-    return connection.createEmptyTable(name, schema);
+async function openOrCreate(connection: Connection, spec: LanceTableSpec): Promise<Table> {
+  for (;;) {
+    try {
+      return await connection.openTable(spec.name);
+    } catch (error) {
+      if (!/was not found/.test(errorMessage(error))) throw error;
+    }
+    try {
+      return await connection.createEmptyTable(spec.name, markedSchema(spec));
+    } catch (error) {
+      // Another process has made it since.
+      if (!/already exists/.test(errorMessage(error)) && !isConflict(error)) throw error;
+    }
   }
+}
+
+const KEY_MARK = 'lance-schema:unenforced-primary-key';
+
+/** What tells Lance which columns tell rows apart, so that it sees two commits that insert the same ones. */
+function keyMarks(position: number): Record<string, string> {
+  return { [KEY_MARK]: 'true', [`${KEY_MARK}:position`]: String(position + 1) };
+}
+
+function markedSchema({ schema, key }: LanceTableSpec): Schema {
+  const fields = schema.fields.map((field) => {
+    if (!key.includes(field.name)) return field;
+    const metadata = new Map([...field.metadata, ...Object.entries(keyMarks(key.indexOf(field.name)))]);
+    return new Field(field.name, field.type, field.nullable, metadata);
+  });
+  return new Schema(fields);
+}
+
+/** Gives a table of format 1 the columns and the marks that it lacks. Doing it twice does no harm. */
+async function bringUpToDate(table: Table, { key, added = {} }: LanceTableSpec): Promise<void> {
+  const { fields } = await table.schema();
+  const isMarked = fields.some(({ metadata }) => metadata.has(KEY_MARK));
+  const names = new Set(fields.map(({ name }) => name));
+  const lacking = Object.entries(added).filter(([name]) => !names.has(name));
+  if (lacking.length > 0) await table.addColumns(lacking.map(([name, valueSql]) => ({ name, valueSql })));
+  if (!isMarked) await table.updateFieldMetadata(key.map((path, i) => ({ path, metadata: keyMarks(i) })));
 }
 
 function recordBatch(schema: Schema, columns: readonly Data[]): RecordBatch {

@@ -8,6 +8,7 @@ import { assertNotSameFolder, generationName } from './generation-names.ts';
 import { openGenerationRegistry } from './generation-registry.ts';
 import { imageRows } from './image-rows.ts';
 import { type IndexFolder, notFound, openIndexFolder } from './index-folder.ts';
+import { openLedger } from './ledger.ts';
 import { openRunTable } from './run-table.ts';
 import { openVectorTable } from './vector-table.ts';
 
@@ -27,6 +28,7 @@ export async function openStore(uri: string, { create }: { readonly create: bool
   const registry = await openGenerationRegistry(connection, folder.path, create);
   const failures = await openFailureTable(connection, folder.path, create);
   const runs = await openRunTable(connection, folder.path, create);
+  const ledger = await openLedger(connection, folder.path);
   const opened = new Map<string, Promise<OpenGeneration>>();
 
   function open(record: GenerationRecord, create: boolean): Promise<OpenGeneration> {
@@ -38,8 +40,10 @@ export async function openStore(uri: string, { create }: { readonly create: bool
 
   const store: Store = {
     uri: folder.path,
+    id: folder.id,
     failures,
     runs,
+    ledger,
     generations: () => registry.all(),
     async collections() {
       return [...(await registry.active()).keys()].sort();
@@ -70,7 +74,7 @@ export async function openStore(uri: string, { create }: { readonly create: bool
     activate: (record) => registry.activate(record),
     async close() {
       for (const tables of opened.values()) await (await tables).close();
-      for (const table of [failures, runs, registry]) await table[Symbol.asyncDispose]();
+      for (const table of [failures, runs, ledger, registry]) await table[Symbol.asyncDispose]();
       connection.close();
     },
     [Symbol.asyncDispose]: () => store.close(),

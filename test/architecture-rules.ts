@@ -1,8 +1,10 @@
 /** Which folder may import which, beside itself and what everyone may. A file stands for itself alone. */
 export const ARROWS: Readonly<Record<string, readonly string[]>> = {
-  cli: ['server', 'pipeline', 'search', 'sources', 'queue', 'store', 'model', 'config', 'workers'],
+  cli: ['server', 'engine', 'pipeline', 'search', 'sources', 'queue', 'store', 'model', 'config', 'workers'],
   server: ['search', 'queue', 'store', 'config'],
   search: ['model', 'workers', 'store', 'config'],
+  // The process that does what jobs ask for, and the one that takes the jobs for it.
+  engine: ['queue', 'pipeline', 'search', 'sources', 'workers', 'store', 'model', 'config'],
   // The sizes of a model decide a batch; everything that computes is reached through workers.
   pipeline: ['sources', 'queue', 'workers', 'store', 'config', 'model/config.ts'],
   workers: ['model', 'config'],
@@ -81,7 +83,8 @@ function breach(
   const [from, to] = [folderOf(file), folderOf(target)];
   if (!tree.has(target) && !FOUNDATIONS.includes(target) && !target.endsWith('.proto'))
     return 'there is no such file';
-  if (target.endsWith('.worker.ts')) return isDynamic ? undefined : 'a thread entry is imported by nobody';
+  if (/\.(worker|process)\.ts$/.test(target))
+    return isDynamic ? undefined : 'the entry of a thread or a process is imported by nobody';
   const isInside = from === to && from !== '';
   if (isInside && PRODUCT.includes(from)) {
     if (file.split('/').length === 2 && specifier.startsWith('#') && !isDynamic)

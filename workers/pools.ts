@@ -10,17 +10,22 @@ import type {
   PreprocessSetup,
   PreprocessTask,
 } from './protocol.ts';
+import { UrgentFirst, urgent } from './urgent-first.ts';
 
 export interface PreprocessPool extends AsyncDisposable {
   readonly threads: number;
   /** Reads, hashes, decodes and normalises the pictures of a task. Rejects only where a thread died. */
   run(task: PreprocessTask): Promise<PictureOutcome[]>;
+  /** As `run`, before every task that waits for a thread: for somebody who waits for an answer. */
+  runUrgent(task: PreprocessTask): Promise<PictureOutcome[]>;
 }
 
 export interface InferencePool extends AsyncDisposable {
   readonly threads: number;
   /** Vectors of unit length [count, D]. Throws what running the model throws; WORKER_CRASHED where a thread died. */
   run(task: InferenceTask): Promise<Float32Array>;
+  /** As `run`, before every task that waits for a thread. */
+  runUrgent(task: InferenceTask): Promise<Float32Array>;
 }
 
 export function createPreprocessPool(setup: PreprocessSetup, threads: number): PreprocessPool {
@@ -28,6 +33,7 @@ export function createPreprocessPool(setup: PreprocessSetup, threads: number): P
   return {
     threads,
     run: (task) => pool.run(task) as Promise<PictureOutcome[]>,
+    runUrgent: (task) => pool.run(urgent(task)) as Promise<PictureOutcome[]>,
     [Symbol.asyncDispose]: () => pool.close(),
   };
 }
@@ -66,6 +72,7 @@ export async function createInferencePool(
   return {
     threads: options.workers,
     run: (task) => embed(pool, task),
+    runUrgent: (task) => embed(pool, urgent(task)),
     [Symbol.asyncDispose]: close,
   };
 }
@@ -95,6 +102,7 @@ function createPool(entry: string, workerData: unknown, threads: number): Piscin
     // The pipeline bounds what is in flight; an idle thread keeps its sessions.
     idleTimeout: Number.POSITIVE_INFINITY,
     recordTiming: false,
+    taskQueue: new UrgentFirst(),
     // Pictures pass through as large buffers that are garbage at once: a small nursery frees them soon, a large one
     // lets hundreds of MB of them pile up first.
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },

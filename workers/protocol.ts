@@ -9,6 +9,8 @@ export interface PreprocessSetup {
   readonly mode: PreprocessMode;
   readonly maxPixels: number;
   readonly maxImageBytes: number;
+  /** Longest that decoding one picture may take. */
+  readonly timeoutSeconds?: number;
 }
 
 /** One picture to read, hash and, unless its content is known, decode. */

@@ -11,6 +11,8 @@ sharp.cache(false);
 export interface DecodeLimits {
   /** Most pixels of a picture; more is refused before it is decoded. */
   readonly maxPixels: number;
+  /** Seconds after which a picture that keeps the decoder busy is given up; 60 where it is left out. */
+  readonly timeoutSeconds?: number;
 }
 
 /** What a picture is, as it is seen (turned as its EXIF orientation says). */
@@ -25,7 +27,6 @@ export interface Picture extends Pixels {
   readonly info: PictureInfo;
 }
 
-/** Seconds after which a picture that keeps the decoder busy is given up. */
 const TIMEOUT_SECONDS = 60;
 /** Vector drawings have no pixels of their own: they are drawn at the size the model wants, from this density up. */
 const SVG_DENSITY = 72;
@@ -44,7 +45,7 @@ export async function decodeWhole(
   limits: DecodeLimits,
   target: readonly [number, number],
 ): Promise<Picture> {
-  return named(bytes, async () => {
+  return named(bytes, limits, async () => {
     const { info, space } = await readInfo(bytes, limits);
     const image = open(bytes, limits, { ignoreIcc: true, ...svgDensity(info, limits, target) });
     if (space === 'cmyk' && channels === 3) return { ...cmykToRgb(await toInks(image)), info };
@@ -59,7 +60,7 @@ export async function decodeResized(
   limits: DecodeLimits,
   target: readonly [number, number],
 ): Promise<Picture> {
-  return named(bytes, async () => {
+  return named(bytes, limits, async () => {
     const { info } = await readInfo(bytes, limits);
     const image = open(bytes, limits, svgDensity(info, limits, target));
     // libvips enlarges half a pixel off, and would draw a long and thin SVG larger than it can.
@@ -70,9 +71,13 @@ export async function decodeResized(
   });
 }
 
-function open(bytes: Uint8Array, { maxPixels }: DecodeLimits, options: SharpOptions): Sharp {
+function open(
+  bytes: Uint8Array,
+  { maxPixels, timeoutSeconds: seconds = TIMEOUT_SECONDS }: DecodeLimits,
+  options: SharpOptions,
+): Sharp {
   const image = sharp(bytes, { limitInputPixels: maxPixels, failOn: 'error', ...options });
-  return image.autoOrient().timeout({ seconds: TIMEOUT_SECONDS });
+  return image.autoOrient().timeout({ seconds });
 }
 
 async function readInfo(
@@ -123,11 +128,22 @@ async function toSamples(image: Sharp, channels: number): Promise<Pixels> {
 }
 
 /** Says what a person can act on when libvips gives up. */
-async function named(bytes: Uint8Array, decode: () => Promise<Picture>): Promise<Picture> {
+async function named(
+  bytes: Uint8Array,
+  { timeoutSeconds = TIMEOUT_SECONDS }: DecodeLimits,
+  decode: () => Promise<Picture>,
+): Promise<Picture> {
   try {
     return await decode();
   } catch (error) {
     if (error instanceof VlmoError) throw error;
+    if (/^timeout: /.test(errorMessage(error))) {
+      throw new VlmoError(
+        'ITEM_TIMEOUT',
+        `Cannot decode image: expected it within ${timeoutSeconds} seconds, received no end of it (--decode-timeout sets the limit)`,
+        { cause: error },
+      );
+    }
     throw new VlmoError(
       'IMAGE_INVALID',
       `Cannot decode image: expected ${FORMATS}, received ${describe(bytes, error)}`,

@@ -3,38 +3,45 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { INDEX_OPTIONS } from '#config/options.ts';
 import { CONFIG_FILE, readConfigFile, resolveConfig } from '#config/resolve.ts';
 import { temporaryFolder } from '../fixtures/files.ts';
 import { vlmoError } from '../model/model-fixture.ts';
 
+const NAMES = Object.keys(INDEX_OPTIONS) as (keyof typeof INDEX_OPTIONS)[];
 const NOBODY = { flags: {}, env: {}, file: {} };
 
 describe('resolveConfig', () => {
   test('said nothing, every option has its default', () => {
-    assert.deepEqual(resolveConfig(NOBODY), {
+    assert.deepEqual(resolveConfig(NAMES, NOBODY), {
       preprocess: 'fast',
       batchSize: 'auto',
       decodeThreads: availableParallelism(),
       inferenceWorkers: Math.min(availableParallelism(), 8),
       maxPixels: 100_000_000,
       maxImageBytes: 256 * 1024 * 1024,
+      decodeTimeout: 60,
     });
   });
 
   test('a flag counts before the environment, that before the file, that before the default', () => {
     const file = { batchSize: 3, decodeThreads: 3, maxPixels: 3 };
     const env = { VLMO_BATCH_SIZE: '2', VLMO_DECODE_THREADS: '2', OTHER: 'x' };
-    const { batchSize, decodeThreads, maxPixels } = resolveConfig({ flags: { batchSize: '1' }, env, file });
+    const { batchSize, decodeThreads, maxPixels } = resolveConfig(NAMES, {
+      flags: { batchSize: '1' },
+      env,
+      file,
+    });
     assert.deepEqual([batchSize, decodeThreads, maxPixels], [1, 2, 3]);
   });
 
   test('the result cannot be changed', () => {
-    assert.ok(Object.isFrozen(resolveConfig(NOBODY)));
+    assert.ok(Object.isFrozen(resolveConfig(NAMES, NOBODY)));
   });
 
   test('flags of the command that are no options of a run are left alone', () => {
-    const config = resolveConfig({ ...NOBODY, flags: { index: 'x', json: true } });
-    assert.deepEqual(Object.keys(config).length, 6);
+    const config = resolveConfig(NAMES, { ...NOBODY, flags: { index: 'x', json: true } });
+    assert.deepEqual(Object.keys(config).length, 7);
   });
 
   for (const [who, sources] of [
@@ -51,7 +58,7 @@ describe('resolveConfig', () => {
   ] as const) {
     test(`a value that cannot be is refused with who said it: ${who}`, () => {
       assert.throws(
-        () => resolveConfig(sources),
+        () => resolveConfig(NAMES, sources),
         vlmoError('CONFIG_INVALID', `Cannot use ${who}: expected `),
       );
     });
@@ -59,13 +66,13 @@ describe('resolveConfig', () => {
 
   test('the message says what was received, whatever it was', () => {
     const sources = { ...NOBODY, file: { batchSize: { pictures: 3 } } };
-    assert.throws(() => resolveConfig(sources), vlmoError('CONFIG_INVALID', '{"pictures":3}'));
+    assert.throws(() => resolveConfig(NAMES, sources), vlmoError('CONFIG_INVALID', '{"pictures":3}'));
   });
 
   test('an option of a file that there is not is refused, with those that there are', () => {
     const sources = { ...NOBODY, file: { batchSise: 3 } };
     assert.throws(
-      () => resolveConfig(sources),
+      () => resolveConfig(NAMES, sources),
       vlmoError('CONFIG_INVALID', 'vlmo.config.json', 'batchSise', 'batchSize'),
     );
   });

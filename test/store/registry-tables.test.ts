@@ -70,6 +70,9 @@ test('RunTable keeps the newest state of each run', async (t) => {
   const { runs } = await temporaryStore(t);
   const run: RunRecord = {
     id: 'r1',
+    kind: 'queued',
+    submitted: false,
+    options: '{}',
     source: '/photos',
     collection: 'default',
     generation: 'default.0123456789ab',

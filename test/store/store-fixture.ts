@@ -81,6 +81,7 @@ export function failureRecord(id: string, changes: Partial<FailureRecord> = {}):
     attempts: 1,
     retriable: false,
     sha256: null,
+    item: null,
     failedAt: new Date('2024-05-06T07:08:09.123Z'),
     run: 'run-1',
     ...changes,

@@ -1,0 +1,36 @@
+import type { RunStatus } from '#pipeline/run-status.ts';
+import type { QueueStatus } from '#queue/status.ts';
+import { formatCount, formatDuration } from './output.ts';
+
+/** How a run stands, and the queue it waits in; undefined where Redis cannot be asked. */
+export interface Standing {
+  readonly run: RunStatus;
+  readonly queue: QueueStatus | undefined;
+}
+
+/** One object a run. */
+export function standingJson({ run, queue }: Standing): object {
+  const { record, seen, stored, skipped, failed, waiting, rate, secondsLeft } = run;
+  const { id, kind, source, collection, generation, state, submitted, startedAt, endedAt } = record;
+  return {
+    ...{ run: id, kind, state, source, collection, generation, submitted },
+    ...{ seen, stored, skipped, failed, waiting, rate: Math.round(rate * 10) / 10 },
+    seconds_left: secondsLeft === undefined ? null : Math.ceil(secondsLeft),
+    workers: queue?.workers ?? null,
+    started_at: startedAt.toISOString(),
+    ended_at: endedAt?.toISOString() ?? null,
+  };
+}
+
+/** `complete: 1,000 seen, 990 stored, 0 stored before, 10 failed`. */
+export function standingLine({ run, queue }: Standing): string {
+  const { record, seen, stored, skipped, failed, waiting, rate, secondsLeft } = run;
+  const counts = `${formatCount(seen)} seen, ${formatCount(stored)} stored, ${formatCount(skipped)} stored before, ${formatCount(failed)} failed`;
+  if (record.state !== 'running') return `${record.state}: ${counts}`;
+  const speed = `${rate >= 10 ? formatCount(Math.round(rate)) : rate.toFixed(1)} a second`;
+  const left = secondsLeft === undefined ? '' : `, ${formatDuration(secondsLeft)} left`;
+  const reading = record.submitted ? '' : ', still being submitted';
+  const workers =
+    queue === undefined ? '' : `, ${queue.workers} ${queue.workers === 1 ? 'worker' : 'workers'}`;
+  return `running: ${counts}, ${formatCount(waiting)} waiting, ${speed}${left}${workers}${reading}`;
+}

@@ -1,0 +1,113 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { VlmoError } from '#errors.ts';
+import type {
+  EngineAnswers,
+  EngineCall,
+  EngineGreeting,
+  EngineReply,
+  EngineRequest,
+  EngineSetup,
+} from './protocol.ts';
+
+/** The engine's process ended while it worked on a call: the call may be at fault, or one beside it. */
+export class EngineDied extends Error {
+  override readonly name = 'EngineDied';
+}
+
+/** The process that holds model, threads and store, seen from the one that takes the jobs. */
+export interface Engine extends AsyncDisposable {
+  /**
+   * Throws what the call throws, as data that crossed processes and was rebuilt by its code; EngineDied where the
+   * process ended. The next call starts another process.
+   */
+  call<Call extends EngineCall>(call: Call): Promise<EngineAnswers[Call['kind']]>;
+}
+
+interface Waiting {
+  resolve(answer: never): void;
+  reject(error: Error): void;
+}
+
+/** A process that could be called once; its calls end with it. */
+interface Process {
+  readonly child: ChildProcess;
+  readonly waiting: Map<number, Waiting>;
+}
+
+/** Starts the engine. Throws what opening the index throws. `onDeath` is told how a process ended by itself. */
+export async function startEngine(setup: EngineSetup, onDeath: (how: string) => void): Promise<Engine> {
+  let nextId = 0;
+  let isClosing = false;
+  let current: Promise<Process> | undefined;
+
+  function running(): Promise<Process> {
+    current ??= start(setup, (how) => {
+      current = undefined;
+      if (!isClosing) onDeath(how);
+    });
+    current.catch(() => {
+      current = undefined;
+    });
+    return current;
+  }
+
+  async function call<Call extends EngineCall>(call: Call): Promise<EngineAnswers[Call['kind']]> {
+    const { child, waiting } = await running();
+    const id = nextId++;
+    return new Promise((resolve, reject) => {
+      waiting.set(id, { resolve, reject });
+      const request: EngineRequest = { id, call };
+      // A channel that closed just now: the end of the process answers.
+      child.send(request, undefined, undefined, () => undefined);
+    });
+  }
+
+  await running();
+  return {
+    call,
+    async [Symbol.asyncDispose]() {
+      isClosing = true;
+      const process = await current?.catch(() => undefined);
+      if (!process) return;
+      await call({ kind: 'close' }).catch(() => undefined);
+      process.child.kill('SIGKILL');
+    },
+  };
+}
+
+async function start(setup: EngineSetup, onEnd: (how: string) => void): Promise<Process> {
+  const entry = fileURLToPath(import.meta.resolve('#engine/engine.process.ts'));
+  const child = fork(entry, [JSON.stringify(setup)], { serialization: 'advanced' });
+  const waiting = new Map<number, Waiting>();
+  const greeting = Promise.withResolvers<void>();
+  child.once('message', (message: EngineGreeting) => {
+    if ('ready' in message) greeting.resolve();
+    else greeting.reject(new VlmoError(message.error.code, message.error.message));
+    child.on('message', (reply: EngineReply) => settle(waiting, reply));
+  });
+  child.once('close', (code, signal) => {
+    const how = signal === null ? `exit code ${code}` : `signal ${signal}`;
+    const died = new EngineDied(`The engine's process ended with ${how}`);
+    greeting.reject(died);
+    for (const { reject } of waiting.values()) reject(died);
+    waiting.clear();
+    onEnd(how);
+  });
+  child.on('error', (error) => greeting.reject(error));
+  try {
+    await greeting.promise;
+  } catch (error) {
+    child.kill('SIGKILL');
+    throw error;
+  }
+  return { child, waiting };
+}
+
+function settle(waiting: Map<number, Waiting>, reply: EngineReply): void {
+  const call = waiting.get(reply.id);
+  if (!call) throw new Error(`An engine answered call ${reply.id}, which nobody made: this is a bug`);
+  waiting.delete(reply.id);
+  if ('error' in reply) call.reject(new VlmoError(reply.error.code, reply.error.message));
+  else call.resolve(reply.answer as never);
+}

@@ -1,0 +1,79 @@
+import type { ErrorData } from '#errors.ts';
+import type { ChunkTally } from '#pipeline/index-chunk.ts';
+import type { QueryJob } from '#queue/job.ts';
+import type { Hit } from '#search/search.ts';
+import type { Item } from '#sources/item.ts';
+import type { GenerationRecord } from '#store/contract.ts';
+
+/** What the process that takes jobs and its engine, a process of its own, say to each other. */
+
+/** How the engine works: the same for all it does. */
+export interface EngineSetup {
+  readonly index: string;
+  readonly inferenceWorkers: number;
+  readonly decodeThreads: number;
+  readonly batchSize: number | 'auto';
+  readonly maxPixels: number;
+  readonly maxImageBytes: number;
+  /** Seconds. */
+  readonly decodeTimeout: number;
+}
+
+/** Items of one run, all the way into the store. */
+export interface IndexCall {
+  readonly kind: 'index';
+  readonly run: string;
+  readonly generation: GenerationRecord;
+  readonly retryFailed: boolean;
+  readonly items: readonly Item[];
+}
+
+/** An item that has ended the engine's process, alone and more than once: listed as failed without a look at it. */
+export interface SetAsideCall {
+  readonly kind: 'set-aside';
+  readonly run: string;
+  readonly generation: GenerationRecord;
+  readonly item: Item;
+}
+
+/** Loads the model of a generation, so that a model that cannot be loaded is never blamed on an item. */
+export interface LoadCall {
+  readonly kind: 'load';
+  readonly generation: GenerationRecord;
+}
+
+export interface QueryCall {
+  readonly kind: 'query';
+  readonly query: QueryJob;
+}
+
+/** Gives back what the process holds beyond itself. It is the last call. */
+export interface CloseCall {
+  readonly kind: 'close';
+}
+
+export type EngineCall = IndexCall | SetAsideCall | LoadCall | QueryCall | CloseCall;
+
+/** What a query finds. */
+export type QueryAnswer = { readonly hits: readonly Hit[] } | { readonly embeddings: readonly number[][] };
+
+/** The answer to each kind of call. */
+export interface EngineAnswers {
+  readonly index: ChunkTally;
+  readonly 'set-aside': ChunkTally;
+  readonly load: null;
+  readonly query: QueryAnswer;
+  readonly close: null;
+}
+
+export interface EngineRequest {
+  readonly id: number;
+  readonly call: EngineCall;
+}
+
+export type EngineReply =
+  | { readonly id: number; readonly answer: EngineAnswers[keyof EngineAnswers] }
+  | { readonly id: number; readonly error: ErrorData };
+
+/** The first message of an engine: it can be called, or why not. */
+export type EngineGreeting = { readonly ready: true } | { readonly error: ErrorData };

@@ -1,0 +1,58 @@
+import type { Config } from '#config/options.ts';
+import { openQueues } from '#queue/bull-queues.ts';
+import type { RedisClient } from '#queue/connection.ts';
+import { createConsumer } from '#queue/consumer.ts';
+import { startHeartbeat } from '#queue/heartbeat.ts';
+import { createProducer } from '#queue/producer.ts';
+import type { Store } from '#store/contract.ts';
+import { startEngine } from './engine.ts';
+import type { Logger } from './log.ts';
+import type { EngineSetup } from './protocol.ts';
+import { startSweeper } from './sweep.ts';
+import { createChunkHandler } from './take-chunk.ts';
+
+export interface ServeJobs {
+  readonly store: Store;
+  readonly client: RedisClient;
+  readonly setup: EngineSetup;
+  readonly config: Config<'concurrency' | 'drainTimeout' | 'lockDuration' | 'maxWaiting'>;
+  readonly log: Logger;
+}
+
+export interface JobServer extends AsyncDisposable {
+  /** Takes no more, finishes what was taken within the set time, and gives the rest back. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Takes the jobs of an index until it is disposed of. This process holds the locks, and does nothing that could keep it
+ * from renewing them: model, pictures and vectors are the engine's, a process of its own.
+ *
+ *     Redis ──► consumer ──► take-chunk ──► engine (decode, embed, store)
+ *                   ▲            └──► ledger
+ *                   └── sweeper: puts back what Redis forgot, ends runs that are done
+ */
+export async function serveJobs({ store, client, setup, config, log }: ServeJobs): Promise<JobServer> {
+  const engine = await startEngine(setup, (how) =>
+    log.error(`The engine's process ended with ${how}; the next one starts`),
+  );
+  const queues = openQueues(client, store.id);
+  const sweeper = startSweeper({ store, producer: createProducer(queues, config.maxWaiting), log });
+  const takeChunk = createChunkHandler({ store, engine, log, onSettled: (run) => sweeper.look(run) });
+  const consumer = createConsumer({
+    ...{ client, indexId: store.id, takeChunk, concurrency: config.concurrency },
+    answerQuery: (query) => engine.call({ kind: 'query', query }),
+    lockDurationMs: config.lockDuration * 1000,
+    onTrouble: (error) => log.warn(error.message),
+  });
+  const heartbeat = startHeartbeat(queues);
+  return {
+    async [Symbol.asyncDispose]() {
+      await consumer.close(config.drainTimeout * 1000);
+      await sweeper[Symbol.asyncDispose]();
+      await heartbeat[Symbol.asyncDispose]();
+      await engine[Symbol.asyncDispose]();
+      await queues.close();
+    },
+  };
+}

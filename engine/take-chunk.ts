@@ -1,0 +1,114 @@
+import { VlmoError } from '#errors.ts';
+import type { ChunkTally } from '#pipeline/index-chunk.ts';
+import { backoffMs } from '#queue/backoff.ts';
+import type { ChunkHandler } from '#queue/consumer.ts';
+import type { ChunkJob } from '#queue/job.ts';
+import type { GenerationRecord, Store } from '#store/contract.ts';
+import { type Engine, EngineDied } from './engine.ts';
+import { Gate } from './gate.ts';
+import { indexItems } from './index-items.ts';
+import type { Logger } from './log.ts';
+import { isTriedAgain } from './retry-policy.ts';
+import { Settler } from './settler.ts';
+
+interface Means {
+  readonly store: Store;
+  readonly engine: Engine;
+  readonly log: Logger;
+  /** Told of each chunk of a run that has its result. */
+  onSettled(run: string): void;
+}
+
+/**
+ * What is done with a chunk job: its items through the engine, those that may do better later in the same job again,
+ * and its result into the ledger of its run. A job of another program may belong to no run; its result is what BullMQ
+ * keeps of it. Throws JOB_INVALID for a run or a generation that the index does not have.
+ */
+export function createChunkHandler({ store, engine, log, onSettled }: Means): ChunkHandler {
+  const gate = new Gate();
+  const settler = new Settler(store.ledger);
+  let refusals = 0;
+
+  async function take(job: ChunkJob, id: string): ReturnType<ChunkHandler> {
+    if (job.run !== undefined && !(await isUnderWay(store, job.run)))
+      return { kind: 'done', result: { passedOver: `run ${job.run} has ended` } };
+    const generation = await findGeneration(store, job);
+    const attempt = job.attempt ?? 1;
+    const request = { run: job.run ?? `job ${id}`, generation, retryFailed: job.retryFailed ?? false };
+    const tally = await indexItems(engine, gate, { ...request, items: job.items });
+    refusals = 0;
+    const again = tally.failures.filter(({ error }) => isTriedAgain(error.code, attempt));
+    for (const { item, error, attempts } of tally.failures)
+      log.warn({ run: job.run, job: id, item: item.id, code: error.code, attempts }, error.message);
+    const done = addTallies(job.tally, tally, again.length);
+    if (again.length > 0) {
+      const items = again.map(({ item }) => item);
+      const reason = `${items.length} of its items are tried again`;
+      const next = { ...job, items, attempt: attempt + 1, tally: done };
+      return { kind: 'again', job: next, delayMs: backoffMs(attempt), reason };
+    }
+    if (job.run !== undefined) {
+      await settler.add({ run: job.run, chunk: id, ...done, at: new Date() });
+      onSettled(job.run);
+    }
+    log.info({ run: job.run, job: id, ...done }, 'chunk done');
+    return { kind: 'done', result: done };
+  }
+
+  return async (job, id) => {
+    try {
+      return await take(job, id);
+    } catch (error) {
+      if (!isPassing(error)) throw error;
+      refusals += 1;
+      const reason = error instanceof Error ? error.message : String(error);
+      log.error({ run: job.run, job: id }, `The chunk is put off: ${reason}`);
+      return { kind: 'again', job, delayMs: backoffMs(refusals), reason };
+    }
+  };
+}
+
+/** What a person mends (a full disk, memory that the model does not fit in): the job waits for it, however long. */
+function isPassing(error: unknown): boolean {
+  if (error instanceof EngineDied) return true;
+  return (
+    error instanceof VlmoError && (error.code === 'STORE_WRITE_FAILED' || error.code === 'STORE_READ_FAILED')
+  );
+}
+
+async function isUnderWay(store: Store, id: string): Promise<boolean> {
+  const run = await store.runs.find(id);
+  if (run) return run.state === 'running';
+  throw jobInvalid('run', 'the id of a run of this index, or none', id);
+}
+
+async function findGeneration(store: Store, { collection, generation }: ChunkJob): Promise<GenerationRecord> {
+  if (generation === undefined) {
+    const active = await store.activeGeneration(collection);
+    if (active) return active;
+    throw jobInvalid('collection', 'a collection of this index', collection);
+  }
+  const known = (await store.generations()).find(({ name }) => name === generation);
+  if (known?.collection === collection) return known;
+  throw jobInvalid('generation', `a generation of collection "${collection}"`, generation);
+}
+
+function jobInvalid(field: string, expected: string, received: string): VlmoError {
+  return new VlmoError(
+    'JOB_INVALID',
+    `Cannot take job: expected "${field}" to be ${expected}, received "${received}"`,
+  );
+}
+
+/** Items of a job that are done, of earlier attempts too; those that are tried again are not. */
+function addTallies(
+  before: ChunkJob['tally'],
+  { stored, skipped, failed }: ChunkTally,
+  again: number,
+): NonNullable<ChunkJob['tally']> {
+  return {
+    stored: stored + (before?.stored ?? 0),
+    skipped: skipped + (before?.skipped ?? 0),
+    failed: failed - again + (before?.failed ?? 0),
+  };
+}

@@ -1,0 +1,46 @@
+import type { ErrorData } from '#errors.ts';
+import type { Item } from '#sources/item.ts';
+import type { Indexer } from './indexer.ts';
+import type { Planner } from './plan.ts';
+import type { Count } from './progress.ts';
+
+export interface Chunk {
+  readonly run: string;
+  readonly items: readonly Item[];
+  /** Try again what is listed as failed. */
+  readonly retryFailed: boolean;
+}
+
+/** What has become of the items of a chunk: stored + skipped + failed are all of them. */
+export interface ChunkTally {
+  readonly stored: number;
+  readonly skipped: number;
+  readonly failed: number;
+  /** Those of the failed that were tried now, and how often they have been tried. */
+  readonly failures: readonly { readonly item: Item; readonly error: ErrorData; readonly attempts: number }[];
+}
+
+/**
+ * Takes one chunk all the way; other chunks may be under way in the same indexer. Resolves when everything is
+ * committed. Throws STORE_READ_FAILED or STORE_WRITE_FAILED; what was committed stays, and the chunk can be done again.
+ */
+export async function indexChunk(indexer: Indexer, plan: Planner, chunk: Chunk): Promise<ChunkTally> {
+  const counts: Record<Count, number> = { seen: 0, stored: 0, skipped: 0, failed: 0, knownFailures: 0 };
+  const failures: ChunkTally['failures'][number][] = [];
+  const { run, retryFailed, items } = chunk;
+  const { end } = await indexer.begin(
+    {
+      ...{ run, retryFailed },
+      add: (count, number = 1) => {
+        counts[count] += number;
+      },
+      onFailure: (item, error, attempts) => failures.push({ item, error, attempts }),
+    },
+    await plan(items),
+  );
+  await end;
+  // The last one under way waits for nobody.
+  await (indexer.isIdle ? indexer.writer.flush() : indexer.writer.committed());
+  const { stored, skipped, failed } = counts;
+  return { stored, skipped, failed, failures };
+}

@@ -1,0 +1,32 @@
+import type { RunRecord, Store } from '#store/contract.ts';
+
+/** How a queued run stands. Every item seen is stored, skipped, failed or waiting. */
+export interface RunStatus {
+  readonly record: RunRecord;
+  readonly seen: number;
+  readonly stored: number;
+  /** Stored before with the same content. */
+  readonly skipped: number;
+  readonly failed: number;
+  readonly waiting: number;
+  /** Items finished a second, over the last minute. */
+  readonly rate: number;
+  /** Undefined while nothing is finished, or while the source is still being read. */
+  readonly secondsLeft: number | undefined;
+}
+
+const WINDOW_SECONDS = 60;
+
+/** A run as the store knows it, with Redis or without. */
+export async function runStatus(store: Store, record: RunRecord, now = new Date()): Promise<RunStatus> {
+  if (record.kind === 'direct' || record.state !== 'running') {
+    const { seen, stored, skipped, failed } = record;
+    return { record, seen, stored, skipped, failed, waiting: 0, rate: 0, secondsLeft: undefined };
+  }
+  const { items: seen, stored, skipped, failed, recent } = await store.ledger.tally(record.id);
+  const waiting = seen - stored - skipped - failed;
+  const seconds = (now.getTime() - record.startedAt.getTime()) / 1000;
+  const rate = recent / Math.min(WINDOW_SECONDS, Math.max(1, seconds));
+  const secondsLeft = record.submitted && rate > 0 ? waiting / rate : undefined;
+  return { record, seen, stored, skipped, failed, waiting, rate, secondsLeft };
+}

@@ -1,0 +1,23 @@
+import type { Item } from '#sources/item.ts';
+import type { ChunkTally } from './index-chunk.ts';
+import type { Indexer } from './indexer.ts';
+import type { Planner } from './plan.ts';
+
+/** Lists an item that has ended the process as failed, without another look at it. */
+export async function setAside(
+  { writer }: Indexer,
+  plan: Planner,
+  { run, item }: { readonly run: string; readonly item: Item },
+): Promise<ChunkTally> {
+  const { images, captions, broken } = await plan([item]);
+  const [planned] = [...images, ...captions, ...broken];
+  if (!planned) throw new Error(`No plan for "${item.id}": this is a bug`);
+  const error = {
+    code: 'ITEM_CRASHES',
+    message: `Cannot index "${item.id}": expected a vector or an error, received the end of the process each time it was tried alone`,
+  } as const;
+  const ticket = { run, retryFailed: true, add: () => undefined };
+  await writer.addFailure(ticket, planned, error, null);
+  await writer.flush();
+  return { stored: 0, skipped: 0, failed: 1, failures: [] };
+}

@@ -1,0 +1,154 @@
+import { randomUUID } from 'node:crypto';
+import { type ChunkJob, chunkJobId } from '#queue/job.ts';
+import type { Priority, Producer } from '#queue/producer.ts';
+import type { Item, Source } from '#sources/item.ts';
+import type { ChunkRecord, GenerationRecord, RunRecord, Store } from '#store/contract.ts';
+import { chunks } from './chunks.ts';
+import { untilAborted } from './until-aborted.ts';
+
+export interface Submission {
+  readonly source: Source;
+  readonly store: Store;
+  readonly producer: Producer;
+  readonly generation: GenerationRecord;
+  readonly priority: Priority;
+  /** Try again what is listed as failed. */
+  readonly retryFailed: boolean;
+  /** What else was asked, for telling two submissions of one source apart. */
+  readonly options: Readonly<Record<string, unknown>>;
+  /** Items of one job. */
+  readonly chunkItems: number;
+  /** Stops reading; what was read is submitted. */
+  readonly signal: AbortSignal;
+  /** Called once with a way to ask how far the submission is. */
+  readonly onStart?: (progress: () => Submitted) => void;
+}
+
+/** How far a submission is. */
+export interface Submitted {
+  readonly run: string;
+  /** Items read. */
+  readonly seen: number;
+  /** Part of the source that was read, 0 to 1; undefined while it cannot be told. */
+  readonly fraction: number | undefined;
+  /** Chunk jobs made of them, and those of them that were not in Redis before. */
+  readonly chunks: number;
+  readonly added: number;
+  /** Whether an unfinished run over the same source goes on. */
+  readonly isResumed: boolean;
+  readonly isWhole: boolean;
+}
+
+/** Chunks that are written to the ledger in one commit and then to Redis: one commit takes some 10 ms. */
+const CHUNKS_PER_COMMIT = 64;
+
+/**
+ * Streams a source into chunk jobs: first into the ledger of its run, then into Redis, which may forget. A source that
+ * was submitted before and is not done yet goes on as the same run: chunks are known by their content, and done once.
+ * Memory is bounded by two commits. Throws what the source, the store and Redis throw; then the same call goes on.
+ */
+export async function submitSource(submission: Submission): Promise<Submitted> {
+  const { source, store, producer, signal } = submission;
+  const { run, isResumed } = await openRun(submission);
+  const met = new Set<string>();
+  const counts = { seen: 0, chunks: 0, added: 0 };
+  const progress = (isWhole = false): Submitted => ({
+    ...{ run: run.id, isResumed, isWhole, fraction: source.fraction() },
+    ...counts,
+  });
+  submission.onStart?.(progress);
+
+  async function submit(some: readonly Chunk[]): Promise<void> {
+    await store.ledger.addChunks(some.map(({ record }) => record));
+    counts.added += await producer.add(
+      some.map(({ record: { id, priority }, job }) => ({ id, priority, job })),
+      signal,
+    );
+  }
+
+  // The next chunks are read while the last ones are written.
+  let writing: Promise<void> = Promise.resolve();
+  const items = chunks(untilAborted(source.items(signal), signal), submission.chunkItems);
+  try {
+    for await (const some of chunks(toChunks(items, submission, run.id), CHUNKS_PER_COMMIT)) {
+      await writing;
+      writing = submit(some);
+      writing.catch(() => undefined);
+      counts.chunks += some.length;
+      for (const {
+        record: { id, items },
+      } of some) {
+        counts.seen += items;
+        if (isResumed) met.add(id);
+      }
+    }
+    await writing;
+  } catch (error) {
+    await writing.catch(() => undefined);
+    if (!signal.aborted) throw error;
+  }
+  if (signal.aborted) return progress();
+  if (isResumed) await takeBack(submission, run.id, met);
+  const { items: seen } = await store.ledger.tally(run.id);
+  await store.runs.upsert({ ...run, seen, submitted: true });
+  return progress(true);
+}
+
+/** The run that goes on, if the same was asked before and is not done; else a new one. */
+async function openRun(submission: Submission): Promise<{ run: RunRecord; isResumed: boolean }> {
+  const { source, store, generation, retryFailed } = submission;
+  const options = JSON.stringify({ ...submission.options, retryFailed });
+  const asked = {
+    source: source.uri,
+    collection: generation.collection,
+    generation: generation.name,
+    options,
+  };
+  for await (const run of store.runs.scan({ kind: 'queued', state: 'running' })) {
+    if (!Object.entries(asked).every(([name, value]) => run[name as keyof typeof asked] === value)) continue;
+    await store.runs.upsert({ ...run, submitted: false });
+    return { run, isResumed: true };
+  }
+  const counts = { seen: 0, stored: 0, skipped: 0, failed: 0 };
+  const begun = {
+    kind: 'queued',
+    state: 'running',
+    submitted: false,
+    startedAt: new Date(),
+    endedAt: null,
+  } as const;
+  const run: RunRecord = { id: randomUUID(), ...asked, ...begun, ...counts };
+  await store.runs.upsert(run);
+  return { run, isResumed: false };
+}
+
+interface Chunk {
+  readonly record: ChunkRecord;
+  readonly job: ChunkJob;
+}
+
+async function* toChunks(
+  items: AsyncIterable<readonly Item[]>,
+  { generation, retryFailed, priority }: Submission,
+  run: string,
+): AsyncGenerator<Chunk> {
+  const { collection, name } = generation;
+  for await (const some of items) {
+    const job: ChunkJob = { run, collection, generation: name, retryFailed, items: [...some] };
+    const data = JSON.stringify(job);
+    yield { record: { run, id: chunkJobId(data), items: some.length, data, priority }, job };
+  }
+}
+
+/** Chunks of an earlier reading of the source that this one did not meet: it has changed since. */
+async function takeBack(
+  { store, producer }: Submission,
+  run: string,
+  met: ReadonlySet<string>,
+): Promise<void> {
+  const gone: string[] = [];
+  for await (const id of store.ledger.ids(run)) if (!met.has(id)) gone.push(id);
+  if (gone.length === 0) return;
+  await store.ledger.remove(run, gone);
+  await producer.remove(gone);
+}

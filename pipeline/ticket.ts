@@ -1,0 +1,15 @@
+import type { ErrorData } from '#errors.ts';
+import type { Item } from '#sources/item.ts';
+import type { Count } from './progress.ts';
+
+/** On whose behalf items are worked on, a run or one chunk of it, and where what becomes of them is counted. */
+export interface Ticket {
+  /** Id of the run. */
+  readonly run: string;
+  /** Try again what is listed as failed. */
+  readonly retryFailed: boolean;
+  /** Called when it is true in the store: after the commit of what was written. */
+  add(count: Count, items?: number): void;
+  /** Called with each item that fails now, and how often it has been tried, before it is listed. */
+  onFailure?(item: Item, error: ErrorData, attempts: number): void;
+}

@@ -1,0 +1,117 @@
+import { Cluster, Redis } from 'ioredis';
+import { errorMessage, VlmoError } from '#errors.ts';
+import { describeAddress, type RedisAddress } from './address.ts';
+import { checkServer } from './check-server.ts';
+
+export type RedisClient = Redis | Cluster;
+
+export interface ConnectOptions {
+  /** Told of each new kind of trouble while the connection is being made again. */
+  readonly onError?: ((error: Error) => void) | undefined;
+}
+
+const CONNECT_TIMEOUT_MS = 5000;
+const LONGEST_RETRY_MS = 2000;
+
+/**
+ * Connects, and proves that the server keeps what it is given. The first connection fails soon; one that breaks later
+ * is made again for as long as it takes, and commands wait meanwhile. Throws REDIS_UNREACHABLE or REDIS_UNSUITABLE.
+ */
+export async function connectRedis(
+  address: RedisAddress,
+  { onError }: ConnectOptions = {},
+): Promise<RedisClient> {
+  let isUp = false;
+  const retry = (times: number): number | null =>
+    isUp ? Math.min(50 * 2 ** Math.min(times, 10), LONGEST_RETRY_MS) : null;
+  const client = createClient(address, retry);
+  let last = '';
+  let first: Error | undefined;
+  client.on('error', (error: Error) => {
+    first ??= error;
+    if (isUp && error.message !== last) onError?.(error);
+    last = error.message;
+  });
+  client.on('ready', () => {
+    last = '';
+  });
+  try {
+    await withinTime(client.connect());
+    isUp = true;
+    await checkServer(client, describeAddress(address));
+    return client;
+  } catch (error) {
+    client.disconnect();
+    if (error instanceof VlmoError) throw error;
+    const cause = /closed|Failed to refresh/.test(errorMessage(error)) ? (first ?? error) : error;
+    const hint = 'set REDIS_URL, or let --embedded-redis start one';
+    throw new VlmoError(
+      'REDIS_UNREACHABLE',
+      `Cannot reach Redis at "${describeAddress(address)}": expected an answer, received ${describe(cause)}; ${hint}`,
+      { cause },
+    );
+  }
+}
+
+/** Ends a connection, also one that is broken. */
+export function closeRedis(client: RedisClient): void {
+  client.disconnect();
+}
+
+function createClient(address: RedisAddress, retryStrategy: (times: number) => number | null): RedisClient {
+  const { username, password } = address;
+  const options = {
+    lazyConnect: true,
+    // BullMQ asks for it: a command waits for the connection instead of failing.
+    maxRetriesPerRequest: null,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    retryStrategy,
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+  };
+  // Node trusts the well-known authorities, and those of NODE_EXTRA_CA_CERTS.
+  const tls = 'tls' in address && address.tls ? { tls: {} } : {};
+  switch (address.kind) {
+    case 'server':
+      return new Redis({ ...options, ...tls, host: address.host, port: address.port, db: address.db });
+    case 'socket':
+      return new Redis({ ...options, path: address.path, db: address.db });
+    case 'sentinel':
+      return new Redis({
+        ...options,
+        ...tls,
+        sentinels: address.sentinels.map((node) => ({ ...node })),
+        name: address.master,
+        db: address.db,
+        sentinelRetryStrategy: retryStrategy,
+        ...(address.tls ? { sentinelTLS: {}, enableTLSForSentinelMode: true } : {}),
+      });
+    case 'cluster': {
+      const { lazyConnect, ...redisOptions } = options;
+      return new Cluster([...address.nodes], {
+        lazyConnect: true,
+        clusterRetryStrategy: retryStrategy,
+        redisOptions: { ...redisOptions, ...tls },
+      });
+    }
+  }
+}
+
+async function withinTime(connecting: Promise<void>): Promise<void> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => late.reject(new Error(`nothing within ${CONNECT_TIMEOUT_MS / 1000} seconds`)),
+    CONNECT_TIMEOUT_MS,
+  );
+  try {
+    await Promise.race([connecting, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Errors of several addresses of one host have no message of their own. */
+function describe(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(errorMessage).join(', ');
+  return errorMessage(error) || String(error);
+}

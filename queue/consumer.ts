@@ -1,0 +1,157 @@
+import { DelayedError, type Job, UnrecoverableError, WaitingError, Worker } from 'bullmq';
+import { errorMessage, VlmoError } from '#errors.ts';
+import { type BullOptions, bullOptions, CHUNKS, KEEP, QUERIES } from './bull-queues.ts';
+import type { RedisClient } from './connection.ts';
+import { type ChunkJob, parseChunkJob, parseQueryJob, type QueryJob } from './job.ts';
+
+/** How a chunk job ended: for good, or to be given out again later with other data. */
+export type ChunkOutcome =
+  | { readonly kind: 'done'; readonly result: object }
+  | { readonly kind: 'again'; readonly job: ChunkJob; readonly delayMs: number; readonly reason: string };
+
+/** What throws fails its job, with its message as the reason. */
+export type ChunkHandler = (job: ChunkJob, id: string) => Promise<ChunkOutcome>;
+export type QueryHandler = (job: QueryJob) => Promise<object>;
+
+export interface ConsumerSetup {
+  readonly client: RedisClient;
+  readonly indexId: string;
+  readonly takeChunk: ChunkHandler;
+  readonly answerQuery: QueryHandler;
+  /** Chunks that are worked on at a time. */
+  readonly concurrency: number;
+  /** How long a job stays with a worker that gives no sign of life. */
+  readonly lockDurationMs: number;
+  readonly onTrouble: (error: Error) => void;
+}
+
+export interface Consumer {
+  /** Takes no more, waits so long for what was taken, and gives back what is not done then. */
+  close(drainMs: number): Promise<void>;
+}
+
+/** A small number would fail a job whose workers were killed that often through no fault of its own. */
+const MOST_STALLS = 1_000_000;
+const QUERIES_AT_A_TIME = 4;
+
+interface Taken {
+  readonly giveBack: () => Promise<void>;
+}
+
+/** Takes jobs of one index until it is closed. */
+export function createConsumer(setup: ConsumerSetup): Consumer {
+  const taken = new Set<Taken>();
+  const options = bullOptions(setup.client, setup.indexId);
+  const chunks = startWorker(options, setup, CHUNKS, setup.concurrency, KEEP.chunks, (job, token) =>
+    lend(taken, job, token, () => processChunk(setup, job, token)),
+  );
+  const queries = startWorker(options, setup, QUERIES, QUERIES_AT_A_TIME, KEEP.queries, (job, token) =>
+    lend(taken, job, token, () => processQuery(setup, job)),
+  );
+  return {
+    async close(drainMs) {
+      const closed = Promise.all([chunks.close(), queries.close()]);
+      const timer = setTimeout(() => {
+        for (const { giveBack } of taken) void giveBack();
+      }, drainMs);
+      await closed;
+      clearTimeout(timer);
+    },
+  };
+}
+
+function startWorker(
+  options: BullOptions,
+  { lockDurationMs, onTrouble }: ConsumerSetup,
+  queue: string,
+  concurrency: number,
+  keep: (typeof KEEP)[keyof typeof KEEP],
+  process: (job: Job, token: string) => Promise<unknown>,
+): Worker {
+  const worker = new Worker(queue, (job, token) => process(job, token ?? ''), {
+    ...options,
+    ...keep,
+    concurrency,
+    lockDuration: lockDurationMs,
+    stalledInterval: lockDurationMs,
+    maxStalledCount: MOST_STALLS,
+  });
+  worker.on('error', onTrouble);
+  worker.on('stalled', (id) =>
+    onTrouble(new Error(`Job "${id}" of a worker that stopped is given out again`)),
+  );
+  return worker;
+}
+
+/** Runs the work on a job such that it can be given back in the middle: then the job waits, and the result is dropped. */
+async function lend(
+  taken: Set<Taken>,
+  job: Job,
+  token: string,
+  work: () => Promise<unknown>,
+): Promise<unknown> {
+  const back = Promise.withResolvers<never>();
+  const entry: Taken = {
+    async giveBack() {
+      // Where its lock is lost, somebody else has it already.
+      await job.moveToWait(token).catch(() => undefined);
+      back.reject(new WaitingError());
+    },
+  };
+  taken.add(entry);
+  try {
+    return await Promise.race([work(), back.promise]);
+  } finally {
+    taken.delete(entry);
+  }
+}
+
+async function processChunk(
+  { takeChunk, onTrouble }: ConsumerSetup,
+  job: Job,
+  token: string,
+): Promise<object> {
+  const data = valid(() => parseChunkJob(job.data), onTrouble, job);
+  const items = data.items.length;
+  await job.updateProgress({ items, attempt: data.attempt ?? 1 });
+  const outcome = await failing(() => takeChunk(data, job.id ?? ''));
+  if (outcome.kind === 'done') {
+    await job.updateProgress({ items, ...outcome.result });
+    return outcome.result;
+  }
+  await job.updateData(outcome.job);
+  await job.updateProgress({ items, waits: outcome.reason });
+  await job.moveToDelayed(Date.now() + outcome.delayMs, token);
+  throw new DelayedError();
+}
+
+async function processQuery({ answerQuery, onTrouble }: ConsumerSetup, job: Job): Promise<object> {
+  const query = valid(() => parseQueryJob(job.data), onTrouble, job);
+  const late = query.timeoutMs !== undefined && Date.now() - job.timestamp > query.timeoutMs;
+  if (late) throw new UnrecoverableError('Nobody waits for the answer any more [QUERY_TIMEOUT]');
+  return failing(() => answerQuery(query));
+}
+
+/** A job that cannot be understood fails at once, whatever its attempts: nothing will make it right. */
+function valid<T>(parse: () => T, onTrouble: (error: Error) => void, job: Job): T {
+  try {
+    return parse();
+  } catch (error) {
+    onTrouble(new Error(`Job "${job.id}" is refused: ${errorMessage(error)}`));
+    throw unrecoverable(error);
+  }
+}
+
+async function failing<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw unrecoverable(error);
+  }
+}
+
+/** BullMQ keeps the message of an error only: the code goes at its end, as in every message to a person. */
+function unrecoverable(error: unknown): Error {
+  const code = error instanceof VlmoError ? ` [${error.code}]` : '';
+  return new UnrecoverableError(`${errorMessage(error)}${code}`);
+}

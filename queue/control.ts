@@ -1,0 +1,36 @@
+import type { Queues } from './bull-queues.ts';
+
+const BATCH = 1000;
+
+/** Takes away every chunk job that waits, those that wait to be tried again too. Returns how many there were. */
+export async function drainChunks({ chunks }: Queues): Promise<number> {
+  const counts = await chunks.getJobCounts('wait', 'prioritized', 'delayed');
+  await chunks.drain(true);
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
+}
+
+/** Lets failed chunk jobs wait again. Returns how many; one that cannot be understood fails again at once. */
+export async function retryFailedJobs({ chunks }: Queues): Promise<number> {
+  const { failed = 0 } = await chunks.getJobCounts('failed');
+  if (failed > 0) await chunks.retryJobs({ state: 'failed', count: BATCH });
+  return failed;
+}
+
+export interface Cleaned {
+  readonly completed: number;
+  readonly failed: number;
+}
+
+/** Forgets the jobs that are over, in both queues. What they did stays in the index. */
+export async function cleanJobs({ chunks, queries }: Queues): Promise<Cleaned> {
+  const counts = { completed: 0, failed: 0 };
+  for (const queue of [chunks, queries]) {
+    for (const state of ['completed', 'failed'] as const) {
+      for (let ids = await queue.clean(0, BATCH, state); ids.length > 0; ) {
+        counts[state] += ids.length;
+        ids = await queue.clean(0, BATCH, state);
+      }
+    }
+  }
+  return counts;
+}

@@ -1,0 +1,32 @@
+import type { Queues } from './bull-queues.ts';
+import { countAlive } from './heartbeat.ts';
+
+/** What Redis knows of the jobs of an index; counts are chunk jobs. */
+export interface QueueStatus {
+  readonly waiting: number;
+  readonly active: number;
+  /** Tried again later. */
+  readonly delayed: number;
+  readonly failed: number;
+  readonly isPaused: boolean;
+  readonly workers: number;
+  /** The newest failed jobs, and why. */
+  readonly failures: readonly { readonly id: string; readonly reason: string }[];
+}
+
+const SHOWN_FAILURES = 10;
+
+export async function queueStatus(queues: Queues): Promise<QueueStatus> {
+  const { chunks } = queues;
+  const [counts, isPaused, workers, failed] = await Promise.all([
+    chunks.getJobCounts('wait', 'prioritized', 'active', 'delayed', 'failed'),
+    chunks.isPaused(),
+    countAlive(queues),
+    chunks.getFailed(0, SHOWN_FAILURES - 1),
+  ]);
+  const { wait = 0, prioritized = 0, active = 0, delayed = 0, failed: failedCount = 0 } = counts;
+  return {
+    ...{ waiting: wait + prioritized, active, delayed, failed: failedCount, isPaused, workers },
+    failures: failed.map((job) => ({ id: job?.id ?? '', reason: job?.failedReason ?? '' })),
+  };
+}

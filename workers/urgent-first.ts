@@ -1,0 +1,37 @@
+import { Piscina as PiscinaPool, type PiscinaTask } from 'piscina';
+
+/** A task that goes before all that waits and is not urgent. Symbols stay behind when a task crosses threads. */
+export function urgent<Task extends object>(task: Task): Task {
+  return { ...task, [PiscinaPool.queueOptionsSymbol]: { isUrgent: true } };
+}
+
+/** Piscina's queue of waiting tasks: urgent ones first, each kind in its order. */
+export class UrgentFirst {
+  readonly #urgent: PiscinaTask[] = [];
+  readonly #others: PiscinaTask[] = [];
+
+  get size(): number {
+    return this.#urgent.length + this.#others.length;
+  }
+
+  push(task: PiscinaTask): void {
+    this.#queueOf(task).push(task);
+  }
+
+  shift(): PiscinaTask | null {
+    return this.#urgent.shift() ?? this.#others.shift() ?? null;
+  }
+
+  remove(task: PiscinaTask): void {
+    const queue = this.#queueOf(task);
+    const at = queue.indexOf(task);
+    if (at >= 0) queue.splice(at, 1);
+  }
+
+  #queueOf(task: PiscinaTask): PiscinaTask[] {
+    const options = Reflect.get(task, PiscinaPool.queueOptionsSymbol) as {
+      readonly isUrgent?: boolean;
+    } | null;
+    return options?.isUrgent ? this.#urgent : this.#others;
+  }
+}
