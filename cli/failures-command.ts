@@ -35,5 +35,5 @@ function tried(count: number): string {
 
 function summary(count: number): string {
   if (count === 0) return 'Nothing has failed.';
-  return `${formatCount(count)} failed. When the cause is gone: vlmo index SOURCE … --retry-failed`;
+  return `${formatCount(count)} failed. When the cause is gone: vlmo index SOURCE … --retry-failed, or, with workers: vlmo queue retry-failed --index …`;
 }

@@ -6,6 +6,7 @@ import type { Queues } from '#queue/bull-queues.ts';
 import { queueStatus } from '#queue/status.ts';
 import type { RunRecord, Store } from '#store/contract.ts';
 import { EXIT_DONE, EXIT_INTERRUPTED, EXIT_ITEMS_FAILED } from './exit-codes.ts';
+import { hintFlags, type RedisFlags } from './open-queue.ts';
 import { note, print, printJson } from './output.ts';
 import { showRun } from './progress.ts';
 import { type Standing, standingJson, standingLine } from './run-report.ts';
@@ -21,7 +22,7 @@ export async function followRun(
   queues: Queues,
   id: string,
   signal: AbortSignal,
-  flags: { readonly index: string; readonly json?: true },
+  flags: RedisFlags & { readonly index: string; readonly json?: true },
 ): Promise<void> {
   let standing: Standing | undefined;
   using _ = showRun(() => standing);
@@ -29,17 +30,17 @@ export async function followRun(
   for (;;) {
     const record = await completeRun(store, id);
     if (!record) throw runNotFound(id);
-    if (record.state !== 'running') return end(store, record, flags);
+    if (record.state !== 'running') return await end(store, record, flags);
     const queue = await queueStatus(queues);
     standing = { run: await runStatus(store, record), queue };
     if (queue.workers === 0 && !warned) {
-      note(`No worker is running on this index: start one with "vlmo worker --index ${flags.index}".`);
+      note(`No worker is running on this index: start one with "vlmo worker ${hintFlags(flags)}".`);
       warned = true;
     }
     try {
       await setTimeout(LOOK_MS, undefined, { signal });
     } catch {
-      note(`The run goes on without this command: vlmo status ${id} --index ${flags.index}`);
+      note(`The run goes on without this command: vlmo status ${id} ${hintFlags(flags)}`);
       process.exitCode = EXIT_INTERRUPTED;
       return;
     }

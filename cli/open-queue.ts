@@ -19,6 +19,11 @@ export function addRedisOption(command: Command): Command {
   );
 }
 
+/** The flags that another command on the same index needs: for hints that can be pasted. */
+export function hintFlags({ index, embeddedRedis }: RedisFlags & { readonly index: string }): string {
+  return `--index ${index}${embeddedRedis ? ' --embedded-redis' : ''}`;
+}
+
 export interface OpenRedis extends AsyncDisposable {
   readonly client: RedisClient;
 }

@@ -39,7 +39,8 @@ async function runStatusCommand(run: string | undefined, flags: StatusFlags): Pr
   const queues = await openQueuesIfThere(store, flags, stack);
   using signals = stopOnSignals();
   process.exitCode = EXIT_DONE;
-  if (run !== undefined && flags.watch && queues) return followRun(store, queues, run, signals.signal, flags);
+  if (run !== undefined && flags.watch && queues)
+    return await followRun(store, queues, run, signals.signal, flags);
   for (;;) {
     const isOver = await show(store, queues, run, flags);
     if (!flags.watch || isOver || signals.signal.aborted) return;

@@ -6,7 +6,7 @@ import { openSource } from '#sources/open-source.ts';
 import { addConfigOptions, readConfig } from './config-options.ts';
 import { EXIT_DONE, EXIT_INTERRUPTED } from './exit-codes.ts';
 import { followRun } from './follow-run.ts';
-import { addRedisOption, openRedis, type RedisFlags } from './open-queue.ts';
+import { addRedisOption, hintFlags, openRedis, type RedisFlags } from './open-queue.ts';
 import { formatCount, note, print, printJson } from './output.ts';
 import { showSubmission } from './progress.ts';
 import { stopOnSignals } from './signals.ts';
@@ -96,6 +96,6 @@ function report(submitted: Submitted, flags: SubmitFlags): void {
   );
   if (!flags.wait)
     note(
-      `Work on it: vlmo worker --index ${flags.index}\nSee how far it is: vlmo status ${run} --index ${flags.index}`,
+      `Work on it: vlmo worker ${hintFlags(flags)}\nSee how far it is: vlmo status ${run} ${hintFlags(flags)}`,
     );
 }

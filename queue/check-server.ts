@@ -1,13 +1,12 @@
 import { Cluster, type Redis } from 'ioredis';
 import { VlmoError } from '#errors.ts';
-import type { RedisClient } from './connection.ts';
 
 /** BullMQ asks for it. */
 const OLDEST = [6, 2] as const;
 const SAFE_POLICY = 'noeviction';
 
 /** Throws REDIS_UNSUITABLE for a server that may drop jobs when its memory is full, or that is too old. */
-export async function checkServer(client: RedisClient, address: string): Promise<void> {
+export async function checkServer(client: Redis | Cluster, address: string): Promise<void> {
   for (const node of client instanceof Cluster ? client.nodes('master') : [client])
     await checkNode(node, address);
 }

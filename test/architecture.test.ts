@@ -100,7 +100,12 @@ describe('architecture', () => {
     ['another folder by ../', 'cli/show.ts', "import '../pipeline/run.ts';", 'another folder is "#"'],
     ['its own folder by #', 'cli/show.ts', "import '#cli/other.ts';", 'there is no such file'],
     ['its own folder by #, again', 'cli/show.ts', "import '#cli/main.ts';", 'in its folder, it is "./"'],
-    ['a thread entry', 'workers/pools.ts', "import './a.worker.ts';", 'a thread entry is imported by nobody'],
+    [
+      'a thread entry',
+      'workers/pools.ts',
+      "import './a.worker.ts';",
+      'the entry of a thread or a process is imported by nobody',
+    ],
     ['errors that import', 'errors.ts', "import '#model/load.ts';", 'it is below everything'],
     ['a folder of leftovers', 'model/utils/a.ts', '', 'no folder is called "utils"'],
     [

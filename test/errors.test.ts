@@ -5,7 +5,18 @@ import { ERROR_CODES, type ErrorCode, errorMessage, toErrorData, VlmoError } fro
 import { fixture } from './fixtures/files.ts';
 
 const ROOT = fixture('../..');
-const FOLDERS = ['cli', 'config', 'model', 'pipeline', 'search', 'sources', 'store', 'workers'];
+const FOLDERS = [
+  'cli',
+  'config',
+  'engine',
+  'model',
+  'pipeline',
+  'queue',
+  'search',
+  'sources',
+  'store',
+  'workers',
+];
 
 describe('ERROR_CODES', () => {
   test('docs/errors.md lists exactly the codes, what they mean, and which are tried again', async () => {

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
-import { INDEX_OPTIONS } from '#config/options.ts';
+import { ALL_OPTIONS } from '#config/options.ts';
 import { fixture } from '../fixtures/files.ts';
 
 const docs = await readFile(fixture('../../docs/configuration.md'), 'utf8');
 
-describe('INDEX_OPTIONS', () => {
-  for (const [name, { schema, default: initial, flag, env, sentence }] of Object.entries(INDEX_OPTIONS)) {
+describe('ALL_OPTIONS', () => {
+  for (const [name, { schema, default: initial, flag, env, sentence }] of Object.entries(ALL_OPTIONS)) {
     test(`${name}: its default is a value that it takes`, () => {
       assert.deepEqual(schema.parse(initial), initial);
     });
@@ -29,7 +29,7 @@ describe('INDEX_OPTIONS', () => {
     const flags = [...docs.matchAll(/^\| `(--[^`]+)`/gm)].map(([, flag]) => flag);
     assert.deepEqual(
       flags,
-      Object.values(INDEX_OPTIONS).map(({ flag }) => flag),
+      Object.values(ALL_OPTIONS).map(({ flag }) => flag),
     );
   });
 });
