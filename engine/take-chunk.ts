@@ -1,6 +1,6 @@
 import { VlmoError } from '#errors.ts';
 import type { ChunkTally } from '#pipeline/index-chunk.ts';
-import { backoffMs } from '#queue/backoff.ts';
+import { backoffMs, doublingMs } from '#queue/backoff.ts';
 import type { ChunkHandler } from '#queue/consumer.ts';
 import type { ChunkJob } from '#queue/job.ts';
 import type { GenerationRecord, Store } from '#store/contract.ts';
@@ -27,7 +27,8 @@ interface Means {
 export function createChunkHandler({ store, engine, log, onSettled }: Means): ChunkHandler {
   const gate = new Gate();
   const settler = new Settler(store.ledger);
-  let refusals = 0;
+  /** Since when the store or the engine has refused every chunk. */
+  let refusedSince: number | undefined;
 
   async function take(job: ChunkJob, id: string): ReturnType<ChunkHandler> {
     if (job.run !== undefined && !(await isUnderWay(store, job.run)))
@@ -36,7 +37,7 @@ export function createChunkHandler({ store, engine, log, onSettled }: Means): Ch
     const attempt = job.attempt ?? 1;
     const request = { run: job.run ?? `job ${id}`, generation, retryFailed: job.retryFailed ?? false };
     const tally = await indexItems(engine, gate, { ...request, items: job.items });
-    refusals = 0;
+    refusedSince = undefined;
     const again = tally.failures.filter(({ error }) => isTriedAgain(error.code, attempt));
     for (const { item, error, attempts } of tally.failures)
       log.warn({ run: job.run, job: id, item: item.id, code: error.code, attempts }, error.message);
@@ -60,10 +61,10 @@ export function createChunkHandler({ store, engine, log, onSettled }: Means): Ch
       return await take(job, id);
     } catch (error) {
       if (!isPassing(error)) throw error;
-      refusals += 1;
+      refusedSince ??= Date.now();
       const reason = error instanceof Error ? error.message : String(error);
       log.error({ run: job.run, job: id }, `The chunk is put off: ${reason}`);
-      return { kind: 'again', job, delayMs: backoffMs(refusals), reason };
+      return { kind: 'again', job, delayMs: doublingMs(Date.now() - refusedSince), reason };
     }
   };
 }

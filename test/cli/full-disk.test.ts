@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -7,19 +6,10 @@ import { temporaryFolder } from '../fixtures/files.ts';
 import { importTiny } from '../fixtures/tiny-model.ts';
 import { put } from '../pipeline/pictures.ts';
 import { assertCannotRun, vlmo, vlmoJson } from './cli-fixture.ts';
+import { mountDisk, remount } from './disk.ts';
 
 const CAPTIONS = 12_000;
 const MODEL = await importTiny(await temporaryFolder({ after }));
-
-/** A disk of its own for a test; undefined where this process may not mount one. */
-function mountDisk(place: string, size: string): Disposable | undefined {
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', place], { stdio: 'ignore' });
-  } catch {
-    return undefined;
-  }
-  return { [Symbol.dispose]: () => void execFileSync('umount', [place]) };
-}
 
 test('vlmo index: a disk that fills up is an error and exit code 1; with room again, a rerun finishes', async (t) => {
   const folder = await temporaryFolder(t);
@@ -33,7 +23,7 @@ test('vlmo index: a disk that fills up is an error and exit code 1; with room ag
   const args = ['index', join(folder, 'list.csv'), '--index', index, '--model', MODEL, '--json'];
   await assertCannotRun(args, 'STORE_WRITE_FAILED', 'No space left on device');
 
-  execFileSync('mount', ['-o', 'remount,size=64m', place]);
+  remount(place, 'size=64m');
   const { lines } = await vlmoJson<{ stored: number; skipped: number; failed: number }>(args);
   const { stored = 0, skipped = 0, failed } = lines[0] ?? {};
   assert.deepEqual([stored + skipped, failed], [CAPTIONS, 0]);

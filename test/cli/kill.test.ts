@@ -8,7 +8,7 @@ import { importTiny } from '../fixtures/tiny-model.ts';
 import { drawPictures, pictureName, put } from '../pipeline/pictures.ts';
 import { ended, startVlmo, vlmo, vlmoJson } from './cli-fixture.ts';
 import { countCommits, untilCommits } from './commits.ts';
-import { readTable, type StoredRow } from './tables.ts';
+import { assertSame, KINDS, readTables } from './tables.ts';
 
 const PICTURES = 300;
 const CAPTIONS = 12;
@@ -17,9 +17,6 @@ const ITEMS = PICTURES * (1 + CAPTIONS) + 4 * BROKEN;
 const KILLS = 8;
 /** Commits of an undisturbed run, about: the tables, the run, some thousand rows, the failures, the tidying. */
 const COMMITS = 20;
-const KINDS = ['images', 'captions', 'failures'] as const;
-
-type Tables = Readonly<Record<(typeof KINDS)[number], readonly StoredRow[]>>;
 
 const folder = await temporaryFolder({ after });
 const MODEL = await importTiny(folder);
@@ -89,30 +86,3 @@ describe('kill -9', () => {
     assert.deepEqual(leftovers, [], 'weights that a killed process had in memory');
   });
 });
-
-async function readTables(index: string): Promise<Tables> {
-  const [images, captions, failures] = await Promise.all(KINDS.map((kind) => readTable(index, kind)));
-  return { images: images ?? [], captions: captions ?? [], failures: failures ?? [] };
-}
-
-function assertSame(actual: Tables, expected: Tables): void {
-  for (const kind of KINDS) {
-    const ids = actual[kind].map(({ id }) => id);
-    assert.equal(new Set(ids).size, ids.length, `${kind}: an id twice`);
-    assert.deepEqual(actual[kind].map(comparable), expected[kind].map(comparable), kind);
-    for (const [i, { id, vector }] of actual[kind].entries()) {
-      const right = expected[kind][i]?.vector ?? [];
-      assert.equal(vector.length, right.length);
-      const worst = vector.reduce(
-        (most, value, k) => Math.max(most, Math.abs(value - (right[k] ?? Number.NaN))),
-        0,
-      );
-      assert.ok(worst <= 1e-3, `${kind} ${id}: vectors differ by ${worst}`);
-    }
-  }
-}
-
-/** What is not there is looked for on every run: only its attempts may differ. */
-function comparable({ values }: StoredRow): string {
-  return values.includes('code=ITEM_NOT_FOUND') ? values.replace(/attempts=\d+/, 'attempts=n') : values;
-}

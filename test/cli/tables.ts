@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connect } from '@lancedb/lancedb';
@@ -11,11 +12,11 @@ export interface StoredRow {
 
 const VOLATILE = new Set(['vector', 'indexed_at', 'failed_at', 'run', '_distance']);
 
+export const KINDS = ['images', 'captions', 'failures'] as const;
+export type Tables = Readonly<Record<(typeof KINDS)[number], readonly StoredRow[]>>;
+
 /** Every row of one kind of table of an index, read past our own store, sorted by id. */
-export async function readTable(
-  index: string,
-  kind: 'images' | 'captions' | 'failures',
-): Promise<StoredRow[]> {
+async function readTable(index: string, kind: 'images' | 'captions' | 'failures'): Promise<StoredRow[]> {
   const lance = join(index, 'lance');
   const names = (await readdir(lance)).map((name) => name.replace(/\.lance$/, ''));
   const name = names.find((candidate) => candidate === kind || candidate.endsWith(`.${kind}`));
@@ -38,4 +39,33 @@ function toStored(row: Record<string, unknown>): StoredRow {
 function toFloats(vector: ArrayLike<number>): Float32Array {
   if (!(vector instanceof Uint16Array)) return Float32Array.from(vector);
   return Float32Array.from(new Float16Array(vector.slice().buffer));
+}
+
+/** All that an index holds of pictures, captions and failures. */
+export async function readTables(index: string): Promise<Tables> {
+  const [images, captions, failures] = await Promise.all(KINDS.map((kind) => readTable(index, kind)));
+  return { images: images ?? [], captions: captions ?? [], failures: failures ?? [] };
+}
+
+/** Holds that two indexes hold the same, each id once. */
+export function assertSame(actual: Tables, expected: Tables): void {
+  for (const kind of KINDS) {
+    const ids = actual[kind].map(({ id }) => id);
+    assert.equal(new Set(ids).size, ids.length, `${kind}: an id twice`);
+    assert.deepEqual(actual[kind].map(comparable), expected[kind].map(comparable), kind);
+    for (const [i, { id, vector }] of actual[kind].entries()) {
+      const right = expected[kind][i]?.vector ?? [];
+      assert.equal(vector.length, right.length);
+      const worst = vector.reduce(
+        (most, value, k) => Math.max(most, Math.abs(value - (right[k] ?? Number.NaN))),
+        0,
+      );
+      assert.ok(worst <= 1e-3, `${kind} ${id}: vectors differ by ${worst}`);
+    }
+  }
+}
+
+/** What is not there is looked for each time: only its attempts may differ. */
+function comparable({ values }: StoredRow): string {
+  return values.includes('code=ITEM_NOT_FOUND') ? values.replace(/attempts=\d+/, 'attempts=n') : values;
 }
