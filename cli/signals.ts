@@ -5,12 +5,15 @@ export interface StopSignals extends Disposable {
   readonly signal: AbortSignal;
 }
 
-/** The first signal asks for an orderly end, the second one ends the process at once; both lose nothing. */
-export function stopOnSignals(): StopSignals {
+/**
+ * The first signal asks for an orderly end, the second one ends the process at once; both lose nothing. `say` tells the
+ * person who sent it.
+ */
+export function stopOnSignals(say = (words: string): void => note(`\n${words}`)): StopSignals {
   const controller = new AbortController();
   const stop = (name: NodeJS.Signals): void => {
     if (controller.signal.aborted) process.exit(name === 'SIGINT' ? 130 : 143);
-    note('\nFinishing what was begun. Once more to stop at once.');
+    say('Finishing what was begun. Once more to stop at once.');
     controller.abort();
   };
   process.on('SIGINT', stop);

@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { VlmoError } from '#errors.ts';
 import type {
@@ -19,7 +20,7 @@ export class EngineDied extends Error {
 export interface Engine extends AsyncDisposable {
   /**
    * Throws what the call throws, as data that crossed processes and was rebuilt by its code; EngineDied where the
-   * process ended. The next call starts another process.
+   * process ended or the engine is closed. The next call starts another process.
    */
   call<Call extends EngineCall>(call: Call): Promise<EngineAnswers[Call['kind']]>;
 }
@@ -42,18 +43,27 @@ export async function startEngine(setup: EngineSetup, onDeath: (how: string) => 
   let current: Promise<Process> | undefined;
 
   function running(): Promise<Process> {
-    current ??= start(setup, (how) => {
+    if (isClosing) return Promise.reject(new EngineDied('The engine is closed'));
+    if (current) return current;
+    const started = start(setup, (how) => {
       current = undefined;
       if (!isClosing) onDeath(how);
     });
-    current.catch(() => {
+    current = started;
+    started.catch(() => {
       current = undefined;
     });
-    return current;
+    return started;
   }
 
   async function call<Call extends EngineCall>(call: Call): Promise<EngineAnswers[Call['kind']]> {
-    const { child, waiting } = await running();
+    return send(await running(), call);
+  }
+
+  function send<Call extends EngineCall>(
+    { child, waiting }: Process,
+    call: Call,
+  ): Promise<EngineAnswers[Call['kind']]> {
     const id = nextId++;
     return new Promise((resolve, reject) => {
       waiting.set(id, { resolve, reject });
@@ -70,18 +80,25 @@ export async function startEngine(setup: EngineSetup, onDeath: (how: string) => 
       isClosing = true;
       const process = await current?.catch(() => undefined);
       if (!process) return;
-      await call({ kind: 'close' }).catch(() => undefined);
-      process.child.kill('SIGKILL');
+      const { child, waiting } = process;
+      const gone = once(child, 'close');
+      // What is still under way was given back, and may be done elsewhere by now: it must not be written here as well.
+      if (waiting.size === 0) await send(process, { kind: 'close' }).catch(() => undefined);
+      child.kill('SIGKILL');
+      await gone;
     },
   };
 }
 
+/** `onEnd` is told how a process ended that had started. */
 async function start(setup: EngineSetup, onEnd: (how: string) => void): Promise<Process> {
   const entry = fileURLToPath(import.meta.resolve('#engine/engine.process.ts'));
   const child = fork(entry, [JSON.stringify(setup)], { serialization: 'advanced' });
   const waiting = new Map<number, Waiting>();
   const greeting = Promise.withResolvers<void>();
+  let isReady = false;
   child.once('message', (message: EngineGreeting) => {
+    isReady = 'ready' in message;
     if ('ready' in message) greeting.resolve();
     else greeting.reject(new VlmoError(message.error.code, message.error.message));
     child.on('message', (reply: EngineReply) => settle(waiting, reply));
@@ -92,7 +109,7 @@ async function start(setup: EngineSetup, onEnd: (how: string) => void): Promise<
     greeting.reject(died);
     for (const { reject } of waiting.values()) reject(died);
     waiting.clear();
-    onEnd(how);
+    if (isReady) onEnd(how);
   });
   child.on('error', (error) => greeting.reject(error));
   try {

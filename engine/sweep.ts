@@ -55,7 +55,6 @@ export function startSweeper({ store, producer, log }: Means): Sweeper {
       if (count > 0) log.warn({ run: run.id, chunks: count }, 'chunks put back that Redis had forgotten');
       await end(run.id);
     }
-    await store.ledger.optimize();
   }
 
   async function end(id: string): Promise<void> {

@@ -40,7 +40,7 @@ export interface Submitted {
 }
 
 /** Chunks that are written to the ledger in one commit and then to Redis: one commit takes some 10 ms. */
-const CHUNKS_PER_COMMIT = 64;
+const CHUNKS_PER_COMMIT = 32;
 
 /**
  * Streams a source into chunk jobs: first into the ledger of its run, then into Redis, which may forget. A source that

@@ -32,10 +32,11 @@ const SENTINEL_PORT = 26_379;
 
 /** Reads `REDIS_URL`. Throws CONFIG_INVALID, which never shows a password. */
 export function parseRedisUrl(url: string): RedisAddress {
-  const [, scheme = '', rest = ''] = /^([a-z-]+):\/\/(.*)$/is.exec(url.trim()) ?? [];
+  const [, written = '', rest = ''] = /^([a-z-]+):\/\/(.*)$/is.exec(url.trim()) ?? [];
+  const scheme = written.toLowerCase();
   const tls = scheme.startsWith('rediss');
   const { login, hosts, path } = split(rest, url);
-  switch (scheme.toLowerCase()) {
+  switch (scheme) {
     case 'redis':
     case 'rediss': {
       const [node, another] = readNodes(hosts, PORT, url);
@@ -44,13 +45,13 @@ export function parseRedisUrl(url: string): RedisAddress {
     }
     case 'unix':
       if (hosts !== '' || path.length === 0) throw invalid(url);
-      return { kind: 'socket', path: `/${path.map(decode).join('/')}`, ...login, db: 0 };
+      return { kind: 'socket', path: `/${path.join('/')}`, ...login, db: 0 };
     case 'redis-sentinel':
     case 'rediss-sentinel': {
       const [master, db, ...more] = path;
       const sentinels = readNodes(hosts, SENTINEL_PORT, url);
       if (!master || more.length > 0 || sentinels.length === 0) throw invalid(url);
-      return { kind: 'sentinel', tls, ...login, sentinels, master: decode(master), db: readDb(db, url) };
+      return { kind: 'sentinel', tls, ...login, sentinels, master, db: readDb(db, url) };
     }
     case 'redis-cluster':
     case 'rediss-cluster': {
@@ -65,17 +66,20 @@ export function parseRedisUrl(url: string): RedisAddress {
 
 /** For messages: never with a password. */
 export function describeAddress(address: RedisAddress): string {
-  const list = (nodes: readonly Node[]): string => nodes.map(({ host, port }) => `${host}:${port}`).join(',');
+  if (address.kind === 'socket') return `unix://${address.path}`;
+  const scheme = address.tls ? 'rediss' : 'redis';
   switch (address.kind) {
     case 'server':
-      return `${address.tls ? 'rediss' : 'redis'}://${list([address])}/${address.db}`;
-    case 'socket':
-      return `unix://${address.path}`;
+      return `${scheme}://${list([address])}/${address.db}`;
     case 'sentinel':
-      return `redis-sentinel://${list(address.sentinels)}/${address.master}/${address.db}`;
+      return `${scheme}-sentinel://${list(address.sentinels)}/${address.master}/${address.db}`;
     case 'cluster':
-      return `redis-cluster://${list(address.nodes)}`;
+      return `${scheme}-cluster://${list(address.nodes)}`;
   }
+}
+
+function list(nodes: readonly Node[]): string {
+  return nodes.map(({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`).join(',');
 }
 
 interface Parts {
@@ -88,15 +92,14 @@ function split(rest: string, url: string): Parts {
   if (/[?#\s]/.test(rest)) throw invalid(url);
   const at = rest.lastIndexOf('@');
   const [hosts = '', ...path] = rest.slice(at + 1).split('/');
-  const segments = path.filter((segment) => segment !== '');
-  if (at < 0) return { login: {}, hosts, path: segments };
-  const [user = '', ...password] = rest.slice(0, at).split(':');
+  const [user = '', ...password] = rest.slice(0, Math.max(0, at)).split(':');
   try {
     const login = {
-      username: decode(user) || undefined,
-      password: decode(password.join(':')) || undefined,
+      username: decodeURIComponent(user) || undefined,
+      password: decodeURIComponent(password.join(':')) || undefined,
     };
-    return { login, hosts, path: segments };
+    const segments = path.filter((segment) => segment !== '').map(decodeURIComponent);
+    return { login: at < 0 ? {} : login, hosts, path: segments };
   } catch {
     throw invalid(url);
   }
@@ -117,11 +120,8 @@ function readDb(text: string | undefined, url: string): number {
   return Number(text);
 }
 
-function decode(text: string): string {
-  return decodeURIComponent(text);
-}
-
+/** Shows nothing that may be a password: what is before an "@", or in a query. */
 function invalid(url: string): VlmoError {
-  const shown = url.replace(/\/\/.*@/s, '//…@');
+  const shown = url.replace(/^([a-z-]+:\/\/)?.*@/is, '$1…@').replace(/[?#].*$/s, '?…');
   return new VlmoError('CONFIG_INVALID', `Cannot use REDIS_URL: expected ${FORMS}, received "${shown}"`);
 }

@@ -7,11 +7,18 @@ export const CHUNKS = 'chunks';
 /** Searches and texts to embed, apart, so that bulk work never delays them. */
 export const QUERIES = 'queries';
 
+/** Batch retrievals, which may take hours: a worker does one at a time. */
+export const RETRIEVALS = 'retrievals';
+
 /** What is done stays visible for a while, in bounds; what failed stays longer. Ages in seconds. */
 export const KEEP = {
   chunks: {
     removeOnComplete: { age: 3600, count: 1000 },
     removeOnFail: { age: 30 * 86_400, count: 100_000 },
+  },
+  retrievals: {
+    removeOnComplete: { age: 86_400, count: 1000 },
+    removeOnFail: { age: 30 * 86_400, count: 1000 },
   },
   queries: { removeOnComplete: { age: 60, count: 1000 }, removeOnFail: { age: 3600, count: 1000 } },
 } as const;
@@ -37,6 +44,7 @@ export interface Queues {
   readonly prefix: string;
   readonly chunks: Queue;
   readonly queries: Queue;
+  readonly retrievals: Queue;
   close(): Promise<void>;
 }
 
@@ -45,13 +53,14 @@ export function openQueues(client: RedisClient, indexId: string): Queues {
   const options = bullOptions(client, indexId);
   const chunks = new Queue(CHUNKS, { ...options, defaultJobOptions: KEEP.chunks });
   const queries = new Queue(QUERIES, { ...options, defaultJobOptions: KEEP.queries });
+  const retrievals = new Queue(RETRIEVALS, { ...options, defaultJobOptions: KEEP.retrievals });
+  const all = [chunks, queries, retrievals];
   // Said by the connection's own listener.
-  for (const queue of [chunks, queries]) queue.on('error', () => undefined);
+  for (const queue of all) queue.on('error', () => undefined);
   return {
-    ...{ client, prefix: options.prefix, chunks, queries },
+    ...{ client, prefix: options.prefix, chunks, queries, retrievals },
     async close() {
-      await chunks.close();
-      await queries.close();
+      for (const queue of all) await queue.close();
     },
   };
 }

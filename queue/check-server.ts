@@ -17,7 +17,8 @@ async function checkNode(node: Redis, address: string): Promise<void> {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   if (major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1]))
     throw unsuitable(address, `version ${OLDEST.join('.')} or newer`, `version ${version}`);
-  const policy = await evictionPolicy(node, info);
+  // Also hosted servers that refuse CONFIG say it here.
+  const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1];
   if (policy === undefined || policy === SAFE_POLICY) return;
   const mend = `redis-cli CONFIG SET maxmemory-policy ${SAFE_POLICY}`;
   throw unsuitable(
@@ -25,14 +26,6 @@ async function checkNode(node: Redis, address: string): Promise<void> {
     `maxmemory-policy ${SAFE_POLICY}`,
     `${policy}, which may drop jobs when memory is full; change it: ${mend}`,
   );
-}
-
-/** Hosted servers refuse CONFIG, but say the same in INFO. */
-async function evictionPolicy(node: Redis, info: string): Promise<string | undefined> {
-  const said = /^maxmemory_policy:(\S+)/m.exec(info)?.[1];
-  if (said !== undefined) return said;
-  const answer = await node.config('GET', 'maxmemory-policy').catch(() => undefined);
-  return Array.isArray(answer) ? String(answer[1]) : undefined;
 }
 
 function unsuitable(address: string, expected: string, received: string): VlmoError {

@@ -25,37 +25,38 @@ export async function connectRedis(
   const retry = (times: number): number | null =>
     isUp ? Math.min(50 * 2 ** Math.min(times, 10), LONGEST_RETRY_MS) : null;
   const client = createClient(address, retry);
-  let last = '';
+  /** Those that are known since it was up last. */
+  const told = new Set<string>();
   let first: Error | undefined;
   client.on('error', (error: Error) => {
     first ??= error;
-    if (isUp && error.message !== last) onError?.(error);
-    last = error.message;
+    if (isUp && !told.has(error.message)) onError?.(error);
+    told.add(error.message);
   });
-  client.on('ready', () => {
-    last = '';
-  });
+  client.on('ready', () => told.clear());
   try {
     await withinTime(client.connect());
     isUp = true;
+    // A database that is not there would be number 0.
+    if (client instanceof Redis && 'db' in address) await client.select(address.db);
     await checkServer(client, describeAddress(address));
     return client;
   } catch (error) {
-    client.disconnect();
+    closeRedis(client);
     if (error instanceof VlmoError) throw error;
-    const cause = /closed|Failed to refresh/.test(errorMessage(error)) ? (first ?? error) : error;
+    const cause = /closed|startup nodes/.test(errorMessage(error)) ? (first ?? error) : error;
     const hint = 'set REDIS_URL, or let --embedded-redis start one';
+    // No cause: ioredis writes the command into its errors, and that of a login holds the password.
     throw new VlmoError(
       'REDIS_UNREACHABLE',
       `Cannot reach Redis at "${describeAddress(address)}": expected an answer, received ${describe(cause)}; ${hint}`,
-      { cause },
     );
   }
 }
 
-/** Ends a connection, also one that is broken. */
+/** Ends a connection, also one that is broken. One that has ended is left alone: ioredis would keep the process up for it. */
 export function closeRedis(client: RedisClient): void {
-  client.disconnect();
+  if (client.status !== 'end') client.disconnect();
 }
 
 function createClient(address: RedisAddress, retryStrategy: (times: number) => number | null): RedisClient {
@@ -110,8 +111,9 @@ async function withinTime(connecting: Promise<void>): Promise<void> {
   }
 }
 
-/** Errors of several addresses of one host have no message of their own. */
+/** Errors of several addresses of one host, or of several nodes, have no message of their own. */
 function describe(error: unknown): string {
+  if (error instanceof Error && 'lastNodeError' in error) return describe(error.lastNodeError);
   if (error instanceof AggregateError) return error.errors.map(errorMessage).join(', ');
   return errorMessage(error) || String(error);
 }

@@ -1,8 +1,16 @@
+import { setTimeout } from 'node:timers/promises';
 import { DelayedError, type Job, UnrecoverableError, WaitingError, Worker } from 'bullmq';
 import { errorMessage, VlmoError } from '#errors.ts';
-import { type BullOptions, bullOptions, CHUNKS, KEEP, QUERIES } from './bull-queues.ts';
+import { type BullOptions, bullOptions, CHUNKS, KEEP, QUERIES, RETRIEVALS } from './bull-queues.ts';
 import type { RedisClient } from './connection.ts';
-import { type ChunkJob, parseChunkJob, parseQueryJob, type QueryJob } from './job.ts';
+import {
+  type ChunkJob,
+  parseChunkJob,
+  parseQueryJob,
+  parseRetrievalJob,
+  type QueryJob,
+  type RetrievalJob,
+} from './job.ts';
 
 /** How a chunk job ended: for good, or to be given out again later with other data. */
 export type ChunkOutcome =
@@ -12,12 +20,14 @@ export type ChunkOutcome =
 /** What throws fails its job, with its message as the reason. */
 export type ChunkHandler = (job: ChunkJob, id: string) => Promise<ChunkOutcome>;
 export type QueryHandler = (job: QueryJob) => Promise<object>;
+export type RetrievalHandler = (job: RetrievalJob) => Promise<object>;
 
 export interface ConsumerSetup {
   readonly client: RedisClient;
   readonly indexId: string;
   readonly takeChunk: ChunkHandler;
   readonly answerQuery: QueryHandler;
+  readonly retrieve: RetrievalHandler;
   /** Chunks that are worked on at a time. */
   readonly concurrency: number;
   /** How long a job stays with a worker that gives no sign of life. */
@@ -33,8 +43,11 @@ export interface Consumer {
 /** A small number would fail a job whose workers were killed that often through no fault of its own. */
 const MOST_STALLS = 1_000_000;
 const QUERIES_AT_A_TIME = 4;
+/** How long giving back may take. */
+const GIVE_BACK_MS = 2000;
 
 interface Taken {
+  readonly work: Promise<unknown>;
   readonly giveBack: () => Promise<void>;
 }
 
@@ -43,21 +56,47 @@ export function createConsumer(setup: ConsumerSetup): Consumer {
   const taken = new Set<Taken>();
   const options = bullOptions(setup.client, setup.indexId);
   const chunks = startWorker(options, setup, CHUNKS, setup.concurrency, KEEP.chunks, (job, token) =>
-    lend(taken, job, token, () => processChunk(setup, job, token)),
+    lend(setup.client, taken, job, token, () => processChunk(setup, job, token)),
   );
   const queries = startWorker(options, setup, QUERIES, QUERIES_AT_A_TIME, KEEP.queries, (job, token) =>
-    lend(taken, job, token, () => processQuery(setup, job)),
+    lend(setup.client, taken, job, token, () => processQuery(setup, job)),
   );
+  const retrievals = startWorker(options, setup, RETRIEVALS, 1, KEEP.retrievals, (job, token) =>
+    lend(setup.client, taken, job, token, () => processRetrieval(setup, job)),
+  );
+  const workers = [chunks, queries, retrievals];
   return {
     async close(drainMs) {
-      const closed = Promise.all([chunks.close(), queries.close()]);
-      const timer = setTimeout(() => {
-        for (const { giveBack } of taken) void giveBack();
-      }, drainMs);
-      await closed;
-      clearTimeout(timer);
+      const end = Date.now() + drainMs;
+      await Promise.all(workers.map((worker) => worker.pause(true)));
+      if (!(await isWithin(untilIdle(taken), drainMs))) await giveBack(taken);
+      // While Redis is away BullMQ would wait for it; what was not given back is given out again by the lock's end.
+      const force = setup.client.status !== 'ready';
+      const closed = Promise.all(workers.map((worker) => worker.close(force)));
+      if (await isWithin(closed, end - Date.now())) return;
+      // Taken in the last moment.
+      await giveBack(taken);
+      await isWithin(closed, GIVE_BACK_MS);
     },
   };
+}
+
+async function untilIdle(taken: ReadonlySet<Taken>): Promise<void> {
+  while (taken.size > 0) await Promise.allSettled([...taken].map(({ work }) => work));
+}
+
+async function giveBack(taken: ReadonlySet<Taken>): Promise<void> {
+  await isWithin(Promise.all([...taken].map((job) => job.giveBack())), GIVE_BACK_MS);
+}
+
+/** Whether it is done before this time is over. */
+async function isWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
+  const end = new AbortController();
+  try {
+    return await Promise.race([work.then(() => true), setTimeout(Math.max(0, ms), false, end)]);
+  } finally {
+    end.abort();
+  }
 }
 
 function startWorker(
@@ -85,6 +124,7 @@ function startWorker(
 
 /** Runs the work on a job such that it can be given back in the middle: then the job waits, and the result is dropped. */
 async function lend(
+  client: RedisClient,
   taken: Set<Taken>,
   job: Job,
   token: string,
@@ -92,15 +132,16 @@ async function lend(
 ): Promise<unknown> {
   const back = Promise.withResolvers<never>();
   const entry: Taken = {
+    work: Promise.race([work(), back.promise]),
     async giveBack() {
       // Where its lock is lost, somebody else has it already.
-      await job.moveToWait(token).catch(() => undefined);
+      if (client.status === 'ready') await job.moveToWait(token).catch(() => undefined);
       back.reject(new WaitingError());
     },
   };
   taken.add(entry);
   try {
-    return await Promise.race([work(), back.promise]);
+    return await entry.work;
   } finally {
     taken.delete(entry);
   }
@@ -130,6 +171,11 @@ async function processQuery({ answerQuery, onTrouble }: ConsumerSetup, job: Job)
   const late = query.timeoutMs !== undefined && Date.now() - job.timestamp > query.timeoutMs;
   if (late) throw new UnrecoverableError('Nobody waits for the answer any more [QUERY_TIMEOUT]');
   return failing(() => answerQuery(query));
+}
+
+async function processRetrieval({ retrieve, onTrouble }: ConsumerSetup, job: Job): Promise<object> {
+  const data = valid(() => parseRetrievalJob(job.data), onTrouble, job);
+  return failing(() => retrieve(data));
 }
 
 /** A job that cannot be understood fails at once, whatever its attempts: nothing will make it right. */

@@ -1,41 +1,72 @@
-import { spawn } from 'node:child_process';
-import { accessSync, constants, openSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { errorMessage, VlmoError } from '#errors.ts';
 import type { RedisAddress } from './address.ts';
+import { closeRedis } from './connection.ts';
 import { withLock } from './lock-file.ts';
+import { startRedis } from './start-redis.ts';
 
 export interface EmbeddedRedis extends AsyncDisposable {
   readonly address: RedisAddress;
 }
 
-const PROGRAMS = ['redis-server', 'valkey-server'];
 /** Longest path of a Unix socket, less its closing zero. */
 const MOST_SOCKET_BYTES = 107;
-/** A large append-only file takes its time to load. */
-const START_MS = 60_000;
-const POLL_MS = 25;
+/** Until a server that ended is started again, where that fails. */
+const TRY_AGAIN_MS = 1000;
 /** The name of the connection that every process keeps open which uses the server. */
 const HOLDER = 'vlmo-holder';
 
 /**
  * A Redis of the index's own: on a private socket, its data in `redis/` of the index folder, written to an append-only
  * file. All processes of one machine share it; the last one to leave ends it. What was killed leaves it running, for the
- * next one to find. Throws REDIS_MISSING or REDIS_UNREACHABLE.
+ * next one to find; a server that was killed is started again. Throws REDIS_MISSING or REDIS_UNREACHABLE.
  */
 export async function openEmbeddedRedis(indexFolder: string): Promise<EmbeddedRedis> {
   const folder = resolve(indexFolder, 'redis');
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const lock = join(folder, 'lock');
   const path = await socketPath(folder);
-  const holder = await withLock(lock, async () => (await hold(path)) ?? start(folder, path));
+  const open = (): Promise<Redis> =>
+    withLock(lock, async () => (await hold(path)) ?? startRedis(folder, path, () => hold(path)));
+  const kept = keep(await open(), open);
   return {
     address: { kind: 'socket', path, db: 0 },
-    [Symbol.asyncDispose]: () => withLock(lock, () => leave(holder)),
+    async [Symbol.asyncDispose]() {
+      const holder = await kept.letGo();
+      await withLock(lock, () => leave(holder));
+    },
+  };
+}
+
+/** Opens it again whenever the server has ended without being told to, until it is let go. */
+function keep(first: Redis, open: () => Promise<Redis>): { letGo(): Promise<Redis> } {
+  const stop = new AbortController();
+  let holder = Promise.resolve(first);
+  async function again(): Promise<Redis> {
+    while (!stop.signal.aborted) {
+      try {
+        return watch(await open());
+      } catch {
+        await setTimeout(TRY_AGAIN_MS, undefined, { signal: stop.signal }).catch(() => undefined);
+      }
+    }
+    return first;
+  }
+  function watch(client: Redis): Redis {
+    client.once('end', () => {
+      if (!stop.signal.aborted) holder = again();
+    });
+    return client;
+  }
+  watch(first);
+  return {
+    letGo() {
+      stop.abort();
+      return holder;
+    },
   };
 }
 
@@ -69,76 +100,9 @@ async function hold(path: string): Promise<Redis | undefined> {
     await client.ping();
     return client;
   } catch {
-    client.disconnect();
+    closeRedis(client);
     return undefined;
   }
-}
-
-async function start(folder: string, path: string): Promise<Redis> {
-  const program = findProgram();
-  const log = join(folder, 'redis.log');
-  const settings = {
-    port: '0',
-    unixsocket: path,
-    unixsocketperm: '700',
-    dir: folder,
-    appendonly: 'yes',
-    appendfsync: 'everysec',
-    save: '',
-    'maxmemory-policy': 'noeviction',
-    daemonize: 'no',
-  };
-  const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
-  const output = openLog(log);
-  const server = spawn(program, args, { detached: true, stdio: ['ignore', output, output] });
-  server.unref();
-  const ended = new Promise<string>((resolve) => {
-    server.once('error', (error) => resolve(error.message));
-    server.once('exit', (code, signal) => resolve(`its end (${signal ?? `exit code ${code}`})`));
-  });
-  let how: string | undefined;
-  void ended.then((text) => {
-    how = text;
-  });
-  for (const until = Date.now() + START_MS; Date.now() < until; ) {
-    const holder = await hold(path);
-    if (holder) return holder;
-    if (how !== undefined) break;
-    await setTimeout(POLL_MS);
-  }
-  server.kill();
-  throw unreachable(folder, `${how ?? `nothing within ${START_MS / 1000} seconds`}; ${await lastLine(log)}`);
-}
-
-function findProgram(): string {
-  for (const name of PROGRAMS) {
-    for (const folder of (process.env.PATH ?? '').split(delimiter)) {
-      const path = join(folder, name);
-      try {
-        accessSync(path, constants.X_OK);
-        return path;
-      } catch {
-        // Not in this one.
-      }
-    }
-  }
-  throw new VlmoError(
-    'REDIS_MISSING',
-    'Cannot start Redis: expected redis-server or valkey-server in PATH, received neither; install one ("apt-get install redis-server", "brew install redis"), or set REDIS_URL and leave --embedded-redis out',
-  );
-}
-
-function openLog(path: string): number {
-  try {
-    return openSync(path, 'a', 0o600);
-  } catch (error) {
-    throw unreachable(path, errorMessage(error));
-  }
-}
-
-async function lastLine(log: string): Promise<string> {
-  const lines = (await readFile(log, 'utf8').catch(() => '')).trim().split('\n');
-  return `the end of "${log}" says: ${lines.at(-1) ?? ''}`;
 }
 
 /** Ends the server where nobody else holds it. It has written everything when it is gone. */
@@ -152,13 +116,6 @@ async function leave(holder: Redis): Promise<void> {
     await holder.shutdown().catch(() => undefined);
     await gone;
   } finally {
-    holder.disconnect();
+    closeRedis(holder);
   }
-}
-
-function unreachable(subject: string, received: string): VlmoError {
-  return new VlmoError(
-    'REDIS_UNREACHABLE',
-    `Cannot start Redis in "${subject}": expected a server that answers, received ${received}`,
-  );
 }

@@ -5,6 +5,9 @@ import { ERROR_CODES, type ErrorCode, VlmoError } from '#errors.ts';
 /** What a job may hold. `docs/jobs.md` has the same as JSON Schema, for programs in other languages. */
 
 const MOST_ITEMS = 4096;
+const MOST_TEXTS = 64;
+/** Each is a run of the whole model. */
+const MOST_RERANKED = 1000;
 /** A path or an id of several thousand characters is a mistake. */
 const name = z.string().min(1).max(4096);
 const text = z.string().max(65_536);
@@ -64,15 +67,48 @@ const searchJob = z
     kind: z.literal('search'),
     collection: collection.default('default'),
     text: text.min(1).optional(),
-    image: name.optional().describe('Absolute path of a picture, as the worker sees it'),
-    id: name.optional().describe('Id of what is stored'),
+    texts: z
+      .array(z.strictObject({ text: text.min(1), weight: z.number().default(1) }))
+      .min(1)
+      .max(MOST_TEXTS)
+      .optional()
+      .describe(
+        'In place of text: texts that count by their weights, below 0 for what hits are to be unlike',
+      ),
+    image: name
+      .optional()
+      .describe('Absolute path of a picture, as the worker sees it; may stand beside text'),
+    imageWeight: z.number().optional().describe('How much the picture counts beside the text; left out, 1'),
+    id: name.optional().describe('Id of what is stored, alone'),
     in: z.enum(['images', 'captions']).default('images'),
     k: z.int().min(1).max(10_000).default(10),
     where: text.optional().describe('As for vlmo search --where'),
-    minScore: z.number().optional(),
+    minScore: z.number().optional().describe('The least cosine'),
+    rerank: z
+      .int()
+      .min(1)
+      .max(MOST_RERANKED)
+      .optional()
+      .describe('So many of the best are read again by the fusion encoder'),
+    minMatch: z.number().min(0).max(1).optional().describe('With rerank: the least probability'),
+    groupBy: z.literal('image_id').optional().describe('The best hit of each picture only'),
+    keywords: text.min(1).optional().describe('Words that lift the rows whose captions hold them'),
+    cursor: text.min(1).optional().describe('Of an earlier answer to the same search: the page behind it'),
+    approximate: z.boolean().optional().describe('By the index of the vectors, which may miss some'),
     timeoutMs,
   })
-  .refine(({ text, image, id }) => countGiven(text, image, id) === 1, 'exactly one of text, image and id');
+  .refine(
+    ({ text, texts, image, id }) =>
+      id === undefined
+        ? countGiven(text, texts) <= 1 && countGiven(text, texts, image) >= 1
+        : countGiven(text, texts, image) === 0,
+    'a text or texts, an image, or both; or an id',
+  )
+  .refine(
+    ({ image, imageWeight }) => image !== undefined || imageWeight === undefined,
+    'an image beside imageWeight',
+  )
+  .refine(({ rerank, minMatch }) => rerank !== undefined || minMatch === undefined, 'rerank beside minMatch');
 const embedJob = z
   .strictObject({
     kind: z.literal('embed'),
@@ -86,6 +122,33 @@ const embedJob = z
 /** A search, or something to embed. */
 export const queryJobSchema = z.discriminatedUnion('kind', [searchJob, embedJob]);
 
+const resultsFile = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}\.parquet$/, 'a plain file name that ends with ".parquet"')
+  .describe('The file that is written, in the folder "results" of the index');
+const retrieveJob = z.strictObject({
+  kind: z.literal('retrieve'),
+  collection: collection.default('default'),
+  queries: z
+    .union([z.enum(['images', 'captions']), z.strictObject({ file: name })])
+    .describe('What the collection stores, or a file of queries by its absolute path, as the worker sees it'),
+  in: z.enum(['images', 'captions']),
+  k: z.int().min(1).max(10_000).default(10),
+  where: text.optional().describe('As for vlmo retrieve --where'),
+  minScore: z.number().optional().describe('The least cosine'),
+  out: resultsFile,
+});
+const pairsJob = z.strictObject({
+  kind: z.literal('pairs'),
+  collection: collection.default('default'),
+  threshold: z.number().default(-1).describe('The least cosine of the pairs marked as kept'),
+  out: resultsFile,
+});
+
+/** Many queries into a file, or each picture with its own captions. */
+export const retrievalJobSchema = z.discriminatedUnion('kind', [retrieveJob, pairsJob]);
+
+export type RetrievalJob = z.output<typeof retrievalJobSchema>;
 export type ChunkJob = z.output<typeof chunkJobSchema>;
 export type QueryJob = z.output<typeof queryJobSchema>;
 /** A query as it may be written: what has a default may be left out. */
@@ -100,6 +163,10 @@ export function parseQueryJob(data: unknown): QueryJob {
   return parse(queryJobSchema, data);
 }
 
+export function parseRetrievalJob(data: unknown): RetrievalJob {
+  return parse(retrievalJobSchema, data);
+}
+
 /** 32 hex digits that are the same for the same content: what is submitted twice is one job. */
 export function chunkJobId(json: string): string {
   return createHash('sha256').update(json).digest('hex').slice(0, 32);
@@ -108,22 +175,33 @@ export function chunkJobId(json: string): string {
 function parse<T>(schema: z.ZodType<T>, data: unknown): T {
   const parsed = schema.safeParse(data);
   if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  const path = issue?.path ?? [];
+  const { path, expected } = describeIssue(parsed.error.issues[0]);
   const field = path.length > 0 ? `"${path.join('.')}"` : 'its data';
-  const expected = issue?.code === 'invalid_union' ? 'a known "kind"' : (issue?.message ?? 'another value');
   throw new VlmoError(
     'JOB_INVALID',
     `Cannot take job: expected ${field} to be right (${expected}), received ${show(data, path)}`,
   );
 }
 
+/** Where it is wrong, and what belongs there. */
+function describeIssue(issue: z.core.$ZodIssue | undefined): { path: PropertyKey[]; expected: string } {
+  const path = issue?.path ?? [];
+  if (issue?.code === 'unrecognized_keys')
+    return { path: [...path, ...issue.keys.slice(0, 1)], expected: 'left out: there is no such field' };
+  const said = issue?.message ?? 'another value';
+  const expected = said.replace(/^(Invalid|Too) [a-z ]+[:.] expected /i, '').replace(/, received \w+$/, '');
+  return { path, expected: short(expected) };
+}
+
 /** The value at a path, short. */
 function show(data: unknown, path: readonly PropertyKey[]): string {
   let value = data;
   for (const key of path) value = (value as Record<PropertyKey, unknown> | null | undefined)?.[key];
-  const json = JSON.stringify(value) ?? 'nothing';
-  return json.length > 120 ? `${json.slice(0, 120)}…` : json;
+  return short(JSON.stringify(value) ?? 'nothing');
+}
+
+function short(text: string): string {
+  return text.length > 120 ? `${text.slice(0, 120)}…` : text;
 }
 
 function countGiven(...values: readonly unknown[]): number {

@@ -1,17 +1,25 @@
-import { readFile, unlink, writeFile } from 'node:fs/promises';
-import { setTimeout } from 'node:timers/promises';
+import { readFile, stat, unlink, utimes, writeFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 const POLL_MS = 20;
+const TOUCH_MS = 2000;
+/** A lock that was not touched for so long is void, although a process of its number runs: numbers come again. */
+const VOID_MS = 30_000;
 
 /** Does a step while no other process of this machine does one under the same lock. A lock of a dead process is void. */
 export async function withLock<T>(path: string, step: () => Promise<T>): Promise<T> {
   while (!(await take(path))) {
-    await dropStale(path);
-    await setTimeout(POLL_MS);
+    await dropVoid(path);
+    await sleep(POLL_MS);
   }
+  const touching = setInterval(() => {
+    const now = new Date();
+    utimes(path, now, now).catch(() => undefined);
+  }, TOUCH_MS);
   try {
     return await step();
   } finally {
+    clearInterval(touching);
     await unlink(path).catch(() => undefined);
   }
 }
@@ -26,10 +34,27 @@ async function take(path: string): Promise<boolean> {
   }
 }
 
-async function dropStale(path: string): Promise<void> {
-  const pid = Number(await readFile(path, 'utf8').catch(() => ''));
-  // Empty: its owner has made it and not written yet.
-  if (pid > 0 && !isAlive(pid)) await unlink(path).catch(() => undefined);
+/** One process at a time: a second one would drop the lock that the first one has taken since. */
+async function dropVoid(path: string): Promise<void> {
+  if (!(await isVoid(path))) return;
+  const turn = `${path}.turn`;
+  if (await take(turn)) {
+    if (await isVoid(path)) await unlink(path).catch(() => undefined);
+    await unlink(turn).catch(() => undefined);
+  } else if (await isVoid(turn)) {
+    await unlink(turn).catch(() => undefined);
+  }
+}
+
+async function isVoid(path: string): Promise<boolean> {
+  try {
+    const [text, { mtimeMs }] = await Promise.all([readFile(path, 'utf8'), stat(path)]);
+    // Empty: its owner has made it and not written yet.
+    return (text !== '' && !isAlive(Number(text))) || Date.now() - mtimeMs > VOID_MS;
+  } catch {
+    // Gone.
+    return false;
+  }
 }
 
 function isAlive(pid: number): boolean {

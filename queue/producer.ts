@@ -52,7 +52,8 @@ export function createProducer({ chunks: queue, client }: Queues, maxWaiting: nu
     has,
     async add(chunks, signal) {
       const known = await has(chunks.map(({ id }) => id));
-      const unknown = chunks.filter(({ id }) => !known.has(id));
+      // Also those that this call has already.
+      const unknown = chunks.filter(({ id }) => !known.has(id) && known.add(id));
       for (let done = 0; done < unknown.length; ) {
         const some = unknown.slice(done, done + (await room(signal)));
         await queue.addBulk(some.map(toBulkJob));

@@ -17,17 +17,34 @@ const TIMEOUT_MS = 30_000;
 /** A client for searches and embeddings, on a connection that stays the caller's. */
 export async function createQueryClient(client: RedisClient, indexId: string): Promise<QueryClient> {
   const queues = openQueues(client, indexId);
-  const events = new QueueEvents(QUERIES, bullOptions(client, indexId));
+  // Each query that waits listens.
+  queues.queries.setMaxListeners(0);
+  // From what is there now: what an answer tells before the listening has begun is not missed.
+  const [newest] = await client.xrevrange(queues.queries.toKey('events'), '+', '-', 'COUNT', 1);
+  const lastEventId = newest?.[0] ?? '0';
+  const events = new QueueEvents(QUERIES, { ...bullOptions(client, indexId), lastEventId });
   events.on('error', () => undefined);
   await events.waitUntilReady();
   return {
     async query(query) {
       const { timeoutMs = TIMEOUT_MS, ...asked } = parseQueryJob(query);
-      const job = await queues.queries.add(asked.kind, { ...asked, timeoutMs });
+      let job: Job | undefined;
+      async function ask(): Promise<unknown> {
+        job = await queues.queries.add(asked.kind, { ...asked, timeoutMs });
+        return job.waitUntilFinished(events, timeoutMs);
+      }
+      // Adding waits too, while Redis is away.
+      const late = Promise.withResolvers<never>();
+      const timer = setTimeout(() => late.reject(timedOut(timeoutMs)), timeoutMs);
       try {
-        return await job.waitUntilFinished(events, timeoutMs);
+        return await Promise.race([ask(), late.promise]);
       } catch (error) {
-        throw await rebuild(error, job, timeoutMs);
+        const known = rebuild(error, timeoutMs);
+        // Nobody is to spend time on it now.
+        if (known.code === 'QUERY_TIMEOUT' && client.status === 'ready') await job?.remove().catch(() => 0);
+        throw known;
+      } finally {
+        clearTimeout(timer);
       }
     },
     async [Symbol.asyncDispose]() {
@@ -37,21 +54,24 @@ export async function createQueryClient(client: RedisClient, indexId: string): P
   };
 }
 
-async function rebuild(error: unknown, job: Job, timeoutMs: number): Promise<VlmoError> {
+function rebuild(error: unknown, timeoutMs: number): VlmoError {
+  const known = rebuildError(error);
+  return known.code === 'QUERY_TIMEOUT' ? timedOut(timeoutMs) : known;
+}
+
+/** The error of a worker, by the code at the end of its message. */
+export function rebuildError(error: unknown): VlmoError {
+  if (error instanceof VlmoError) return error;
   const [, message = errorMessage(error), code] = /^(.*) \[([A-Z_]+)\]$/s.exec(errorMessage(error)) ?? [];
-  if (code !== undefined && Object.hasOwn(ERROR_CODES, code) && code !== 'QUERY_TIMEOUT')
+  if (code !== undefined && Object.hasOwn(ERROR_CODES, code))
     return new VlmoError(code as ErrorCode, message, { cause: error });
-  if (code === 'QUERY_TIMEOUT' || /timed out/.test(message)) {
-    // Nobody is to spend time on it now.
-    await job.remove().catch(() => undefined);
-    const expected = `it from a worker within ${timeoutMs} ms`;
-    const hint = 'is a worker running on this index?';
-    return new VlmoError(
-      'QUERY_TIMEOUT',
-      `Cannot answer query: expected ${expected}, received none; ${hint}`,
-    );
-  }
   return new VlmoError('QUERY_FAILED', `Cannot answer query: expected an answer, received ${message}`, {
     cause: error,
   });
+}
+
+function timedOut(timeoutMs: number): VlmoError {
+  const expected = `it from a worker within ${timeoutMs} ms`;
+  const hint = 'is a worker running on this index?';
+  return new VlmoError('QUERY_TIMEOUT', `Cannot answer query: expected ${expected}, received none; ${hint}`);
 }

@@ -11,7 +11,8 @@ const RECENT_MS = 60_000;
 
 /** The ledger of an index; its tables are made where they are not there yet. */
 export async function openLedger(connection: Connection, folder: string): Promise<Ledger & AsyncDisposable> {
-  const chunks = await openLanceTable(connection, folder, spec('chunks', chunkColumns, ['run', 'id']), true);
+  const chunkSpec = { ...spec('chunks', chunkColumns, ['run', 'id']), isTransient: true };
+  const chunks = await openLanceTable(connection, folder, chunkSpec, true);
   const results = await openLanceTable(
     connection,
     folder,
@@ -65,8 +66,6 @@ export async function openLedger(connection: Connection, folder: string): Promis
     async drop(run) {
       await chunks.delete(ofRun(run));
       await results.delete(ofRun(run));
-    },
-    async optimize() {
       await chunks.optimize();
       await results.optimize();
     },

@@ -5,7 +5,10 @@ export function urgent<Task extends object>(task: Task): Task {
   return { ...task, [PiscinaPool.queueOptionsSymbol]: { isUrgent: true } };
 }
 
-/** Piscina's queue of waiting tasks: urgent ones first, each kind in its order. */
+/**
+ * Piscina's queue of waiting tasks: urgent ones first, each kind in its order. The pool must be made with
+ * `stricterFIFO`: Piscina tries the next task on threads that are all busy, and would put it back as the last one.
+ */
 export class UrgentFirst {
   readonly #urgent: PiscinaTask[] = [];
   readonly #others: PiscinaTask[] = [];
@@ -18,10 +21,16 @@ export class UrgentFirst {
     this.#queueOf(task).push(task);
   }
 
+  /** Puts back what was taken and found no thread. */
+  unshift(task: PiscinaTask): void {
+    this.#queueOf(task).unshift(task);
+  }
+
   shift(): PiscinaTask | null {
     return this.#urgent.shift() ?? this.#others.shift() ?? null;
   }
 
+  /** Takes out a task that was aborted. Piscina asks it of tasks too that wait elsewhere. */
   remove(task: PiscinaTask): void {
     const queue = this.#queueOf(task);
     const at = queue.indexOf(task);

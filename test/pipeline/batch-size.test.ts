@@ -42,4 +42,13 @@ describe('pictureBatchSize', () => {
   ] as const) {
     test(`${what}: ${expected}`, () => assert.equal(pictureBatchSize(model), expected));
   }
+
+  // 577 tokens: 12 heads of 577 x 577 scores are 16 MB a picture, of the 128 MiB that every WebGPU allows.
+  for (const [what, model, expected] of [
+    ['VLMo-base at 224', config(768, 12, 224), 32],
+    ['VLMo-base at 384', { ...config(768, 12, 384), num_attention_heads: 12 }, 8],
+    ['a tiny model', config(128, 5, 64), 64],
+  ] as const) {
+    test(`on a GPU, ${what}: ${expected}`, () => assert.equal(pictureBatchSize(model, true), expected));
+  }
 });

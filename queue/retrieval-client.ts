@@ -1,0 +1,36 @@
+import { QueueEvents } from 'bullmq';
+import { bullOptions, openQueues, RETRIEVALS } from './bull-queues.ts';
+import type { RedisClient } from './connection.ts';
+import { parseRetrievalJob, type RetrievalJob } from './job.ts';
+import { rebuildError } from './query-client.ts';
+
+/**
+ * Lets a worker do a retrieval, and waits for its summary. While a job for the same file is there this waits for that
+ * one. Throws what the worker throws by its own code, and the reason of `signal`; the job goes on then.
+ */
+export async function retrieveQueued(
+  client: RedisClient,
+  indexId: string,
+  asked: RetrievalJob,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const data = parseRetrievalJob(asked);
+  const queues = openQueues(client, indexId);
+  const events = new QueueEvents(RETRIEVALS, bullOptions(client, indexId));
+  events.on('error', () => undefined);
+  const stopped = Promise.withResolvers<never>();
+  signal.addEventListener('abort', () => stopped.reject(signal.reason), { once: true });
+  try {
+    await events.waitUntilReady();
+    const known = await queues.retrievals.getJob(data.out);
+    if (known?.finishedOn !== undefined) await known.remove();
+    const job = await queues.retrievals.add(data.kind, data, { jobId: data.out });
+    return await Promise.race([job.waitUntilFinished(events), stopped.promise]);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw rebuildError(error);
+  } finally {
+    await events.close();
+    await queues.close();
+  }
+}

@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { isTriedAgain } from '#engine/retry-policy.ts';
+import { ERROR_CODES, type ErrorCode } from '#errors.ts';
+
+/** How often an item with this error is tried in all. */
+function tries(code: ErrorCode): number {
+  for (let attempts = 1; attempts < 100; attempts++) if (!isTriedAgain(code, attempts)) return attempts;
+  return Number.POSITIVE_INFINITY;
+}
+
+test('isTriedAgain: four times what a busy disk may cause, twice what a thread may have died of, all else once', () => {
+  const codes = Object.keys(ERROR_CODES) as ErrorCode[];
+  const more = codes.map((code) => [code, tries(code)] as const).filter(([, count]) => count !== 1);
+  assert.deepEqual(Object.fromEntries(more), {
+    ITEM_UNREADABLE: 4,
+    ITEM_TIMEOUT: 4,
+    WORKER_CRASHED: 2,
+    INFERENCE_FAILED: 2,
+  });
+});
+
+test('isTriedAgain: only what may get better by itself', () => {
+  for (const [code, { retriable }] of Object.entries(ERROR_CODES))
+    if (isTriedAgain(code as ErrorCode, 1)) assert.ok(retriable, code);
+});
