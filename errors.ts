@@ -59,6 +59,16 @@ export const ERROR_CODES = {
   STORE_READ_FAILED: { retriable: true, meaning: 'The index could not be read' },
   STORE_WRITE_FAILED: { retriable: true, meaning: 'The index could not be written' },
   FILTER_INVALID: { retriable: false, meaning: 'A filter (--where) cannot be understood' },
+  ANN_INDEX_MISSING: { retriable: false, meaning: 'There is no approximate index to search by' },
+  ANN_UNSUITABLE: {
+    retriable: false,
+    meaning: 'The vectors are too few, or of a length, for an approximate index',
+  },
+  CURSOR_INVALID: {
+    retriable: false,
+    meaning: 'The cursor of a page of hits is damaged, or of another search',
+  },
+  QUERY_INVALID: { retriable: false, meaning: 'The parts of a query cancel each other out' },
   IMAGE_INVALID: { retriable: false, meaning: 'A picture is damaged or of a format that cannot be decoded' },
   IMAGE_TOO_LARGE: { retriable: false, meaning: 'A picture has more pixels or bytes than the limits allow' },
   ITEM_NOT_FOUND: { retriable: true, meaning: 'The file of a picture is not there' },
@@ -81,6 +91,16 @@ export const ERROR_CODES = {
   REDIS_MISSING: { retriable: false, meaning: 'No redis-server or valkey-server is installed' },
   REDIS_UNREACHABLE: { retriable: true, meaning: 'Redis cannot be reached, or refuses the connection' },
   REDIS_UNSUITABLE: { retriable: false, meaning: 'Redis is too old, or set so that it may drop jobs' },
+  SCORING_FAILED: {
+    retriable: true,
+    meaning: 'The vectors could not be scored, or did not fit into memory or on disk',
+  },
+  RESULTS_CONFLICT: {
+    retriable: false,
+    meaning: 'A file of results was begun by another request, and is not whole yet',
+  },
+  RESULTS_UNWRITABLE: { retriable: true, meaning: 'A file of results cannot be written' },
+  DEVICE_UNAVAILABLE: { retriable: false, meaning: 'The device that was asked for cannot compute here' },
   CONFIG_INVALID: { retriable: false, meaning: 'An option has a value that it cannot take' },
   USAGE_INVALID: { retriable: false, meaning: 'A command was called with arguments that do not go together' },
   SEARCH_MODEL_MISMATCH: {

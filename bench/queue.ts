@@ -87,6 +87,7 @@ async function submission(lines: number): Promise<void> {
     ...{ client: scene.redis, indexId: store.id, concurrency: 4, lockDurationMs: 30_000 },
     takeChunk: async (job) => ({ kind: 'done', result: { stored: job.items.length } }),
     answerQuery: async () => ({}),
+    retrieve: async () => ({}),
     onTrouble: (error) => console.log(error.message),
   });
   while ((await queueStatus(queues)).waiting > 0) await setTimeout(20);
@@ -222,10 +223,11 @@ async function run(args: readonly string[], env: NodeJS.ProcessEnv): Promise<Ran
   child.stderr.on('data', (piece: Buffer) => {
     stderr += piece.toString();
   });
-  const timer = setInterval(async () => {
+  const look = async (): Promise<void> => {
     const status = await readFile(`/proc/${child.pid}/status`, 'utf8').catch(() => '');
     peak = Math.max(peak, 1024 * Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0));
-  }, 50);
+  };
+  const timer = setInterval(() => void look(), 50);
   const [code] = (await once(child, 'close')) as [number | null];
   clearInterval(timer);
   if (code !== 0) throw new Error(`vlmo ${args.join(' ')} ended with ${code}: ${stderr}`);

@@ -1,6 +1,5 @@
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import ort from 'onnxruntime-node';
-import sharp from 'sharp';
 import packageJson from '#package.json' with { type: 'json' };
 
 /** Machine, versions and call, so that a figure can be made again. */
@@ -12,7 +11,7 @@ export function printHeader(name: string, args: readonly string[]): void {
   const { node } = process.versions;
   const packages = packageJson.dependencies;
   console.log(
-    `Node ${node}, onnxruntime ${ort.env.versions.common}, sharp ${sharp.versions.sharp}, LanceDB ${packages['@lancedb/lancedb']}\n`,
+    `Node ${node}, onnxruntime ${ort.env.versions.common}, sharp ${packages.sharp}, LanceDB ${packages['@lancedb/lancedb']}\n`,
   );
 }
 

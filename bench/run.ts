@@ -1,25 +1,29 @@
-import { endToEnd } from './end-to-end.ts';
-import { memory } from './memory.ts';
-import { preprocessing } from './preprocessing.ts';
-import { queue } from './queue.ts';
 import { printHeader } from './report.ts';
 
-/** `npm run bench -- NAME [options]`: each benchmark compares in one run and prints ratios, machine and versions. */
-const BENCHES: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
-  'end-to-end': endToEnd,
-  memory,
-  preprocessing,
-  queue,
+type Bench = (args: readonly string[]) => Promise<void>;
+
+/**
+ * `npm run bench -- NAME [options]`: each benchmark compares in one run and prints ratios, machine and versions. Each is
+ * loaded alone, so that one runs where a package that another needs is not installed.
+ */
+const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
+  approximate: async () => (await import('./approximate.ts')).approximate,
+  'end-to-end': async () => (await import('./end-to-end.ts')).endToEnd,
+  gpu: async () => (await import('./gpu.ts')).gpu,
+  memory: async () => (await import('./memory.ts')).memory,
+  preprocessing: async () => (await import('./preprocessing.ts')).preprocessing,
+  queue: async () => (await import('./queue.ts')).queue,
+  rerank: async () => (await import('./rerank.ts')).rerankBench,
 };
 
 const [name = '', ...args] = process.argv.slice(2);
-const bench = BENCHES[name];
-if (!bench) {
+const load = BENCHES[name];
+if (!load) {
   process.stderr.write(
     `Cannot run benchmark "${name}": expected one of ${Object.keys(BENCHES).join(', ')}\n`,
   );
   process.exitCode = 1;
 } else {
   printHeader(name, args);
-  await bench(args);
+  await (await load())(args);
 }

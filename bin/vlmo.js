@@ -4,6 +4,9 @@ import { availableParallelism } from 'node:os';
 
 // libuv reads it when its first thread starts: decoding runs there, and four threads are too few for many cores.
 process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, availableParallelism() + 2));
+// Read once, when the module loads. Its warnings say what is as it should be: that rows added to an approximate index
+// reach some of its partitions only, a line for each other one.
+process.env.LANCEDB_LOG ??= 'error';
 
 // A clone runs the TypeScript; a package carries JavaScript, because Node strips no types under node_modules.
 const source = new URL('../cli/main.ts', import.meta.url);

@@ -1,12 +1,16 @@
 import { Command, Option } from 'commander';
 import { INDEX_OPTIONS } from '#config/options.ts';
 import { type ErrorCode, VlmoError } from '#errors.ts';
+import { resolveDevice } from '#model/device.ts';
 import type { Tensor } from '#model/inputs.ts';
+import type { GraphKind } from '#model/network.ts';
 import { pictureTensor } from '#model/preprocess/picture-tensor.ts';
 import { PREPROCESS_MODES, type PreprocessMode } from '#model/preprocess/preprocess.ts';
 import { loadVlmo, type Vlmo } from '#model/vlmo.ts';
 import { readPicture } from '#workers/read-picture.ts';
+import { addConfigOptions, readConfig } from './config-options.ts';
 import { EXIT_DONE, EXIT_ITEMS_FAILED } from './exit-codes.ts';
+import { noteDevice } from './note-device.ts';
 import { note, printJson } from './output.ts';
 import { describeError } from './report-error.ts';
 import { resolveModel } from './resolve-model.ts';
@@ -31,7 +35,7 @@ export function embedCommand(): Command {
       inputs.push({ kind, source });
       return true;
     };
-  return new Command('embed')
+  const command = new Command('embed')
     .description('Print the vectors of pictures and texts, one JSON object a line')
     .requiredOption('--model <folder>', 'a model folder, or "demo"')
     .addOption(new Option('--image <files...>', 'pictures').argParser(add('image')))
@@ -45,13 +49,17 @@ export function embedCommand(): Command {
         .choices([...PREPROCESS_MODES])
         .default(INDEX_OPTIONS.preprocess.default),
     )
-    .option('--json', 'JSON lines are all there is; accepted so that every command takes it')
-    .action((flags: EmbedFlags) => (flags.pairs ? embedPairs(inputs, flags) : embedAll(inputs, flags)));
+    .option('--json', 'JSON lines are all there is; accepted so that every command takes it');
+  addConfigOptions(command, ['device']);
+  return command.action((flags: EmbedFlags) =>
+    flags.pairs ? embedPairs(inputs, flags) : embedAll(inputs, flags),
+  );
 }
 
 async function embedAll(inputs: readonly Input[], flags: EmbedFlags): Promise<void> {
   requireInputs(inputs.length > 0, 'at least one --image or --text', 'none');
-  await using vlmo = await loadVlmo(resolveModel(flags.model));
+  const kinds = (['image', 'text'] as const).filter((kind) => inputs.some((input) => input.kind === kind));
+  await using vlmo = await load(flags, kinds);
   await forEach(inputs, async ({ kind, source }) => {
     const { data } =
       kind === 'text'
@@ -70,7 +78,7 @@ async function embedPairs(inputs: readonly Input[], flags: EmbedFlags): Promise<
     'as many --image as --text, at least one',
     `${images.length} and ${texts.length}`,
   );
-  await using vlmo = await loadVlmo(resolveModel(flags.model));
+  await using vlmo = await load(flags, ['fusion', 'image', 'text']);
   await forEach([...images.entries()], async ([i, image]) => {
     const text = texts[i] ?? '';
     const pixels = await readPixels(vlmo, image, flags.preprocess);
@@ -78,6 +86,15 @@ async function embedPairs(inputs: readonly Input[], flags: EmbedFlags): Promise<
     const cosine = dot((await vlmo.embedImages(pixels)).data, (await vlmo.embedTexts([text])).data);
     printJson({ image, text, cosine, match: probabilities[0] });
   });
+}
+
+/** The model, with what is needed of it, on the device that was asked for. */
+async function load(flags: EmbedFlags, graphs: readonly GraphKind[]): Promise<Vlmo> {
+  const { device: asked } = await readConfig(['device'], flags);
+  const device = await resolveDevice(asked);
+  const vlmo = await loadVlmo(resolveModel(flags.model), { provider: device.provider, graphs });
+  noteDevice(asked, device);
+  return vlmo;
 }
 
 /** One after the other; what is wrong with one input does not stop the rest. */

@@ -7,7 +7,7 @@ import { queueStatus } from '#queue/status.ts';
 import type { RunRecord, Store } from '#store/contract.ts';
 import { EXIT_DONE, EXIT_INTERRUPTED, EXIT_ITEMS_FAILED } from './exit-codes.ts';
 import { hintFlags, type RedisFlags } from './open-queue.ts';
-import { note, print, printJson } from './output.ts';
+import { note, print, printJson, shellWord } from './output.ts';
 import { showRun } from './progress.ts';
 import { type Standing, standingJson, standingLine } from './run-report.ts';
 
@@ -63,7 +63,7 @@ async function end(
   if (json) printJson(standingJson(standing));
   else {
     print(standingLine(standing));
-    if (record.failed > 0) print(`What failed, and why: vlmo failures --index ${index}`);
+    if (record.failed > 0) print(`What failed, and why: vlmo failures --index ${shellWord(index)}`);
   }
   const isWhole = record.state === 'complete';
   process.exitCode = !isWhole ? EXIT_INTERRUPTED : record.failed > 0 ? EXIT_ITEMS_FAILED : EXIT_DONE;

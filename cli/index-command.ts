@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { INDEX_OPTIONS } from '#config/options.ts';
 import { pictureValues } from '#model/config.ts';
+import { resolveDevice } from '#model/device.ts';
 import { pictureBatchSize } from '#pipeline/batch-size.ts';
 import { type IndexSummary, indexSource } from '#pipeline/index-source.ts';
 import { openSource } from '#sources/open-source.ts';
@@ -8,6 +9,7 @@ import type { GenerationRecord, Store } from '#store/contract.ts';
 import { createPools } from '#workers/create-pools.ts';
 import { addConfigOptions, readConfig } from './config-options.ts';
 import { reportIndexing } from './index-report.ts';
+import { noteDevice } from './note-device.ts';
 import { note } from './output.ts';
 import { showProgress } from './progress.ts';
 import { stopOnSignals } from './signals.ts';
@@ -42,12 +44,15 @@ export function indexCommand(): Command {
 
 async function runIndex(sourceName: string, flags: IndexFlags): Promise<void> {
   const config = await readConfig(OPTIONS, flags);
+  const device = await resolveDevice(config.device);
   const source = await openSource(sourceName, toSourceOptions(flags));
   const { model, store, tables } = await openTarget(flags, config.preprocess);
   await using _ = store;
   const before = await store.activeGeneration(flags.collection);
   using signals = stopOnSignals();
-  await using pools = await createPools(model, config);
+  await using pools = await createPools(model, { ...config, provider: device.provider });
+  noteDevice(config.device, device);
+  const isGpu = device.provider !== 'cpu';
   let progress: Disposable | undefined;
   try {
     const summary = await indexSource({
@@ -55,7 +60,7 @@ async function runIndex(sourceName: string, flags: IndexFlags): Promise<void> {
       store,
       tables,
       ...pools,
-      batchSize: config.batchSize === 'auto' ? pictureBatchSize(model.config) : config.batchSize,
+      batchSize: config.batchSize === 'auto' ? pictureBatchSize(model.config, isGpu) : config.batchSize,
       pictureBytes: pictureValues(model.config) * Float32Array.BYTES_PER_ELEMENT,
       retryFailed: flags.retryFailed === true,
       signal: signals.signal,

@@ -3,7 +3,7 @@ import { parseRedisUrl } from '#queue/address.ts';
 import { closeRedis, connectRedis, type RedisClient } from '#queue/connection.ts';
 import { openEmbeddedRedis } from '#queue/embedded-redis.ts';
 import type { Store } from '#store/contract.ts';
-import { note, printable } from './output.ts';
+import { note, printable, shellWord } from './output.ts';
 
 export interface RedisFlags {
   readonly embeddedRedis?: true;
@@ -21,7 +21,7 @@ export function addRedisOption(command: Command): Command {
 
 /** The flags that another command on the same index needs: for hints that can be pasted. */
 export function hintFlags({ index, embeddedRedis }: RedisFlags & { readonly index: string }): string {
-  return `--index ${index}${embeddedRedis ? ' --embedded-redis' : ''}`;
+  return `--index ${shellWord(index)}${embeddedRedis ? ' --embedded-redis' : ''}`;
 }
 
 export interface OpenRedis extends AsyncDisposable {

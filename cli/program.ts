@@ -1,10 +1,13 @@
 import { Command } from 'commander';
 import packageJson from '#package.json' with { type: 'json' };
+import { doctorCommand } from './doctor-command.ts';
 import { embedCommand } from './embed-command.ts';
 import { failuresCommand } from './failures-command.ts';
 import { indexCommand } from './index-command.ts';
 import { modelCommand } from './model-command.ts';
+import { optimizeCommand } from './optimize-command.ts';
 import { queueCommand } from './queue-command.ts';
+import { retrieveCommand } from './retrieve-command.ts';
 import { searchCommand } from './search-command.ts';
 import { statusCommand } from './status-command.ts';
 import { submitCommand } from './submit-command.ts';
@@ -13,13 +16,16 @@ import { workerCommand } from './worker-command.ts';
 const COMMANDS = [
   indexCommand,
   searchCommand,
+  retrieveCommand,
   failuresCommand,
+  optimizeCommand,
   submitCommand,
   workerCommand,
   statusCommand,
   queueCommand,
   embedCommand,
   modelCommand,
+  doctorCommand,
 ];
 
 /** The `vlmo` program with all its commands. */

@@ -1,6 +1,8 @@
 import cliProgress from 'cli-progress';
 import type { Progress } from '#pipeline/progress.ts';
 import type { Submitted } from '#pipeline/submit-source.ts';
+import type { PairProgress } from '#search/retrieve/pairs.ts';
+import type { RetrievalProgress } from '#search/retrieve/retrieve.ts';
 import { formatCount, formatDuration, note } from './output.ts';
 import { type Standing, standingLine } from './run-report.ts';
 
@@ -32,6 +34,32 @@ export function showRun(ask: () => Standing | undefined): Disposable {
     const { seen, waiting } = standing.run;
     return { fraction: seen > 0 ? (seen - waiting) / seen : undefined, text: standingLine(standing) };
   });
+}
+
+/** Shows how far a batch retrieval is. */
+export function showRetrieval(ask: () => RetrievalProgress): Disposable {
+  const rate = rateSinceNow();
+  return show(() => {
+    const { answered, skipped, failed } = ask();
+    const before = skipped > 0 ? `, ${formatCount(skipped)} before` : '';
+    const text = `${formatCount(answered)} queries answered${before}, ${formatCount(failed)} failed, ${rate(answered)}`;
+    return { fraction: undefined, text };
+  });
+}
+
+/** Shows how far the scoring of pairs is. */
+export function showPairs(ask: () => PairProgress): Disposable {
+  const rate = rateSinceNow();
+  return show(() => {
+    const { scored, skipped } = ask();
+    const before = skipped > 0 ? `, ${formatCount(skipped)} before` : '';
+    return { fraction: undefined, text: `${formatCount(scored)} pairs scored${before}, ${rate(scored)}` };
+  });
+}
+
+function rateSinceNow(): (count: number) => string {
+  const started = performance.now();
+  return (count) => `${formatCount(Math.round((1000 * count) / (performance.now() - started)))} a second`;
 }
 
 interface Shown {

@@ -11,7 +11,7 @@ import { openStore } from '#store/open-store.ts';
 import { addConfigOptions, readConfig } from './config-options.ts';
 import { EXIT_DONE, EXIT_INTERRUPTED } from './exit-codes.ts';
 import { addRedisOption, openRedis, type RedisFlags } from './open-queue.ts';
-import { formatCount, print, printJson } from './output.ts';
+import { counted, formatCount, print, printJson } from './output.ts';
 import { stopOnSignals } from './signals.ts';
 
 interface QueueFlags extends RedisFlags {
@@ -90,7 +90,7 @@ async function resume(_: Store, { chunks }: Queues): Promise<Answer> {
 async function drain(store: Store, queues: Queues): Promise<Answer> {
   const runs = await cancelRuns(store);
   const jobs = await drainChunks(queues);
-  const words = `Took away ${formatCount(jobs)} jobs; ${formatCount(runs.length)} runs are cancelled.`;
+  const words = `Took away ${counted(jobs, 'job')}; ${counted(runs.length, 'run')} cancelled.`;
   return { json: { jobs, runs: runs.map(({ id }) => id) }, words };
 }
 
@@ -115,6 +115,6 @@ async function retryFailed(store: Store, queues: Queues, flags: RetryFlags): Pro
     signal: signals.signal,
   });
   if (!isWhole) process.exitCode = EXIT_INTERRUPTED;
-  const words = `Run ${run} tries ${formatCount(seen)} items again; ${formatCount(jobs)} failed jobs wait again.`;
+  const words = `Run ${run} tries ${counted(seen, 'item')} again; ${counted(jobs, 'failed job')} back in the queue.`;
   return { json: { run, items: seen, jobs }, words };
 }

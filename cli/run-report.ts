@@ -1,6 +1,6 @@
 import type { RunStatus } from '#pipeline/run-status.ts';
 import type { QueueStatus } from '#queue/status.ts';
-import { formatCount, formatDuration } from './output.ts';
+import { counted, formatCount, formatDuration } from './output.ts';
 
 /** How a run stands, and the queue it waits in; undefined where Redis cannot be asked. */
 export interface Standing {
@@ -30,7 +30,6 @@ export function standingLine({ run, queue }: Standing): string {
   const speed = `${rate >= 10 ? formatCount(Math.round(rate)) : rate.toFixed(1)} a second`;
   const left = secondsLeft === undefined ? '' : `, ${formatDuration(secondsLeft)} left`;
   const reading = record.submitted ? '' : ', still being submitted';
-  const workers =
-    queue === undefined ? '' : `, ${queue.workers} ${queue.workers === 1 ? 'worker' : 'workers'}`;
+  const workers = queue === undefined ? '' : `, ${counted(queue.workers, 'worker')}`;
   return `running: ${counts}, ${formatCount(waiting)} waiting, ${speed}${left}${workers}${reading}`;
 }

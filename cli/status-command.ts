@@ -10,7 +10,7 @@ import { openStore } from '#store/open-store.ts';
 import { EXIT_DONE } from './exit-codes.ts';
 import { followRun, runNotFound } from './follow-run.ts';
 import { addRedisOption, openRedis, type RedisFlags } from './open-queue.ts';
-import { formatCount, note, print, printable, printJson } from './output.ts';
+import { counted, formatCount, note, print, printable, printJson } from './output.ts';
 import { standingJson, standingLine } from './run-report.ts';
 import { stopOnSignals } from './signals.ts';
 
@@ -102,7 +102,7 @@ async function show(
 function describeQueue(queue: QueueStatus): string {
   const { waiting, active, delayed, failed, workers, isPaused, failures } = queue;
   const jobs = `${formatCount(waiting)} waiting, ${formatCount(active)} worked on, ${formatCount(delayed)} to be tried again, ${formatCount(failed)} failed`;
-  const lines = [`Queue${isPaused ? ' (paused)' : ''}: jobs ${jobs}; ${formatCount(workers)} workers alive.`];
+  const lines = [`Queue${isPaused ? ' (paused)' : ''}: jobs ${jobs}; ${counted(workers, 'worker')} alive.`];
   for (const { id, reason } of failures) lines.push(`  job ${id} failed: ${printable(reason)}`);
   return lines.join('\n');
 }

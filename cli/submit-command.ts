@@ -7,7 +7,7 @@ import { addConfigOptions, readConfig } from './config-options.ts';
 import { EXIT_DONE, EXIT_INTERRUPTED } from './exit-codes.ts';
 import { followRun } from './follow-run.ts';
 import { addRedisOption, hintFlags, openRedis, type RedisFlags } from './open-queue.ts';
-import { formatCount, note, print, printJson } from './output.ts';
+import { counted, formatCount, note, print, printJson } from './output.ts';
 import { showSubmission } from './progress.ts';
 import { stopOnSignals } from './signals.ts';
 import { addSourceOptions, type SourceFlags, toSourceOptions } from './source-options.ts';
@@ -92,7 +92,7 @@ function report(submitted: Submitted, flags: SubmitFlags): void {
   if (isResumed)
     note('An unfinished run over this source goes on; what is queued or done already is not added again.');
   say(
-    `Run ${run}: ${formatCount(seen)} items in ${formatCount(chunks)} jobs, ${formatCount(added)} of them new in the queue.`,
+    `Run ${run}: ${counted(seen, 'item')} in ${counted(chunks, 'job')}, ${formatCount(added)} of them new in the queue.`,
   );
   if (!flags.wait)
     note(

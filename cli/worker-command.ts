@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { Command } from 'commander';
 import { createLog } from '#engine/log.ts';
 import { serveJobs } from '#engine/serve-jobs.ts';
+import { resolveDevice } from '#model/device.ts';
 import { openStore } from '#store/open-store.ts';
 import { addConfigOptions, readConfig } from './config-options.ts';
 import { EXIT_DONE } from './exit-codes.ts';
@@ -18,6 +19,7 @@ const OPTIONS = [
   'lockDuration',
   'maxWaiting',
   'logLevel',
+  'device',
   'batchSize',
   'decodeThreads',
   'inferenceWorkers',
@@ -40,13 +42,15 @@ export function workerCommand(): Command {
 async function runWorker(flags: WorkerFlags): Promise<void> {
   const config = await readConfig(OPTIONS, flags);
   const log = createLog(config.logLevel);
+  const device = await resolveDevice(config.device);
   await using store = await openStore(flags.index, { create: false });
   await using redis = await openRedis(store, flags, (error) =>
     log.warn(`Redis: ${error.message}; waiting for it`),
   );
-  using signals = stopOnSignals();
-  const setup = { index: store.uri, ...config };
+  using signals = stopOnSignals((words) => log.info(words));
+  const setup = { index: store.uri, ...config, provider: device.provider };
   await using _server = await serveJobs({ store, client: redis.client, setup, config, log });
+  log.info({ device: device.provider, reason: device.reason }, 'device');
   log.info({ index: store.uri, concurrency: config.concurrency }, 'taking jobs');
   process.exitCode = EXIT_DONE;
   if (!signals.signal.aborted) await once(signals.signal, 'abort');

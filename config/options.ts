@@ -20,6 +20,14 @@ const cores = availableParallelism();
 
 /** How `vlmo index` works. */
 export const INDEX_OPTIONS = {
+  device: {
+    schema: z.enum(['auto', 'cpu', 'webgpu', 'cuda']),
+    default: 'auto',
+    flag: '--device <device>',
+    env: 'VLMO_DEVICE',
+    sentence:
+      'What computes: "cpu", "webgpu", "cuda", or "auto" for the fastest that works; one that is named and does not work is an error',
+  },
   preprocess: {
     schema: z.enum(['reference', 'fast']),
     default: 'fast',
@@ -43,12 +51,12 @@ export const INDEX_OPTIONS = {
     sentence: 'Threads that read, decode and resize pictures, 1 to 512; as many as cores',
   },
   inferenceWorkers: {
-    schema: count(512),
-    default: Math.min(cores, 8),
+    schema: z.union([z.literal('auto'), count(512)]),
+    default: 'auto',
     flag: '--inference-workers <threads>',
     env: 'VLMO_INFERENCE_WORKERS',
     sentence:
-      'Copies of the sessions that run side by side on one copy of the weights, 1 to 512; one a core, at most 8',
+      'Copies of the sessions that run side by side on one copy of the weights, 1 to 512; "auto": one a core, at most 8, and one on a GPU',
   },
   maxPixels: {
     schema: count(2 ** 31 - 1),

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import type { Hit } from '#search/search.ts';
+import type { Hit } from '#search/request.ts';
 
 export interface SheetRow {
   readonly query: string;
@@ -31,8 +31,8 @@ export async function contactSheet(rows: readonly SheetRow[]): Promise<string> {
 </style>
 <h1>What the demo found</h1>
 <p>Best first, with the cosine of query and picture. The bundled model knows drawings only, by name and keyword, and scenes
-of them. Scenes are searched for by their own captions, the right one framed: first by cosine, then the best of these in the
-order of the fusion encoder, which reads picture and text together (its match is 0 to 1).</p>
+of them. Scenes are searched for by their own captions, the right one framed: first by cosine, then the best of these read
+again by the fusion encoder, picture and text together (its match is 0 to 1), in the order of match and cosine.</p>
 ${sections.join('\n')}
 <footer>Pictures: OpenMoji, the open-source emoji and icon project, licence CC BY-SA 4.0.
 Names and keywords: Unicode CLDR.</footer>
@@ -47,9 +47,9 @@ async function section({ query, picture, how, right, hits }: SheetRow): Promise<
   return `<section><h2>${escapeHtml(query)} ${sample}${order}</h2><ol>${items.join('')}</ol></section>`;
 }
 
-async function item({ uri, caption, id, score }: Hit, isRight: boolean): Promise<string> {
+async function item({ uri, caption, id, cosine, match }: Hit, isRight: boolean): Promise<string> {
   const name = escapeHtml(caption ?? id);
-  return `<li${isRight ? ' class="right"' : ''}><img src="${await inline(uri)}" alt="${name}">${name}<small>${score.toFixed(3)}</small></li>`;
+  return `<li${isRight ? ' class="right"' : ''}><img src="${await inline(uri)}" alt="${name}">${name}<small>${(match ?? cosine).toFixed(3)}</small></li>`;
 }
 
 async function inline(path: string): Promise<string> {

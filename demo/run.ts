@@ -2,13 +2,13 @@ import { spawnSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { loadVlmo } from '#model/vlmo.ts';
+import { openLocalQuery } from '#search/local-query.ts';
 import { embedQuery, type Query } from '#search/query.ts';
-import { type Hit, search } from '#search/search.ts';
+import type { Hit, SearchAnswer } from '#search/request.ts';
+import { search } from '#search/search.ts';
 import { openStore } from '#store/open-store.ts';
 import { contactSheet, type SheetRow } from './contact-sheet.ts';
 import { drawOpenMoji } from './drawings.ts';
-import { rerank } from './rerank.ts';
 import { drawScenes, type Scene } from './scenes.ts';
 
 /** `npm run demo`: draws pictures, indexes them with the bundled model, searches them, and shows what came out. */
@@ -35,6 +35,7 @@ const PICTURE = join(DRAWINGS, 'violin.png');
 const SCENES_SHOWN = [199, 398, 597, 796, 995];
 /** So many of the best by cosine are read again by the fusion encoder. */
 const RERANKED = 32;
+const LIMITS = { modelPath: MODEL, maxPixels: 1e8, maxImageBytes: 1e8 };
 const PLACES = ['first', 'second', 'third'];
 const SHOWN_ON_SHEET = 8;
 
@@ -78,29 +79,28 @@ async function searchAll(): Promise<{ singles: readonly SheetRow[]; composed: re
   const record = await store.activeGeneration('default');
   if (!record) throw new Error(`The index "${INDEX}" has nothing in it: this is a bug`);
   const tables = await store.tables(record);
-  const find = async (query: Query, k = SHOWN_ON_SHEET): Promise<readonly Hit[]> => {
-    const vector = await embedQuery(tables, query, { modelPath: MODEL, maxPixels: 1e8 });
-    return search(tables, vector, { in: 'images', k });
+  const find = async (query: Query): Promise<readonly Hit[]> => {
+    const vector = await embedQuery(tables, query, LIMITS);
+    return (await search(tables, vector, { in: 'images', k: SHOWN_ON_SHEET })).hits;
   };
   const singles: SheetRow[] = [];
   for (const text of TEXTS) singles.push({ query: text, hits: await find({ kind: 'text', text }) });
   const bytes = await readFile(PICTURE);
   singles.push({ query: 'like this picture', picture: PICTURE, hits: await find({ kind: 'image', bytes }) });
 
-  await using fusion = await loadVlmo(MODEL, { graphs: ['fusion'] });
   const composed: SceneSearch[] = [];
   for (const scene of SCENES_SHOWN.map((i) => scenes[i]).filter((scene) => scene !== undefined)) {
-    const query = scene.caption;
+    const query = { kind: 'text', text: scene.caption } as const;
     const right = join(SCENES, `${scene.name}.png`);
-    const hits = await find({ kind: 'text', text: query }, RERANKED);
-    const reordered = await rerank(fusion, query, hits);
-    const row = (how: string, all: readonly Hit[]): SheetRow => ({
-      query,
-      how,
-      right,
-      hits: all.slice(0, SHOWN_ON_SHEET),
+    await using read = await openLocalQuery(tables, query, 'image', LIMITS);
+    const request = { in: 'images', k: SHOWN_ON_SHEET } as const;
+    const byCosine = await search(tables, read.vector, request);
+    const again = await search(tables, read.vector, { ...request, rerank: RERANKED }, read);
+    const row = (how: string, { hits }: SearchAnswer): SheetRow => ({ query: query.text, how, right, hits });
+    composed.push({
+      scene,
+      rows: [row('by cosine', byCosine), row(`the best ${RERANKED} by match and cosine`, again)],
     });
-    composed.push({ scene, rows: [row('by cosine', hits), row(`the best ${RERANKED} by match`, reordered)] });
   }
   return { singles, composed };
 }

@@ -2,15 +2,22 @@ import { VlmoError } from '#errors.ts';
 import { pictureValues } from '#model/config.ts';
 import type { QueryJob } from '#queue/job.ts';
 import { activeTables } from '#search/active-tables.ts';
+import type { SearchMeans } from '#search/arrange.ts';
+import { composeVector, type WeightedText } from '#search/compose-query.ts';
+import { chooseSubject, type MatchSubject, storedSubject } from '#search/match-subject.ts';
+import { createPoolMatcher } from '#search/pool-matcher.ts';
 import { embedQuery } from '#search/query.ts';
+import type { SearchAnswer } from '#search/request.ts';
+import { rerank } from '#search/rerank.ts';
 import { search } from '#search/search.ts';
-import type { Store } from '#store/contract.ts';
+import type { GenerationTables, ItemKind, Store } from '#store/contract.ts';
 import type { LoadedGeneration, LoadedGenerations } from './loaded-generations.ts';
 import type { QueryAnswer } from './protocol.ts';
 
 /**
  * Answers a search or embeds, by the generation that serves the collection, ahead of all bulk work that waits for the
- * same threads. Throws COLLECTION_NOT_FOUND, FILTER_INVALID, SEARCH_ITEM_NOT_FOUND, and what reading a picture throws.
+ * same threads. Throws COLLECTION_NOT_FOUND, SEARCH_ITEM_NOT_FOUND, and what reading a picture, `composeVector`,
+ * `search` and `rerank` throw.
  */
 export async function answerQuery(
   store: Store,
@@ -18,25 +25,65 @@ export async function answerQuery(
   query: QueryJob,
 ): Promise<QueryAnswer> {
   const tables = await activeTables(store, query.collection);
-  const embed = (loaded: LoadedGeneration, input: Input): Promise<Float32Array> =>
-    input.image === undefined ? embedTexts(loaded, input.texts ?? []) : embedPicture(loaded, input.image);
-  if (query.kind === 'embed') {
-    const data = await generations.use(tables.record, (loaded) => embed(loaded, query));
+  return generations.use(tables.record, async (loaded) => {
+    if (query.kind === 'search') return answerSearch(tables, loaded, query);
+    const { image, texts = [] } = query;
+    const data = await (image === undefined ? embedTexts(loaded, texts) : embedPicture(loaded, image));
     return { embeddings: toRows(data, tables.record.dimensions) };
-  }
-  const { id, text, image, in: target, k, where, minScore } = query;
-  const vector =
-    id === undefined
-      ? await generations.use(tables.record, (loaded) =>
-          embed(loaded, image === undefined ? { texts: [text ?? ''] } : { image }),
-        )
-      : await embedQuery(tables, { kind: 'id', id }, { maxPixels: 0 });
-  return { hits: await search(tables, vector, { in: target, k, where, minScore }) };
+  });
 }
 
-interface Input {
-  readonly texts?: readonly string[] | undefined;
-  readonly image?: string | undefined;
+async function answerSearch(
+  tables: GenerationTables,
+  loaded: LoadedGeneration,
+  query: SearchJob,
+): Promise<SearchAnswer> {
+  // What cannot be read with the rows is refused before anything is embedded.
+  const reranking = query.rerank === undefined ? undefined : await planReranking(tables, loaded, query);
+  const vector =
+    query.id === undefined
+      ? await embedParts(loaded, partsOf(query))
+      : await embedQuery(tables, { kind: 'id', id: query.id }, { maxPixels: 0 });
+  return search(tables, vector, query, { scorers: loaded.scorers, rerank: reranking });
+}
+
+async function planReranking(
+  tables: GenerationTables,
+  { model, pools }: LoadedGeneration,
+  query: SearchJob,
+): Promise<NonNullable<SearchMeans['rerank']>> {
+  const matcher = await createPoolMatcher(model, pools);
+  const kind = query.in === 'images' ? 'image' : 'caption';
+  const subject =
+    query.id === undefined ? subjectOf(partsOf(query), kind) : await storedSubject(tables, query.id, kind);
+  return (ranking, first, minMatch) => rerank(ranking, { matcher, subject, first, minMatch });
+}
+
+function subjectOf(parts: Parts, kind: ItemKind): MatchSubject {
+  const chosen = chooseSubject(parts, kind);
+  return chosen.kind === 'text' ? chosen : { kind: 'image', picture: parts.image?.uri ?? '' };
+}
+
+type SearchJob = Extract<QueryJob, { readonly kind: 'search' }>;
+
+interface Parts {
+  readonly texts: readonly WeightedText[];
+  readonly image?: { readonly uri: string; readonly weight: number };
+}
+
+function partsOf({ text, texts, image, imageWeight: weight = 1 }: SearchJob): Parts {
+  const given = texts ?? (text === undefined ? [] : [{ text, weight: 1 }]);
+  return { texts: given, ...(image !== undefined && { image: { uri: image, weight } }) };
+}
+
+/** One text at a time, so that the same query has the same vector wherever it is asked. */
+async function embedParts(loaded: LoadedGeneration, { texts, image }: Parts): Promise<Float32Array> {
+  const parts = texts.map(async ({ text, weight }) => ({ vector: await embedTexts(loaded, [text]), weight }));
+  if (image) {
+    const { uri, weight } = image;
+    parts.push(embedPicture(loaded, uri).then((vector) => ({ vector, weight })));
+  }
+  return composeVector(await Promise.all(parts));
 }
 
 function embedTexts({ pools }: LoadedGeneration, texts: readonly string[]): Promise<Float32Array> {

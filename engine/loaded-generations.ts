@@ -1,11 +1,19 @@
 import { pictureValues } from '#model/config.ts';
+import { type Device, resolveDevice } from '#model/device.ts';
 import type { ModelFolder } from '#model/folder.ts';
 import { PREPROCESS_MODES, type PreprocessMode } from '#model/preprocess/preprocess.ts';
 import { pictureBatchSize } from '#pipeline/batch-size.ts';
 import { Indexer } from '#pipeline/indexer.ts';
 import { createChunkPlanner, type Planner } from '#pipeline/plan.ts';
 import { openGenerationModel } from '#search/query.ts';
-import type { GenerationRecord, GenerationTables, Store } from '#store/contract.ts';
+import { createResidentScorer, type ResidentScorer } from '#search/scorer/resident-scorer.ts';
+import type {
+  CaptionRecord,
+  GenerationRecord,
+  GenerationTables,
+  ImageRecord,
+  Store,
+} from '#store/contract.ts';
 import { createPools, type Pools } from '#workers/create-pools.ts';
 import type { EngineSetup } from './protocol.ts';
 
@@ -14,9 +22,18 @@ export interface LoadedGeneration {
   readonly tables: GenerationTables;
   readonly model: ModelFolder;
   readonly pools: Pools;
+  /** Pictures of one run of the model. */
+  readonly batchSize: number;
+  /** They load the vectors when they are first asked. */
+  readonly scorers: Scorers;
   readonly plan: Planner;
   /** The indexer of all chunks; a new one after the store has refused a commit of the last one. */
   indexer(): Indexer;
+}
+
+export interface Scorers {
+  readonly images: ResidentScorer<ImageRecord>;
+  readonly captions: ResidentScorer<CaptionRecord>;
 }
 
 /** Models that stay loaded: more than the one that serves and the one that replaces it are rarely in use at once. */
@@ -79,15 +96,18 @@ export class LoadedGenerations implements AsyncDisposable {
 async function load(store: Store, setup: EngineSetup, record: GenerationRecord): Promise<LoadedGeneration> {
   const model = await openGenerationModel(record, record.modelPath);
   const tables = await store.tables(record);
+  const device = await resolveDevice(setup.provider ?? 'cpu');
   const pools = await createPools(model, { ...setup, preprocess: modeOf(record) });
+  const isGpu = (setup.provider ?? 'cpu') !== 'cpu';
   const indexerSetup = {
     ...{ store, tables, preprocess: pools.preprocess, inference: pools.inference },
-    batchSize: setup.batchSize === 'auto' ? pictureBatchSize(model.config) : setup.batchSize,
+    batchSize: setup.batchSize === 'auto' ? pictureBatchSize(model.config, isGpu) : setup.batchSize,
     pictureBytes: pictureValues(model.config) * Float32Array.BYTES_PER_ELEMENT,
   };
   let indexer = new Indexer(indexerSetup);
   return {
-    ...{ tables, model, pools },
+    ...{ tables, model, pools, batchSize: indexerSetup.batchSize },
+    scorers: createScorers(tables, device),
     plan: createChunkPlanner(store, tables),
     indexer() {
       if (indexer.writer.hasFailed) indexer = new Indexer(indexerSetup);
@@ -105,7 +125,15 @@ function modeOf({ name, preprocess }: GenerationRecord): PreprocessMode {
   );
 }
 
+function createScorers({ record, images, captions }: GenerationTables, device: Device): Scorers {
+  const options = { device, dimensions: record.dimensions };
+  return { images: createResidentScorer(images, options), captions: createResidentScorer(captions, options) };
+}
+
 async function unload(loading: Promise<LoadedGeneration>): Promise<void> {
   const loaded = await loading.catch(() => undefined);
-  await loaded?.pools[Symbol.asyncDispose]();
+  if (!loaded) return;
+  await loaded.scorers.images[Symbol.asyncDispose]();
+  await loaded.scorers.captions[Symbol.asyncDispose]();
+  await loaded.pools[Symbol.asyncDispose]();
 }

@@ -1,7 +1,10 @@
 import type { ErrorData } from '#errors.ts';
+import type { Provider } from '#model/device.ts';
 import type { ChunkTally } from '#pipeline/index-chunk.ts';
-import type { QueryJob } from '#queue/job.ts';
-import type { Hit } from '#search/search.ts';
+import type { QueryJob, RetrievalJob } from '#queue/job.ts';
+import type { SearchAnswer } from '#search/request.ts';
+import type { PairSummary } from '#search/retrieve/pairs.ts';
+import type { RetrievalSummary } from '#search/retrieve/retrieve.ts';
 import type { Item } from '#sources/item.ts';
 import type { GenerationRecord } from '#store/contract.ts';
 
@@ -10,7 +13,9 @@ import type { GenerationRecord } from '#store/contract.ts';
 /** How the engine works: the same for all it does. */
 export interface EngineSetup {
   readonly index: string;
-  readonly inferenceWorkers: number;
+  /** What computes, as `resolveDevice` found it; default the CPU. */
+  readonly provider?: Provider;
+  readonly inferenceWorkers: number | 'auto';
   readonly decodeThreads: number;
   readonly batchSize: number | 'auto';
   readonly maxPixels: number;
@@ -47,15 +52,20 @@ export interface QueryCall {
   readonly query: QueryJob;
 }
 
+export interface RetrieveCall {
+  readonly kind: 'retrieve';
+  readonly job: RetrievalJob;
+}
+
 /** Gives back what the process holds beyond itself. It is the last call. */
 export interface CloseCall {
   readonly kind: 'close';
 }
 
-export type EngineCall = IndexCall | SetAsideCall | LoadCall | QueryCall | CloseCall;
+export type EngineCall = IndexCall | SetAsideCall | LoadCall | QueryCall | RetrieveCall | CloseCall;
 
 /** What a query finds. */
-export type QueryAnswer = { readonly hits: readonly Hit[] } | { readonly embeddings: readonly number[][] };
+export type QueryAnswer = SearchAnswer | { readonly embeddings: readonly number[][] };
 
 /** The answer to each kind of call. */
 export interface EngineAnswers {
@@ -63,6 +73,7 @@ export interface EngineAnswers {
   readonly 'set-aside': ChunkTally;
   readonly load: null;
   readonly query: QueryAnswer;
+  readonly retrieve: RetrievalSummary | PairSummary;
   readonly close: null;
 }
 

@@ -3,6 +3,7 @@ import { indexChunk } from '#pipeline/index-chunk.ts';
 import { setAside } from '#pipeline/set-aside.ts';
 import { openStore } from '#store/open-store.ts';
 import { answerQuery } from './answer-query.ts';
+import { answerRetrieval } from './answer-retrieval.ts';
 import { LoadedGenerations } from './loaded-generations.ts';
 import type { EngineAnswers, EngineCall, EngineReply, EngineRequest, EngineSetup } from './protocol.ts';
 
@@ -15,6 +16,7 @@ export async function serveCalls(
 
   async function answer(call: EngineCall): Promise<EngineAnswers[EngineCall['kind']]> {
     if (call.kind === 'query') return answerQuery(store, generations, call.query);
+    if (call.kind === 'retrieve') return answerRetrieval(store, generations, call.job);
     if (call.kind === 'close') return close();
     return generations.use(call.generation, async ({ indexer, plan }) => {
       if (call.kind === 'index') return indexChunk(indexer(), plan, call);

@@ -3,9 +3,10 @@ import { openQueues } from '#queue/bull-queues.ts';
 import type { RedisClient } from '#queue/connection.ts';
 import { createConsumer } from '#queue/consumer.ts';
 import { startHeartbeat } from '#queue/heartbeat.ts';
+import type { RetrievalJob } from '#queue/job.ts';
 import { createProducer } from '#queue/producer.ts';
 import type { Store } from '#store/contract.ts';
-import { startEngine } from './engine.ts';
+import { type Engine, EngineDied, startEngine } from './engine.ts';
 import type { Logger } from './log.ts';
 import type { EngineSetup } from './protocol.ts';
 import { startSweeper } from './sweep.ts';
@@ -42,6 +43,7 @@ export async function serveJobs({ store, client, setup, config, log }: ServeJobs
   const consumer = createConsumer({
     ...{ client, indexId: store.id, takeChunk, concurrency: config.concurrency },
     answerQuery: (query) => engine.call({ kind: 'query', query }),
+    retrieve: (job) => retrieveAnyway(engine, job),
     lockDurationMs: config.lockDuration * 1000,
     onTrouble: (error) => log.warn(error.message),
   });
@@ -55,4 +57,18 @@ export async function serveJobs({ store, client, setup, config, log }: ServeJobs
       await queues.close();
     },
   };
+}
+
+/** Ends of the engine's process that a retrieval outlives: what ended it was most likely an item beside it. */
+const MOST_DEATHS = 5;
+
+/** Each try goes on where the last one ended. */
+async function retrieveAnyway(engine: Engine, job: RetrievalJob): Promise<object> {
+  for (let deaths = 0; ; deaths++) {
+    try {
+      return await engine.call({ kind: 'retrieve', job });
+    } catch (error) {
+      if (!(error instanceof EngineDied) || deaths === MOST_DEATHS) throw error;
+    }
+  }
 }

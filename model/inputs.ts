@@ -14,7 +14,7 @@ export interface TokenBatch {
   readonly length: number;
 }
 
-/** What a graph is fed: pictures, texts, or both for the fusion encoder. */
+/** What a graph is fed: pictures, texts, or both for the fusion encoder: as many of one as of the other, or one. */
 export interface ModelInputs {
   readonly pixels?: Tensor;
   readonly tokens?: TokenBatch;
@@ -30,13 +30,7 @@ export function feedsOf(config: VlmoConfig, { pixels, tokens }: ModelInputs): Re
   if (tokens) {
     checkTokens(config, tokens);
     const rows = tokens.ids.length / tokens.length;
-    if (pixels && pixels.dims[0] !== rows) {
-      throw invalidInput(
-        'read pictures and texts together',
-        'as many of one as of the other',
-        `${pixels.dims[0]} and ${rows}`,
-      );
-    }
+    if (pixels) checkPairs(pixels, rows);
     feeds.input_ids = new ort.Tensor('int32', tokens.ids, [rows, tokens.length]);
   }
   return feeds;
@@ -67,6 +61,16 @@ function checkTokens(config: VlmoConfig, { ids, length }: TokenBatch): void {
   const wrong = ids.find((id) => id < 0 || id >= config.vocab_size);
   if (wrong !== undefined)
     throw invalidInput('embed texts', `token ids below ${config.vocab_size}`, String(wrong));
+}
+
+/** One picture goes with each of several texts, one text with each of several pictures. */
+function checkPairs({ dims: [pictures = 0] }: Tensor, texts: number): void {
+  if (pictures === texts || pictures === 1 || texts === 1) return;
+  throw invalidInput(
+    'read pictures and texts together',
+    'as many of one as of the other, or one',
+    `${pictures} and ${texts}`,
+  );
 }
 
 export function invalidInput(action: string, expected: string, received: string): VlmoError {

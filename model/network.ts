@@ -88,14 +88,19 @@ class Network {
     this.dualEncoder(tokens, 'text', 'text', bias);
   }
 
-  /** Picture and text together, text first: below vlffn_start each with its own expert, then all with vl. */
+  /**
+   * Picture and text together, text first: below vlffn_start each with its own expert, then all with vl. One picture
+   * goes with each of several texts, and one text with each of several pictures: what is one is embedded once.
+   */
   fusion(): void {
     const { max_text_length: longest, vlffn_start: vlStart } = this.#config;
-    const { tokens: text, mask } = this.textTokens(); // T tokens
-    const image = this.imageTokens(); // L + 1 tokens
-    const x = this.join(text, image); // T + L + 1 tokens
+    const { tokens: text, mask } = this.textTokens(); // [B or 1, T, D]
+    const image = this.imageTokens(); // [B or 1, L + 1, D]
+    const batch = this.op('Max', [this.dim(this.view(text), 0), this.dim(this.view(image), 0)]);
+    const x = this.join(this.repeated(text, batch), this.repeated(image, batch)); // T + L + 1 tokens
     const table = this.positionBias(() => fusionIndex(longest, patchGrid(this.#config)));
-    const shown = this.op('Concat', [mask, this.ones(this.view(image))], { axis: 1 }); // [B, T + L + 1]
+    const seen = this.op('Expand', [this.float(1), this.concat(this.dim(mask, 0), image.count)]); // [B or 1, L + 1]
+    const shown = this.op('Concat', [mask, seen], { axis: 1 }); // [B or 1, T + L + 1]
     const bias = this.masked(shown, table && ((i) => this.keepTextAndImage(table(i), text.count)));
     const cls = this.encode(x, 0, bias, (y, i, isCls) => {
       if (i >= vlStart) return this.ffn(y, i, 'vl');
@@ -113,11 +118,11 @@ class Network {
     const { num_channels: channels, image_size: imageSize, hidden_size: width } = this.#config;
     const [gridHeight, gridWidth] = patchGrid(this.#config);
     const length = gridHeight * gridWidth + 1;
-    const pixels = this.#graph.input('pixel_values', 'float32', ['B', channels, ...imageSize]); // [B, C, H, W]
+    const pixels = this.#graph.input('pixel_values', 'float32', ['B_image', channels, ...imageSize]); // [B, C, H, W]
     const patches = this.patchEmbed(pixels); // [B, D, H/Ph, W/Pw]
     const flat = this.reshape(patches, this.ints(0, width, -1)); // [B, D, L]
     const sequence = this.op('Transpose', [flat], { perm: [0, 2, 1] }); // [B, L, D]
-    const clsShape = this.op('Concat', [this.dim(pixels, 0), this.ints(1, width)], { axis: 0 });
+    const clsShape = this.concat(this.dim(pixels, 0), this.ints(1, width));
     const cls = this.op('Expand', [this.weight('transformer.cls_token'), clsShape]); // [B, 1, D]
     let visual = this.op('Concat', [cls, sequence], { axis: 1 }); // [B, L + 1, D]
     if (this.has('transformer.pos_embed'))
@@ -143,7 +148,7 @@ class Network {
 
   /** LayerNorm(word + type (+ position)) + modality type, and 1 for every id that is not padding (0): [B, T]. */
   textTokens(): { tokens: Tokens; mask: Value } {
-    const ids = this.#graph.input('input_ids', 'int32', ['B', 'T']); // [B, T]
+    const ids = this.#graph.input('input_ids', 'int32', ['B_text', 'T']); // [B, T]
     const count = this.dim(ids, 1);
     const words = this.op('Gather', [this.weight('text_embeddings.word_embeddings.weight'), ids]); // [B, T, D]
     this.exposeTokens('text_embeddings.word_embeddings', this.flatten(words, count));
@@ -260,6 +265,12 @@ class Network {
     return this.join(this.ffn(text, i, 'text'), this.ffn(image, i, 'imag'));
   }
 
+  /** The tokens of a batch of one for each item of a batch; those of a whole batch stay what they are. */
+  repeated(x: Tokens, batch: Value): Tokens {
+    const shape = this.concat(batch, this.ints(1, 1));
+    return this.flatten(this.op('Expand', [this.view(x), shape]), x.count); // [B, N, D]
+  }
+
   join(first: Tokens, second: Tokens): Tokens {
     const joint = this.op('Concat', [this.view(first), this.view(second)], { axis: 1 });
     return this.flatten(joint, this.op('Add', [first.count, second.count]));
@@ -305,9 +316,7 @@ class Network {
     const hidden = this.op('Mul', [this.op('Sub', [this.float(1), mask]), this.float(HIDDEN)]); // [B, N]
     const keys = this.op('Unsqueeze', [hidden, this.ints(1, 2)]); // [B, 1, 1, N]
     if (table) return once((i) => this.op('Add', [table(i), keys])); // [B, H, N, N]
-    const shape = this.op('Concat', [this.dim(mask, 0), this.ints(1), this.dim(mask, 1), this.dim(mask, 1)], {
-      axis: 0,
-    });
+    const shape = this.concat(this.dim(mask, 0), this.ints(1), this.dim(mask, 1), this.dim(mask, 1));
     const everyLayer = this.op('Expand', [keys, shape]); // [B, 1, N, N]
     return () => everyLayer;
   }
@@ -358,12 +367,17 @@ class Network {
 
   /** Rows [n, width] as [B, N, width]. */
   view({ rows, count }: Tokens, width = this.#config.hidden_size): Value {
-    return this.reshape(rows, this.op('Concat', [this.ints(-1), count, this.ints(width)], { axis: 0 }));
+    return this.reshape(rows, this.concat(this.ints(-1), count, this.ints(width)));
   }
 
   /** [B, N, D] as rows [n, D]. */
   flatten(tokens: Value, count: Value): Tokens {
     return { rows: this.reshape(tokens, this.ints(-1, this.#config.hidden_size)), count };
+  }
+
+  /** Sizes one after the other, as one shape. */
+  concat(...sizes: Value[]): Value {
+    return this.op('Concat', sizes, { axis: 0 });
   }
 
   reshape(value: Value, shape: Value): Value {

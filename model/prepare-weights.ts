@@ -1,10 +1,11 @@
-import { mkdtemp, open, readdir, rm, statfs } from 'node:fs/promises';
+import { open, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { VlmoError } from '#errors.ts';
 import { halfToFloat } from '#half.ts';
 import { type ModelFolder, WEIGHTS_FILE } from './folder.ts';
 import { layOutSafetensors } from './safetensors.ts';
+import { makeScratchFolder } from './scratch-folder.ts';
 import { createWeights, type TensorPlace, type Weights } from './weights.ts';
 
 /** Weights in the form that sessions map into memory: one file, shared by all sessions of all threads. */
@@ -56,26 +57,7 @@ async function makeFolder(bytes: number): Promise<string> {
     () => 0,
   );
   const parent = free > bytes * 1.1 ? memory : tmpdir();
-  await removeLeftovers(parent);
-  return mkdtemp(join(parent, `${PREFIX}${process.pid}-`));
-}
-
-/** A process killed while its sessions were made leaves its file behind; the next one that may takes it away. */
-async function removeLeftovers(parent: string): Promise<void> {
-  for (const name of await readdir(parent)) {
-    const pid = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1];
-    if (pid !== undefined && !isAlive(Number(pid)))
-      await rm(join(parent, name), { recursive: true, force: true }).catch(() => {}); // another user's
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
+  return makeScratchFolder(parent, PREFIX);
 }
 
 async function widen(

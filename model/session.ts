@@ -1,12 +1,18 @@
 import ort from 'onnxruntime-node';
 import type { VlmoConfig } from './config.ts';
+import { inTurn } from './gpu-turn.ts';
 import { buildGraph, type GraphKind } from './network.ts';
 import { encodeModel } from './onnx/encode.ts';
 import type { MappedWeights } from './prepare-weights.ts';
+import type { Provider } from './provider.ts';
 
 export interface SessionOptions {
-  /** Threads that one run computes on. */
+  /** Threads that one run computes on; a GPU leaves them idle. */
   readonly threads: number;
+  /** What computes: one that `resolveDevice` found to work. */
+  readonly provider: Provider;
+  /** Where a profile of every node goes, as the beginning of a file's name. */
+  readonly profilePrefix?: string;
 }
 
 /** A session for one graph, computing the named outputs, with the weights mapped from their file. */
@@ -15,16 +21,18 @@ export async function createSession(
   outputs: readonly string[],
   config: VlmoConfig,
   { folder, weights }: MappedWeights,
-  { threads }: SessionOptions,
+  { threads, provider, profilePrefix }: SessionOptions,
 ): Promise<ort.InferenceSession> {
   const graph = buildGraph(kind, config, weights, outputs);
-  return ort.InferenceSession.create(encodeModel(graph), {
-    executionProviders: ['cpu'],
+  const options: ort.InferenceSession.SessionOptions = {
+    // One that cannot start is an error here, not a session on the CPU.
+    executionProviders: [provider],
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     // A memory plan is kept for each shape of input, and batches come in many shapes.
     enableMemPattern: false,
     logSeverityLevel: 3,
+    ...(profilePrefix === undefined ? {} : { enableProfiling: true, profileFilePrefix: profilePrefix }),
     extra: {
       session: {
         model_external_initializers_file_folder_path: folder,
@@ -34,5 +42,6 @@ export async function createSession(
         'intra_op.allow_spinning': '0',
       },
     },
-  });
+  };
+  return inTurn(provider, () => ort.InferenceSession.create(encodeModel(graph), options));
 }

@@ -1,10 +1,11 @@
 import type ort from 'onnxruntime-node';
 import { VlmoError } from '#errors.ts';
 import type { ModelFolder } from './folder.ts';
+import { inTurn } from './gpu-turn.ts';
 import { invalidInput, type Tensor } from './inputs.ts';
 import type { GraphKind } from './network.ts';
 import { type MappedWeights, prepareWeights } from './prepare-weights.ts';
-import { createSession } from './session.ts';
+import { createSession, type SessionOptions } from './session.ts';
 
 /** What each graph is for. */
 const MAIN_OUTPUTS = { image: 'image_embedding', text: 'text_embedding', fusion: 'itm_logits' } as const;
@@ -12,39 +13,34 @@ const MAIN_OUTPUTS = { image: 'image_embedding', text: 'text_embedding', fusion:
 /** The sessions of one model, by graph and outputs. */
 export class Sessions {
   readonly #folder: ModelFolder;
-  readonly #threads: number;
+  readonly #options: SessionOptions;
+  /** Weights that somebody else prepared, and keeps. */
+  readonly #prepared: MappedWeights | undefined;
   readonly #open = new Map<string, ort.InferenceSession>();
   /** Sessions are made one call after the other: two first runs at once would make, and leak, the same session. */
   #opening: Promise<void> = Promise.resolve();
 
-  constructor(folder: ModelFolder, threads: number) {
+  constructor(folder: ModelFolder, options: SessionOptions, prepared?: MappedWeights) {
     this.#folder = folder;
-    this.#threads = threads;
+    this.#options = options;
+    this.#prepared = prepared;
   }
 
-  open(
-    graphs: readonly (readonly [GraphKind, readonly string[]])[],
-    prepared?: MappedWeights,
-  ): Promise<void> {
-    const turn = this.#opening.then(() => this.#create(graphs, prepared));
+  open(graphs: readonly (readonly [GraphKind, readonly string[]])[]): Promise<void> {
+    const turn = this.#opening.then(() => this.#create(graphs));
     this.#opening = turn.catch(() => {});
     return turn;
   }
 
-  async #create(
-    graphs: readonly (readonly [GraphKind, readonly string[]])[],
-    prepared?: MappedWeights,
-  ): Promise<void> {
+  async #create(graphs: readonly (readonly [GraphKind, readonly string[]])[]): Promise<void> {
     const missing = graphs.filter(([kind, outputs]) => !this.#open.has(keyOf(kind, outputs)));
     if (missing.length === 0) return;
-    const own = prepared ? undefined : await prepareWeights(this.#folder);
+    const own = this.#prepared ? undefined : await prepareWeights(this.#folder);
     try {
       for (const [kind, outputs] of missing) {
         if (this.#open.has(keyOf(kind, outputs))) continue; // asked for twice
-        const weights = prepared ?? (own as MappedWeights);
-        const session = await createSession(kind, outputs, this.#folder.config, weights, {
-          threads: this.#threads,
-        });
+        const weights = this.#prepared ?? (own as MappedWeights);
+        const session = await createSession(kind, outputs, this.#folder.config, weights, this.#options);
         this.#open.set(keyOf(kind, outputs), session);
       }
     } finally {
@@ -55,7 +51,7 @@ export class Sessions {
   /** Graphs to make along with another one: each call of open widens float16 weights into a copy of its own. */
   #companions(): (readonly [GraphKind, readonly string[]])[] {
     const { config, heads } = this.#folder;
-    if (config.dtype === 'f32') return [];
+    if (config.dtype === 'f32' || this.#prepared) return [];
     const kinds = [
       ...(heads.itc ? (['image', 'text'] as const) : []),
       ...(heads.itm ? (['fusion'] as const) : []),
@@ -71,7 +67,8 @@ export class Sessions {
     if (!this.#open.has(keyOf(kind, outputs))) await this.open([[kind, outputs], ...this.#companions()]);
     const session = this.#open.get(keyOf(kind, outputs));
     if (!session) throw new Error(`No session for the ${kind} graph: this is a bug`);
-    const results = await session.run(feedsFor(session, kind, feeds));
+    const chosen = feedsFor(session, kind, feeds);
+    const results = await inTurn(this.#options.provider, () => session.run(chosen));
     return Object.fromEntries(
       Object.entries(results).map(([name, { data, dims }]) => [name, { data: data as Float32Array, dims }]),
     );
@@ -79,7 +76,9 @@ export class Sessions {
 
   async close(): Promise<void> {
     await this.#opening;
-    for (const session of this.#open.values()) await session.release();
+    for (const session of this.#open.values()) {
+      await inTurn(this.#options.provider, () => session.release());
+    }
     this.#open.clear();
   }
 }
@@ -109,7 +108,7 @@ export function requireHead({ name, heads }: ModelFolder, kind: GraphKind): stri
   if (heads[head]) return MAIN_OUTPUTS[kind];
   const hint =
     head === 'itm'
-      ? 'an ITM head ("itm_score"), which pre-training checkpoints such as vlmo_base_patch16_224.pt have'
+      ? 'an ITM head ("itm_score"), which the pre-training checkpoints (vlmo_base_patch16_224.pt, vlmo_base_plus_patch16_224.pt, vlmo_large_patch16_224.pt) and the bundled "demo" have, and those fine-tuned for retrieval have not'
       : 'ITC heads ("itc_image_proj" and "itc_text_proj")';
   throw new VlmoError(
     'MODEL_HEAD_MISSING',

@@ -1,8 +1,9 @@
 import type { VlmoConfig } from './config.ts';
 import { type ModelFolder, openModelFolder } from './folder.ts';
-import { feedsOf, invalidInput, type ModelInputs, type Tensor, type TokenBatch } from './inputs.ts';
+import { feedsOf, type ModelInputs, type Tensor, type TokenBatch } from './inputs.ts';
 import type { GraphKind } from './network.ts';
 import type { MappedWeights } from './prepare-weights.ts';
+import type { Provider } from './provider.ts';
 import { requireHead, Sessions } from './sessions.ts';
 import { loadTokenizer, padTokens, type TextEncoder } from './tokenizer.ts';
 
@@ -25,7 +26,10 @@ export interface Vlmo extends AsyncDisposable {
   /** Texts to vectors of unit length [B, D]. */
   embedTexts(texts: readonly string[]): Promise<Tensor>;
   embedTokens(tokens: TokenBatch): Promise<Tensor>;
-  /** Reads the i-th picture and the i-th text together through the fusion encoder. */
+  /**
+   * Reads the i-th picture and the i-th text together through the fusion encoder; one picture with each of several
+   * texts, or one text with each of several pictures.
+   */
   match(pixels: Tensor, texts: readonly string[]): Promise<MatchResult>;
   /** Any values of a graph by the checkpoint's module names, `transformer.blocks.3.mlp_imag.fc1` for example. */
   fetch(kind: GraphKind, inputs: ModelInputs, names: readonly string[]): Promise<Record<string, Tensor>>;
@@ -34,9 +38,11 @@ export interface Vlmo extends AsyncDisposable {
 export interface LoadOptions {
   /** Threads that one run computes on; default all that the machine has. */
   readonly threads?: number;
+  /** What computes, as `resolveDevice` found it; default the CPU. */
+  readonly provider?: Provider;
   /** Graphs to make ready now; others are made when first used. */
   readonly graphs?: readonly GraphKind[];
-  /** Weights that another thread prepared already. */
+  /** Weights that another thread prepared already; they must stay where they are for as long as graphs are made. */
   readonly weights?: MappedWeights;
 }
 
@@ -44,11 +50,12 @@ export interface LoadOptions {
 export async function loadVlmo(model: string | ModelFolder, options: LoadOptions = {}): Promise<Vlmo> {
   const folder = typeof model === 'string' ? await openModelFolder(model) : model;
   const tokenizer = await loadTokenizer(folder.path, folder.config.max_text_length);
-  const sessions = new Sessions(folder, options.threads ?? 0);
-  await sessions.open(
-    (options.graphs ?? []).map((kind) => [kind, [requireHead(folder, kind)]]),
+  const sessions = new Sessions(
+    folder,
+    { threads: options.threads ?? 0, provider: options.provider ?? 'cpu' },
     options.weights,
   );
+  await sessions.open((options.graphs ?? []).map((kind) => [kind, [requireHead(folder, kind)]]));
   return createVlmo(folder, tokenizer, sessions);
 }
 
@@ -84,17 +91,10 @@ function createVlmo(folder: ModelFolder, tokenizer: TextEncoder, sessions: Sessi
     async match(pixels, texts) {
       const name = requireHead(folder, 'fusion');
       const tokens = tokenize(texts);
-      if (pixels.dims[0] !== texts.length) {
-        throw invalidInput(
-          'match pictures with texts',
-          'as many of one as of the other',
-          `${pixels.dims[0]} and ${texts.length}`,
-        );
-      }
       const { data: logits } = pick(await fetch('fusion', { pixels, tokens }, [name]), name);
       const probability = (_: unknown, i: number): number =>
         1 / (1 + Math.exp((logits[2 * i] ?? 0) - (logits[2 * i + 1] ?? 0)));
-      return { logits, probabilities: Float32Array.from({ length: texts.length }, probability) };
+      return { logits, probabilities: Float32Array.from({ length: logits.length / 2 }, probability) };
     },
     [Symbol.asyncDispose]: () => sessions.close(),
   };

@@ -1,27 +1,46 @@
 import { VlmoError } from '#errors.ts';
+import type { Provider } from '#model/device.ts';
 import { fingerprint } from '#model/fingerprint.ts';
 import { type ModelFolder, openModelFolder } from '#model/folder.ts';
+import type { Tensor } from '#model/inputs.ts';
+import type { GraphKind } from '#model/network.ts';
+import type { DecodeLimits } from '#model/preprocess/decode.ts';
 import { pictureTensor } from '#model/preprocess/picture-tensor.ts';
 import { PREPROCESS_MODES, type PreprocessMode } from '#model/preprocess/preprocess.ts';
-import { loadVlmo } from '#model/vlmo.ts';
+import { loadVlmo, type Vlmo } from '#model/vlmo.ts';
 import type { GenerationRecord, GenerationTables } from '#store/contract.ts';
+import { composeVector, type WeightedText, type WeightedVector } from './compose-query.ts';
 
 /** What to search by. */
 export type Query =
   | { readonly kind: 'text'; readonly text: string }
-  /** The bytes of a picture file, and its name for messages. */
-  | { readonly kind: 'image'; readonly bytes: Uint8Array; readonly name?: string }
-  | { readonly kind: 'id'; readonly id: string };
+  | ({ readonly kind: 'image' } & QueryPicture)
+  | { readonly kind: 'id'; readonly id: string }
+  /** Several texts, a picture with texts; see `composeVector`. */
+  | {
+      readonly kind: 'composed';
+      readonly texts: readonly WeightedText[];
+      readonly image?: QueryPicture & { readonly weight: number };
+    };
+
+/** The bytes of a picture file, and its name for messages. */
+export interface QueryPicture {
+  readonly bytes: Uint8Array;
+  readonly name?: string;
+}
 
 export interface QueryOptions {
   /** Where the generation's model lies now, if not where it was when it indexed. */
   readonly modelPath?: string | undefined;
   readonly maxPixels: number;
+  /** What computes, as `resolveDevice` found it; default the CPU. */
+  readonly provider?: Provider | undefined;
 }
 
 /**
  * The query's vector [D], by the model and the preprocessing that made the generation. Throws SEARCH_MODEL_MISMATCH
- * for another model, SEARCH_ITEM_NOT_FOUND for an id that is not stored, and what decoding throws.
+ * for another model, SEARCH_ITEM_NOT_FOUND for an id that is not stored, QUERY_INVALID for parts that cancel each other out,
+ * and what decoding throws.
  */
 export async function embedQuery(
   tables: GenerationTables,
@@ -32,13 +51,48 @@ export async function embedQuery(
     if (options.modelPath !== undefined) await openGenerationModel(tables.record, options.modelPath);
     return storedVector(tables, query.id);
   }
+  const parts = partsOf(query);
   const model = await openGenerationModel(tables.record, options.modelPath ?? tables.record.modelPath);
-  await using vlmo = await loadVlmo(model, { graphs: [query.kind] });
-  if (query.kind === 'text') return (await vlmo.embedTexts([query.text])).data;
-  const mode = preprocessMode(tables.record);
-  const pixels = await pictureTensor(query.bytes, model.config, mode, options, query.name);
-  return (await vlmo.embedImages(pixels)).data;
+  await using vlmo = await loadVlmo(model, { graphs: graphsOf(parts), provider: options.provider ?? 'cpu' });
+  return (await embedParts(vlmo, parts, preprocessMode(tables.record), options)).vector;
 }
+
+export interface EmbeddedParts {
+  readonly vector: Float32Array;
+  /** The picture, decoded, where there is one: [1, C, H, W]. */
+  readonly pixels: Tensor | undefined;
+}
+
+/** The vector of a query [D] by a model that is loaded. */
+export async function embedParts(
+  vlmo: Vlmo,
+  { texts, image }: QueryParts,
+  mode: PreprocessMode,
+  limits: DecodeLimits,
+): Promise<EmbeddedParts> {
+  const parts: WeightedVector[] = [];
+  for (const { text, weight } of texts) {
+    parts.push({ vector: (await vlmo.embedTexts([text])).data, weight });
+  }
+  if (!image) return { vector: composeVector(parts), pixels: undefined };
+  const pixels = await pictureTensor(image.bytes, vlmo.config, mode, limits, image.name);
+  parts.push({ vector: (await vlmo.embedImages(pixels)).data, weight: image.weight });
+  return { vector: composeVector(parts), pixels };
+}
+
+/** The graphs that embed the parts of a query. */
+export function graphsOf({ texts, image }: QueryParts): GraphKind[] {
+  return [...(texts.length > 0 ? ['text' as const] : []), ...(image ? ['image' as const] : [])];
+}
+
+/** A query as texts and a picture that count by their weights. */
+export function partsOf(query: Exclude<Query, { readonly kind: 'id' }>): QueryParts {
+  if (query.kind === 'composed') return query;
+  if (query.kind === 'text') return { texts: [{ text: query.text, weight: 1 }] };
+  return { texts: [], image: { ...query, weight: 1 } };
+}
+
+export type QueryParts = Omit<Extract<Query, { readonly kind: 'composed' }>, 'kind'>;
 
 /** Opens a model folder and proves that it made this generation. */
 export async function openGenerationModel(record: GenerationRecord, path: string): Promise<ModelFolder> {
@@ -50,7 +104,8 @@ export async function openGenerationModel(record: GenerationRecord, path: string
   );
 }
 
-function preprocessMode({ name, preprocess: mode }: GenerationRecord): PreprocessMode {
+/** The preprocessing that made a generation. */
+export function preprocessMode({ name, preprocess: mode }: GenerationRecord): PreprocessMode {
   const known = PREPROCESS_MODES.find((candidate) => candidate === mode);
   if (!known)
     throw new Error(`Generation "${name}" has preprocessing "${mode}", which is not known: this is a bug`);

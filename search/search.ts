@@ -1,65 +1,63 @@
-import type { CaptionRecord, GenerationTables, ImageRecord, ItemKind, Neighbour } from '#store/contract.ts';
+import type { GenerationTables } from '#store/contract.ts';
+import { type Arranged, arrange, type SearchMeans } from './arrange.ts';
+import { type Cursor, digestOf, readCursor, writeCursor } from './cursor.ts';
 import { compileFilter } from './filter.ts';
+import { toHits } from './hits.ts';
+import type { Ranked } from './ranking.ts';
+import type { SearchAnswer, SearchRequest } from './request.ts';
 
-export type SearchTarget = 'images' | 'captions';
-
-export interface SearchRequest {
-  readonly in: SearchTarget;
-  /** How many hits at most. */
-  readonly k: number;
-  /** A filter on columns and meta, applied before scoring. */
-  readonly where?: string | undefined;
-  /** Hits below this cosine are left out. */
-  readonly minScore?: number | undefined;
-}
-
-export interface Hit {
-  /** From 1. */
-  readonly rank: number;
-  readonly id: string;
-  readonly kind: ItemKind;
-  readonly uri: string;
-  /** The caption found, or the first caption of the picture found; null where it has none. */
-  readonly caption: string | null;
-  /** Cosine of query and hit. */
-  readonly score: number;
-}
-
-/** The k best rows for a query vector [D] of unit length: exact, best first, ties by id. Throws FILTER_INVALID. */
+/**
+ * The k best rows for a query vector [D] of unit length, best first, ties by id; k of them whenever k match. Rows written
+ * or deleted between two pages make none come twice, and none be left out that was there. Throws FILTER_INVALID,
+ * CURSOR_INVALID, ANN_INDEX_MISSING, and what re-ranking throws.
+ */
 export async function search(
   tables: GenerationTables,
   query: Float32Array,
   request: SearchRequest,
-): Promise<Hit[]> {
+  means: SearchMeans = {},
+): Promise<SearchAnswer> {
   const kind = request.in === 'images' ? 'image' : 'caption';
-  const options = {
-    k: request.k,
-    where: request.where === undefined ? undefined : compileFilter(request.where, kind),
+  const where = request.where === undefined ? undefined : compileFilter(request.where, kind);
+  const { k } = request;
+  const asked = digestOf(query, whatDecides(tables, request));
+  const from = request.cursor === undefined ? undefined : readCursor(request.cursor, asked);
+  const arranged = await arrange({ tables, kind, query, where, request, from }, means);
+  // One more tells whether there is another page.
+  const found = await arranged.ranking(k + 1);
+  const rows = found.slice(0, k);
+  const before = from?.before ?? 0;
+  const isLast = found.length <= k;
+  return {
+    hits: await toHits(tables, rows, before),
+    cursor: isLast ? null : writeCursor(nextCursor(rows, arranged, from), asked),
+    approximate: arranged.isApproximate,
   };
-  const found =
-    kind === 'image'
-      ? await imageHits(tables, await tables.images.nearest(query, options))
-      : captionHits(await tables.captions.nearest(query, options));
-  const least = request.minScore ?? Number.NEGATIVE_INFINITY;
-  return found.filter(({ score }) => score >= least).map((hit, i) => ({ rank: i + 1, ...hit }));
 }
 
-type Unranked = Omit<Hit, 'rank'>;
-
-async function imageHits(
-  { captions }: GenerationTables,
-  found: readonly Neighbour<ImageRecord>[],
-): Promise<Unranked[]> {
-  const texts = await captions.firstOfImages(found.map(({ row }) => row.id));
-  return found.map(({ row: { id, uri }, score }) => ({
-    id,
-    kind: 'image',
-    uri,
-    caption: texts.get(id) ?? null,
-    score,
-  }));
+/** All of a request that decides the order; how long its pages are may change. */
+function whatDecides({ record }: GenerationTables, request: SearchRequest): readonly unknown[] {
+  const { in: target, where, minScore, rerank, minMatch, groupBy, keywords, approximate } = request;
+  const order = { where, minScore, rerank, minMatch, groupBy, keywords, approximate: approximate === true };
+  return [record.name, target, order];
 }
 
-function captionHits(found: readonly Neighbour<CaptionRecord>[]): Unranked[] {
-  return found.map(({ row: { id, uri, caption }, score }) => ({ id, kind: 'caption', uri, caption, score }));
+/** Marks beyond this are forgotten, the oldest first, so that a cursor stays below 64 KiB. */
+const MOST_SHOWN = 4096;
+
+function nextCursor(
+  rows: readonly Ranked[],
+  { weights, pool, shown: mark }: Arranged,
+  from: Cursor | undefined,
+): Cursor {
+  const last = rows.at(-1);
+  if (!last) throw new Error('A page without a row has no next one: this is a bug');
+  const shown = mark && [...(from?.shown ?? []), ...rows.map(mark)].slice(-MOST_SHOWN);
+  return {
+    position: { score: last.score, id: last.id },
+    before: (from?.before ?? 0) + rows.length,
+    ...(weights && { weights: [...weights] }),
+    ...(pool && { pool: { score: pool.score, id: pool.id } }),
+    ...(shown && { shown }),
+  };
 }

@@ -39,5 +39,14 @@ export async function openCaptionTable(
       }
       return new Map(Array.from(first, ([image, { caption }]) => [image, caption]));
     },
+    async *matching(word) {
+      for await (const batch of table.lance.readMatches('caption', word, ['id', 'image_id'])) {
+        const id = readText(batch, 'id');
+        const imageId = readOptionalText(batch, 'image_id');
+        for (let index = 0; index < batch.numRows; index++) {
+          yield { id: id(index), imageId: imageId(index) };
+        }
+      }
+    },
   };
 }

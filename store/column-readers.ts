@@ -47,6 +47,17 @@ export function readVector(batch: RecordBatch, name: string, dimensions: number)
   return (index) => values.subarray(index * dimensions, (index + 1) * dimensions);
 }
 
+/** The float16 bits of all rows [rows * dimensions]: a view, valid as long as the batch is. */
+export function readAllVectors(batch: RecordBatch, name: string, dimensions: number): Uint16Array {
+  const values = columnData(batch, name).children[0]?.values as Uint16Array;
+  return values.subarray(0, batch.numRows * dimensions);
+}
+
+/** Where each row lies: fragment in the upper 32 bits, place in it in the lower ones. */
+export function readAddress(batch: RecordBatch): BigUint64Array {
+  return columnData(batch, '_rowid').values as BigUint64Array;
+}
+
 function columnData(batch: RecordBatch, name: string): Data {
   const data = batch.getChild(name)?.data[0];
   // Lance's batches arrive one by one over IPC, so a column is one chunk that starts at its first row.

@@ -65,6 +65,16 @@ export interface Neighbour<Row> {
   readonly score: number;
 }
 
+/**
+ * Rows with their addresses, ids and float16 vectors, side by side: row i has `halves` [i * dimensions, (i + 1) *
+ * dimensions).
+ */
+export interface AddressedVectors {
+  readonly addresses: BigUint64Array;
+  readonly ids: readonly string[];
+  readonly halves: Uint16Array;
+}
+
 export interface NearestOptions {
   /** How many rows at most. */
   readonly k: number;
@@ -73,6 +83,18 @@ export interface NearestOptions {
    * k rows come back whenever k match.
    */
   readonly where?: string | undefined;
+}
+
+export interface ApproximateOptions extends NearestOptions {
+  /** Partitions of the index to look into: more find more and take longer. Without it, as many as find 98 %. */
+  readonly probes?: number | undefined;
+}
+
+export interface VectorIndexState {
+  /** Rows that the index covers. */
+  readonly rows: number;
+  /** Rows written since, which searches compare one by one until `optimize` adds them. */
+  readonly unindexed: number;
 }
 
 /**
@@ -93,21 +115,57 @@ export interface VectorTable<Row extends { readonly id: string }> {
   /** Ids that are not stored are passed over; beyond 4,096 ids it takes several commits. */
   delete(ids: readonly string[]): Promise<void>;
   count(where?: string): Promise<number>;
+  /** Changes with every commit, of whichever process. */
+  version(): Promise<number>;
+  /**
+   * The addresses of all rows that match. An address stands for one row with its content for as long as that is stored
+   * where it is: a row that changes, or that `optimize` moves, gets another one, which never was another row's.
+   */
+  addresses(where?: string): Promise<BigUint64Array>;
+  /**
+   * The rows at these addresses, or all, in bounded batches, in no order; those that have gone since are left out.
+   */
+  vectors(addresses?: BigUint64Array): AsyncIterable<AddressedVectors>;
+  /** All rows with their vectors, float16 bits [rows * dimensions], in bounded batches, in the store's order. */
+  scanVectors(): AsyncIterable<{ readonly rows: readonly Row[]; readonly halves: Uint16Array }>;
+  /** The stored vectors of these ids as float32 values [dimensions]; ids that are not stored are left out. */
+  findVectors(ids: readonly string[]): Promise<Map<string, Float32Array>>;
   /** The k rows of largest cosine, exact, best first, ties by id. The query has unit length [dimensions]. */
   nearest(query: Float32Array, options: NearestOptions): Promise<Neighbour<Row>[]>;
+  /**
+   * Nearly the same, by the approximate index: scores are as exact, but a few rows may be missing, and others in their
+   * place. k rows come back whenever k match; rows written or deleted since count at once. For a larger k a row may come
+   * up that was missed for a smaller one. Where there is no index, nothing is missing.
+   */
+  nearestApproximate(query: Float32Array, options: ApproximateOptions): Promise<Neighbour<Row>[]>;
+  /** The approximate index on the vectors; undefined where none was built. */
+  vectorIndex(): Promise<VectorIndexState | undefined>;
+  /**
+   * Builds the approximate index, in place of one that is there; searches go on meanwhile, writes wait. `optimize` keeps
+   * it up to date, with the centres that it has: build it again once the table has grown by much. Throws ANN_UNSUITABLE
+   * where there are too few rows, or the vectors are not of a multiple of 8 values.
+   */
+  buildVectorIndex(): Promise<void>;
+  dropVectorIndex(): Promise<void>;
   /** All rows in the store's order, in bounded batches. */
   scan(where?: string): AsyncIterable<Row>;
   /**
-   * Merges small fragments, drops versions older than ten minutes, and brings the index on `id` up to date. For
+   * Merges small fragments, drops versions older than ten minutes, and brings the indexes up to date. For
    * the end of a run: during it, `upsert` does this when it pays.
    */
   optimize(): Promise<void>;
 }
 
-/** The first caption of each picture, for showing hits. */
+/** Captions, and what their texts are good for beside their vectors. */
 export interface CaptionTable extends VectorTable<CaptionRecord> {
   /** The caption with the smallest id of each of these pictures. */
   firstOfImages(imageIds: readonly string[]): Promise<Map<string, string>>;
+  /**
+   * All captions that hold a word, whatever its case, accents and English ending, in no order; none for words such
+   * as "the". The first call makes a full-text index, and then throws STORE_WRITE_FAILED where that cannot be; what is
+   * written later is found at once, and `optimize` brings the index up to date.
+   */
+  matching(word: string): AsyncIterable<Pick<CaptionRecord, 'id' | 'imageId'>>;
 }
 
 /** An item that could not be stored, and why. */
@@ -223,9 +281,8 @@ export interface Ledger {
   find(run: string, ids: readonly string[]): Promise<ChunkRecord[]>;
   /** Takes chunks back that are not to be done. */
   remove(run: string, ids: readonly string[]): Promise<void>;
-  /** Forgets a run. */
+  /** Forgets a run, and gives back the disk that it took once no reader can need it. */
   drop(run: string): Promise<void>;
-  optimize(): Promise<void>;
 }
 
 export interface GenerationTables {

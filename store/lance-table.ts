@@ -3,7 +3,10 @@ import { Table as ArrowTable, type Data, Field, makeData, RecordBatch, Schema, S
 import { errorMessage } from '#errors.ts';
 import { attemptRead, attemptWrite } from './attempt.ts';
 import { isConflict, retryConflicts } from './conflicts.ts';
+import type { VectorIndexState } from './contract.ts';
+import { ensureTextIndex, textMatches } from './text-index.ts';
 import { createTidying } from './tidying.ts';
+import { buildVectorIndex, dropVectorIndex, readVectorIndex, searchByIndex } from './vector-index.ts';
 
 export interface LanceTableSpec {
   readonly name: string;
@@ -12,6 +15,8 @@ export interface LanceTableSpec {
   readonly key: readonly string[];
   /** Columns that get a BTREE index once the table is large enough for one to help. */
   readonly indexed: readonly string[];
+  /** Rows that are large and soon gone: merging their fragments in the middle of the writes never pays. */
+  readonly isTransient?: boolean;
   /** Columns that tables of format 1 lack, and what their rows get, as SQL. */
   readonly added?: Readonly<Record<string, string>>;
 }
@@ -24,6 +29,8 @@ export interface ReadRequest {
 export interface NearestRequest extends ReadRequest {
   readonly query: Float32Array;
   readonly limit: number;
+  /** Partitions of the approximate index to look into; without it, every vector is compared. */
+  readonly probes?: number;
 }
 
 /** One LanceDB table, with errors in our words and its writes one after the other. */
@@ -36,8 +43,20 @@ export interface LanceTable {
   count(where?: string): Promise<number>;
   /** The rows of the newest version, batch by batch. */
   read(request: ReadRequest): AsyncGenerator<RecordBatch>;
-  /** The rows with the smallest `_distance` = 1 - dot product, nearest first, by comparing with every vector. */
+  /** As `read`, with the address of each row in `_rowid`. */
+  readAddressed(request: ReadRequest): AsyncGenerator<RecordBatch>;
+  /** The rows at these addresses, with them in `_rowid`; those that have gone since are passed over. */
+  take(addresses: readonly bigint[], columns: readonly string[]): AsyncGenerator<RecordBatch>;
+  /** Rises with every commit, of whichever process. */
+  version(): Promise<number>;
+  /** The rows with the smallest `_distance` = 1 - dot product (by the index, nearly), nearest first. */
   readNearest(request: NearestRequest): AsyncGenerator<RecordBatch>;
+  /** All rows whose text in `column` holds a word, by a full-text index that the first call makes. */
+  readMatches(column: string, word: string, columns: readonly string[]): AsyncGenerator<RecordBatch>;
+  /** The approximate index on `vector`. */
+  vectorIndex(): Promise<VectorIndexState | undefined>;
+  buildVectorIndex(): Promise<void>;
+  dropVectorIndex(): Promise<void>;
   optimize(): Promise<void>;
   /** Waits for writes under way. */
   close(): Promise<void>;
@@ -56,6 +75,7 @@ export async function openLanceTable(
     : await attemptRead(what, () => connection.openTable(spec.name));
   await attemptWrite(what, () => bringUpToDate(table, spec));
   const tidying = createTidying();
+  const textIndexes: Record<string, Promise<void>> = {};
 
   // A commit that meets another one is done again, and costs its work twice: those of this process go one at a time.
   let lastWrite: Promise<unknown> = Promise.resolve();
@@ -83,7 +103,7 @@ export async function openLanceTable(
       // both rows; without, and with the marks on the key columns, the second commit is refused and done again.
       await (isUpdate ? merging.whenMatchedUpdateAll() : merging).useIndex(false).execute(rows);
     });
-    if (tidying.isDueAfter(batch.numRows)) await write(optimize);
+    if (!spec.isTransient && tidying.isDueAfter(batch.numRows)) await write(optimize);
   }
 
   return {
@@ -98,11 +118,42 @@ export async function openLanceTable(
       const query = table.query().select([...columns]);
       return batches(what, where === undefined ? query : query.where(where));
     },
-    readNearest({ columns, where, query, limit }) {
-      const search = table.query().nearestTo(query).column('vector').distanceType('dot').bypassVectorIndex();
+    readAddressed({ columns, where }) {
+      const query = table
+        .query()
+        .select([...columns])
+        .withRowId();
+      return batches(what, where === undefined ? query : query.where(where));
+    },
+    take: (addresses, columns) =>
+      batches(
+        what,
+        table
+          .takeRowIds([...addresses])
+          .select([...columns])
+          .withRowId(),
+      ),
+    version: () => attemptRead(what, () => table.version()),
+    readNearest({ columns, where, query, limit, probes }) {
+      const nearest = table.query().nearestTo(query).column('vector');
+      const search =
+        probes === undefined
+          ? nearest.distanceType('dot').bypassVectorIndex()
+          : searchByIndex(nearest, probes);
       search.limit(limit).select([...columns, '_distance']);
       return batches(what, where === undefined ? search : search.where(where));
     },
+    async *readMatches(column, word, columns) {
+      textIndexes[column] ??= write(() => ensureTextIndex(table, column));
+      await textIndexes[column].catch((error: unknown) => {
+        delete textIndexes[column];
+        throw error;
+      });
+      yield* batches(what, textMatches(table, column, word, columns));
+    },
+    vectorIndex: () => attemptRead(what, () => readVectorIndex(table)),
+    buildVectorIndex: () => write(() => buildVectorIndex(table, what)),
+    dropVectorIndex: () => write(() => dropVectorIndex(table)),
     optimize: () => write(optimize),
     async close() {
       await lastWrite;

@@ -1,7 +1,7 @@
-import { floatToHalf, HALF_VALUES, halfToFloat } from '#half.ts';
-import { readNumber, readText, readVector } from './column-readers.ts';
+import { floatToHalf, halfToFloat } from '#half.ts';
 import type { NearestOptions, Neighbour } from './contract.ts';
 import type { LanceTable } from './lance-table.ts';
+import { rescore } from './rescore.ts';
 import type { RowFormat } from './vector-rows.ts';
 
 /**
@@ -23,47 +23,20 @@ export async function findNearest<Row extends { readonly id: string }>(
   query: Float32Array,
   { k, where }: NearestOptions,
 ): Promise<Neighbour<Row>[]> {
-  if (query.length !== dimensions) {
-    throw new Error(`Cannot search: expected ${dimensions} values, received ${query.length}, this is a bug`);
-  }
+  requireLength(query, dimensions);
   if (k < 1) return [];
   const error = distanceError(query);
+  const columns = [...format.readColumns, 'vector'];
   for (let limit = k + MARGIN; ; limit *= 4) {
-    const { best, fetched, kth, last } = await fetch(limit);
+    const found = table.readNearest({ columns, where, query, limit });
+    const { best, fetched, kth, last } = await rescore(found, format, query, k);
     if (fetched < limit || last > kth + 2 * error) return best;
-  }
-
-  /** Scores the `limit` rows that Lance calls nearest; keeps the k best. */
-  async function fetch(limit: number) {
-    const columns = [...format.readColumns, 'vector'];
-    let candidates: Candidate<Row>[] = [];
-    let fetched = 0;
-    let kth = Number.POSITIVE_INFINITY;
-    let last = Number.NEGATIVE_INFINITY;
-    for await (const batch of table.readNearest({ columns, where, query, limit })) {
-      const id = readText(batch, 'id');
-      const vector = readVector(batch, 'vector', dimensions);
-      const distance = readNumber(batch, '_distance');
-      const row = format.reader(batch);
-      for (let index = 0; index < batch.numRows; index++) {
-        fetched += 1;
-        last = distance(index);
-        if (fetched === k) kth = last;
-        candidates.push({ id: id(index), score: dot(query, vector(index)), row: () => row(index) });
-      }
-      // Thousands of equal pictures must not pile up in memory.
-      if (candidates.length > 2 * k + 4 * MARGIN) candidates = top(candidates, k);
-    }
-    const best = top(candidates, k).map(({ row, score }) => ({ row: row(), score }));
-    return { best, fetched, kth, last };
   }
 }
 
-interface Candidate<Row> {
-  readonly id: string;
-  readonly score: number;
-  /** Decoded only for rows that are returned. */
-  readonly row: () => Row;
+export function requireLength(query: Float32Array, dimensions: number): void {
+  if (query.length === dimensions) return;
+  throw new Error(`Cannot search: expected ${dimensions} values, received ${query.length}, this is a bug`);
 }
 
 /** Rows fetched beyond k at first: enough that real data seldom needs a second search. */
@@ -82,15 +55,4 @@ function distanceError(query: Float32Array): number {
   let lost = 0;
   for (let i = 0; i < query.length; i++) lost += ((query[i] as number) - (rounded[i] as number)) ** 2;
   return 1.01 * (Math.sqrt(lost) + (query.length + 2) * 2 ** -24);
-}
-
-function dot(query: Float32Array, halves: Uint16Array): number {
-  let sum = 0;
-  for (let i = 0; i < query.length; i++)
-    sum += (query[i] as number) * (HALF_VALUES[halves[i] as number] as number);
-  return sum;
-}
-
-function top<Row>(candidates: Candidate<Row>[], k: number): Candidate<Row>[] {
-  return candidates.sort((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1)).slice(0, k);
 }

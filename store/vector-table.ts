@@ -1,9 +1,11 @@
 import type { Connection } from '@lancedb/lancedb';
 import { halfToFloat } from '#half.ts';
-import { readVector } from './column-readers.ts';
+import { readAddresses, readVectors } from './addressed-vectors.ts';
+import { readAllVectors, readText, readVector } from './column-readers.ts';
 import type { VectorTable } from './contract.ts';
 import { type LanceTable, openLanceTable } from './lance-table.ts';
 import { findNearest } from './nearest.ts';
+import { findApproximately } from './nearest-approximate.ts';
 import { chunks, rows } from './row-stream.ts';
 import { sqlIn, sqlText } from './sql.ts';
 import { toStoredText } from './stored-text.ts';
@@ -51,6 +53,28 @@ export async function openVectorTable<Row extends { readonly id: string }>(
       }
       return undefined;
     },
+    version: () => lance.version(),
+    addresses: (where) => readAddresses(lance, where),
+    vectors: (addresses) => readVectors(lance, dimensions, addresses),
+    async *scanVectors() {
+      for await (const batch of lance.read({ columns: [...format.readColumns, 'vector'] })) {
+        const row = format.reader(batch);
+        const found = Array.from({ length: batch.numRows }, (_, index) => row(index));
+        yield { rows: found, halves: readAllVectors(batch, 'vector', dimensions) };
+      }
+    },
+    async findVectors(ids) {
+      const found = new Map<string, Float32Array>();
+      for (const some of chunks(ids)) {
+        const where = sqlIn('id', some.map(toStoredText));
+        for await (const batch of lance.read({ columns: ['id', 'vector'], where })) {
+          const [id, vector] = [readText(batch, 'id'), readVector(batch, 'vector', dimensions)];
+          for (let index = 0; index < batch.numRows; index++)
+            found.set(id(index), halfToFloat(vector(index)));
+        }
+      }
+      return found;
+    },
     async upsert(batch) {
       await lance.upsert(vectorColumns(format, dimensions, batch));
     },
@@ -59,6 +83,10 @@ export async function openVectorTable<Row extends { readonly id: string }>(
     },
     count: (where) => lance.count(where),
     nearest: (query, options) => findNearest(lance, format, dimensions, query, options),
+    nearestApproximate: (query, options) => findApproximately(lance, format, dimensions, query, options),
+    vectorIndex: () => lance.vectorIndex(),
+    buildVectorIndex: () => lance.buildVectorIndex(),
+    dropVectorIndex: () => lance.dropVectorIndex(),
     scan: (where) => rows(lance.read({ columns: format.readColumns, where }), format),
     optimize: () => lance.optimize(),
   };

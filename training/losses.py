@@ -91,7 +91,8 @@ def step_loss(model, head, batches, fused, amp):
     some = torch.randperm(len(x), device=x.device)[: o.masked]
     with amp():
         match = model.match_tokens(tokens.index_select(0, picture), ids[text])
-        mlm = masked_loss(model, head, tokens.index_select(0, some), ids[some], batches)
+        guess = lambda: masked_loss(model, head, tokens.index_select(0, some), ids[some], batches)
+        mlm = guess() if len(some) else torch.zeros(())
     singles, scened = match.split([p1.numel(), p2.numel()])
     itm = match_loss(singles.unflatten(0, p1.shape), t1 * 0) + family_loss(scened.unflatten(0, p2.shape), family)
     return itc, itm, mlm

@@ -4,8 +4,10 @@ Module names are the official checkpoint's keys, so `state_dict()` is the file t
 each block has a feed-forward expert for pictures (imag) and texts (text), the last ones a third for both together (vl).
 B pictures or texts, N tokens, D width.
 """
+import json
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -192,16 +194,29 @@ class WordHead(nn.Module):
         return F.linear(x, model.text_embeddings.word_embeddings.weight.to(x.dtype), self.bias.to(x.dtype)).float()
 
 
+def weights(path):
+    """Tensors of a checkpoint in the official layout (.pt or .safetensors; float16 or float32) in float32, and its settings."""
+    if not path.endswith(".safetensors"):
+        file = torch.load(path, map_location="cpu")
+        sd = {k: v.float() if v.is_floating_point() else v for k, v in file["state_dict"].items()}
+        return sd, file["hyper_parameters"]["config"]
+    raw = memoryview(open(path, "rb").read())
+    start = 8 + int.from_bytes(raw[:8], "little")
+    header, kinds = json.loads(bytes(raw[8:start])), {"F16": np.float16, "F32": np.float32}
+    header.pop("__metadata__", None)
+    cut = lambda t: np.frombuffer(raw[start:][slice(*t["data_offsets"])], kinds[t["dtype"]]).reshape(t["shape"])
+    return {k: torch.from_numpy(cut(t).astype(np.float32)) for k, t in header.items()}, {}
+
+
 def load(path, heads=None):
-    """A checkpoint in the official layout (float16 or float32) as a float32 model; its settings read off the shapes."""
-    file = torch.load(path, map_location="cpu")
-    sd = {k: v.float() if v.is_floating_point() else v for k, v in file["state_dict"].items()}
+    """A checkpoint as a float32 model; its settings read off the shapes."""
+    sd, settings = weights(path)
     blocks = [k.split(".") for k in sd if k.startswith("transformer.blocks.")]
     depth = 1 + max(int(k[2]) for k in blocks)
     words, width = sd["text_embeddings.word_embeddings.weight"].shape
     patch = sd["transformer.patch_embed.proj.weight"].shape[-1]
     grid = round((sd["transformer.pos_embed"].shape[1] - 1) ** 0.5)
-    heads = heads or file["hyper_parameters"]["config"]["num_heads"]
+    heads = heads or settings["num_heads"]
     vl_start = min([int(k[2]) for k in blocks if "mlp_vl" in k] or [depth])
     texts = sd["text_embeddings.position_embeddings.weight"].shape[0]
     model = VLMo(Config(grid * patch, patch, width, depth, heads, vl_start, texts, words, 0.0))

@@ -2,12 +2,15 @@
 negatives, masked words (MLM).
 
     python3 training/train.py --compile --out .train/run
+    python3 training/train.py --compile --init .train/run/model.pt --out .train/polished
 
 A step is one pass over the things drawn: every emoji once, in a style drawn at random, some icons of the general sets,
 and families of four scenes that differ in one point each. ITC contrasts them, with one scene of each family: what tells
 siblings apart is left to the fusion encoder. ITM sends texts through it with the right picture and wrong ones, a
-scene's siblings and what contrast finds similar; MLM has it guess words from the picture. Writes OUT/model.pt (averaged
-weights, float32, official key layout) and OUT/log.json. Seeds are fixed; the last digits still differ between GPUs.
+scene's siblings and what contrast finds similar; MLM has it guess words from the picture. With --init it goes on from
+given weights and turns to what searches drawings by their names: ITC weighs more, half of the captions are plain names,
+MLM is left out. Writes OUT/model.pt (averaged weights, float32, official key layout, as of when the tuning style was
+found best) and OUT/log.json. Seeds are fixed; the last digits still differ between GPUs.
 """
 import argparse
 import contextlib
@@ -28,17 +31,23 @@ import scenes
 from augment import augment
 from evaluate import embed, flatten, rank_stats, recall, rerank
 from losses import step_loss
-from model import Config, VLMo, WordHead
+from model import Config, VLMo, WordHead, weights
+
+# Defaults of the second stage (--init).
+POLISH = {"steps": 3000, "minutes": 5.3, "lr": 6e-4, "names": 0.5, "families": 80, "matches": 192, "masked": 0, "fused_from": 0.0,
+          "itm_weight": 0.5, "pool": 20_000, "log_every": 100}  # fmt: skip
 
 
 def options():
     p = argparse.ArgumentParser()
     p.add_argument("--data", default=".train/data")
     p.add_argument("--out", default=".train/run")
+    p.add_argument("--init", help="weights to go on from (.pt or .safetensors): the second stage, with its own defaults")
     p.add_argument("--steps", type=int, default=6000)
     p.add_argument("--minutes", type=float, default=17.5, help="ends the schedule by this time where the machine is slower")
     p.add_argument("--emoji", type=int, default=1588, help="emoji drawings a step")
     p.add_argument("--icons", type=int, default=300, help="drawings of the general icon sets a step")
+    p.add_argument("--names", type=float, default=0.0, help="share of the single drawings captioned by the plain name")
     p.add_argument("--families", type=int, default=160, help="families of four sibling scenes a step")
     p.add_argument("--contrasted", type=int, default=1, help="scenes of a family that ITC sees; the others are left to ITM")
     p.add_argument("--matches", type=int, default=512, help="single drawings a step that ITM sees")
@@ -56,6 +65,8 @@ def options():
     p.add_argument("--width", type=int, default=256)
     p.add_argument("--compile", action="store_true")
     p.add_argument("--log-every", type=int, default=250)
+    if p.parse_args().init:
+        p.set_defaults(**POLISH)
     return p.parse_args()
 
 
@@ -94,6 +105,7 @@ class Batches:
         self.o, self.device = o, device
         self.dtype = torch.float16 if device == "cuda" else torch.float32
         self.bank = Bank(o, concepts, device)
+        self.names = tokenizer.batch([c["tts"] for c in concepts]).to(device)
         self.captions = data.captions_of(concepts, tokenizer, 96 if device == "cuda" else 8).to(device)
         self.related = data.related(concepts).to(device)
         there = (self.bank.count > 0).cpu()
@@ -121,7 +133,11 @@ class Batches:
         rgba = self.bank.pictures[drawing].to(self.dtype) / 255
         x = self.augment(rgba, False, self.mirror[concept], self.free[concept], self.bank.mono[drawing])
         variant = torch.randint(self.captions.shape[1], concept.shape, device=dev)
-        return x, self.captions[concept, variant], concept
+        ids = self.captions[concept, variant]
+        if o.names:
+            named = torch.rand(len(concept), 1, device=dev) < o.names
+            ids = torch.where(named, self.names[concept], ids)
+        return x, ids, concept
 
     def scenes(self):
         """-> pictures, ids; four siblings side by side, in random order."""
@@ -159,6 +175,21 @@ class Dev:
         return {**out, "scenes by cosine, match, both": [recall(r, 1) for r in scene_ranks]}
 
 
+class Best:
+    """Keeps in OUT the weights that do best on the tuning style: drawings both ways, and re-ranked scenes."""
+
+    def __init__(self, o, dev, device, *saved):
+        self.o, self.dev, self.device, self.saved, self.score = o, dev, device, saved, 0.0
+
+    def judge(self, model):
+        out = self.dev.figures(model, self.device)
+        out["score"] = round(float(np.mean([*out["t2i"], *out["i2t"], out["scenes by cosine, match, both"][2]])), 2)
+        if out["score"] >= self.score:
+            self.score = out["score"]
+            save(model, *self.saved, self.o.out)
+        return out
+
+
 def main():
     o = options()
     os.makedirs(o.out, exist_ok=True)
@@ -174,6 +205,9 @@ def main():
     dev = Dev(o, concepts, tokenizer, batches.bank)
     model = VLMo(config).to(device)
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters, {config.vocab_size} words, {device}, ready after {time.time() - start:.0f} s", flush=True)
+    if o.init:
+        begun = {k: v.to(device) for k, v in weights(o.init)[0].items()}
+        assert not model.load_state_dict(begun, strict=False).missing_keys
     head = WordHead(config).to(device)
     averaged = copy.deepcopy(model).eval().requires_grad_(False)
     if o.compile:
@@ -188,6 +222,14 @@ def main():
     )  # fmt: skip
     kept, trained = list(averaged.parameters()), list(model.parameters())
     start, log, step, done = time.time(), [], 0, 0.0
+    best = Best(o, dev, device, config, tokenizer)
+
+    def note(row):
+        log.append(row)
+        print(json.dumps(row), flush=True)
+
+    if o.init:
+        note({"begun with": best.judge(averaged)})
     while done < 1:
         done = max(step / o.steps, (time.time() - start) / 60 / o.minutes)
         rate = o.lr * min(1, (step + 1) / 300) * (0.5 + 0.5 * math.cos(math.pi * min(1, done))) + 1e-6
@@ -206,10 +248,13 @@ def main():
         if step % o.log_every == 0 or done >= 1:
             row = {"seconds": round(time.time() - start), "step": step, "itc": round(itc.item(), 3), "itm": round(itm.item(), 3), "mlm": round(mlm.item(), 3)}
             if step % (4 * o.log_every) == 0 or done >= 1:
-                row["dev"] = dev.figures(averaged, device)
-                save(averaged, config, tokenizer, o.out)
-            log.append(row)
-            print(json.dumps(row), flush=True)
+                row["dev"] = best.judge(averaged)
+            note(row)
+    if o.init:  # a mean of where the stage began and where it ended may do better than either
+        ended = {k: v.clone() for k, v in averaged.state_dict().items()}
+        for share in (0.75, 0.5):
+            averaged.load_state_dict({k: begun[k] * (1 - share) + v * share for k, v in ended.items()})
+            note({"share of the end": share, "dev": best.judge(averaged)})
     json.dump({"options": vars(o), "log": log}, open(f"{o.out}/log.json", "w"), indent=1)
 
 

@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+import type { Provider } from '#model/device.ts';
 import type { ModelFolder } from '#model/folder.ts';
 import type { PreprocessMode } from '#model/preprocess/preprocess.ts';
 import {
@@ -13,7 +15,9 @@ export interface Pools extends AsyncDisposable {
 }
 
 export interface PoolsConfig {
-  readonly inferenceWorkers: number;
+  /** What computes, as `resolveDevice` found it; default the CPU. */
+  readonly provider?: Provider;
+  readonly inferenceWorkers: number | 'auto';
   readonly decodeThreads: number;
   readonly preprocess: PreprocessMode;
   readonly maxPixels: number;
@@ -24,9 +28,11 @@ export interface PoolsConfig {
 
 /** Both pools for one model. Throws what loading the model throws. */
 export async function createPools(model: ModelFolder, config: PoolsConfig): Promise<Pools> {
+  const { provider = 'cpu', inferenceWorkers: workers } = config;
   const inference = await createInferencePool(model, {
-    workers: config.inferenceWorkers,
+    workers: workers === 'auto' ? threadsFor(provider) : workers,
     threadsPerWorker: 1,
+    provider,
   });
   const { preprocess: mode, maxPixels, maxImageBytes, decodeTimeout: timeoutSeconds } = config;
   const setup = { spec: model.config, mode, maxPixels, maxImageBytes, timeoutSeconds };
@@ -39,4 +45,12 @@ export async function createPools(model: ModelFolder, config: PoolsConfig): Prom
       await inference[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Beyond it memory is what limits, not cores. */
+const MOST_THREADS = 8;
+
+/** A thread a core; a GPU works on one run at a time, and holds the weights of every thread anew. */
+function threadsFor(provider: Provider): number {
+  return provider === 'cpu' ? Math.min(availableParallelism(), MOST_THREADS) : 1;
 }

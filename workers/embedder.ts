@@ -8,7 +8,8 @@ import { createWeights } from '#model/weights.ts';
 import type { InferenceResult, InferenceSetup, InferenceTask } from './protocol.ts';
 
 /**
- * What a thread of the inference pool does: pictures or texts to vectors, on sessions of its own. It never rejects:
+ * What a thread of the inference pool does, on sessions of its own: pictures or texts to vectors, and both together to
+ * logits, by a session that is made for the first of them. It never rejects:
  * a thread that fails to load would end the whole process, and structuredClone drops an error's code.
  */
 export async function createEmbedder(
@@ -26,12 +27,19 @@ async function load(setup: InferenceSetup): Promise<(task: InferenceTask) => Pro
   const folder = await openModelFolder(setup.modelPath);
   const tensors = await readSafetensorsHeader(join(setup.weightsFolder, WEIGHTS_FILE));
   const weights = { folder: setup.weightsFolder, weights: createWeights(WEIGHTS_FILE, tensors) };
-  const vlmo = await loadVlmo(folder, { threads: setup.threads, graphs: ['image', 'text'], weights });
+  const { threads, provider } = setup;
+  const vlmo = await loadVlmo(folder, { threads, provider, graphs: ['image', 'text'], weights });
   const { num_channels: channels, image_size: size } = folder.config;
   return async (task) => {
+    if (task.kind === 'release') {
+      await vlmo[Symbol.asyncDispose]();
+      return new Float32Array();
+    }
     if (task.kind === 'texts') return (await vlmo.embedTexts(task.texts)).data;
     const data = new Float32Array(task.pixels, 0, task.count * pictureValues(folder.config));
-    return (await vlmo.embedImages({ data, dims: [task.count, channels, ...size] })).data;
+    const pixels = { data, dims: [task.count, channels, ...size] };
+    if (task.kind === 'match') return (await vlmo.match(pixels, task.texts)).logits;
+    return (await vlmo.embedImages(pixels)).data;
   };
 }
 

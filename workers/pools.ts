@@ -1,6 +1,9 @@
 import { Piscina } from 'piscina';
 import { errorMessage, VlmoError } from '#errors.ts';
+import type { Provider } from '#model/device.ts';
 import type { ModelFolder } from '#model/folder.ts';
+// The lock that threads share a GPU by has to be there before they are.
+import '#model/gpu-turn.ts';
 import { prepareWeights } from '#model/prepare-weights.ts';
 import type {
   InferenceResult,
@@ -22,7 +25,10 @@ export interface PreprocessPool extends AsyncDisposable {
 
 export interface InferencePool extends AsyncDisposable {
   readonly threads: number;
-  /** Vectors of unit length [count, D]. Throws what running the model throws; WORKER_CRASHED where a thread died. */
+  /**
+   * Vectors of unit length [count, D], or the logits [B, 2] of a match. Throws what running the model throws;
+   * WORKER_CRASHED where a thread died.
+   */
   run(task: InferenceTask): Promise<Float32Array>;
   /** As `run`, before every task that waits for a thread. */
   runUrgent(task: InferenceTask): Promise<Float32Array>;
@@ -43,6 +49,8 @@ export interface InferencePoolOptions {
   readonly workers: number;
   /** Threads that each of those computes on. */
   readonly threadsPerWorker: number;
+  /** What computes, as `resolveDevice` found it; default the CPU. */
+  readonly provider?: Provider;
 }
 
 /** Starts the pool and proves that every thread can run. Throws what loading the model throws. */
@@ -50,21 +58,26 @@ export async function createInferencePool(
   model: ModelFolder,
   options: InferencePoolOptions,
 ): Promise<InferencePool> {
+  const { provider = 'cpu' } = options;
   const prepared = await prepareWeights(model);
   const setup: InferenceSetup = {
     modelPath: model.path,
     weightsFolder: prepared.folder,
     threads: options.threadsPerWorker,
+    provider,
   };
   const pool = createPool('#workers/inference.worker.ts', setup, options.workers);
+  // As many tasks as idle threads: one goes to each.
+  const onEach = (task: InferenceTask): Promise<unknown> =>
+    Promise.all(Array.from({ length: options.workers }, () => embed(pool, task)));
   const close = async (): Promise<void> => {
+    // Threads that end together would give back what they hold of a GPU together, out of turn.
+    if (provider !== 'cpu') await onEach({ kind: 'release' }).catch(() => undefined);
     await pool.close();
     await prepared[Symbol.asyncDispose]();
   };
   try {
-    // As many tasks as idle threads: one goes to each.
-    const proofs = Array.from({ length: options.workers }, () => embed(pool, { kind: 'texts', texts: [''] }));
-    await Promise.all(proofs);
+    await onEach({ kind: 'texts', texts: [''] });
   } catch (error) {
     await close();
     throw error;
@@ -103,6 +116,7 @@ function createPool(entry: string, workerData: unknown, threads: number): Piscin
     idleTimeout: Number.POSITIVE_INFINITY,
     recordTiming: false,
     taskQueue: new UrgentFirst(),
+    stricterFIFO: true,
     // Pictures pass through as large buffers that are garbage at once: a small nursery frees them soon, a large one
     // lets hundreds of MB of them pile up first.
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },

@@ -1,4 +1,5 @@
 import type { ErrorData } from '#errors.ts';
+import type { Provider } from '#model/device.ts';
 import type { PictureSpec, PreprocessMode } from '#model/preprocess/preprocess.ts';
 
 /** What the threads are told and answer. Pixels stay in shared memory: a message carries only where they are. */
@@ -52,13 +53,23 @@ export interface InferenceSetup {
   readonly weightsFolder: string;
   /** Threads that one run computes on. */
   readonly threads: number;
+  readonly provider: Provider;
 }
 
+/** `release` gives back what a thread holds of a GPU, and answers with no vectors. */
 export type InferenceTask =
+  | { readonly kind: 'release' }
   | { readonly kind: 'images'; readonly pixels: SharedArrayBuffer; readonly count: number }
-  | { readonly kind: 'texts'; readonly texts: readonly string[] };
+  | { readonly kind: 'texts'; readonly texts: readonly string[] }
+  /** Pictures and texts to be read together: as many of one as of the other, or one. */
+  | {
+      readonly kind: 'match';
+      readonly pixels: SharedArrayBuffer;
+      readonly count: number;
+      readonly texts: readonly string[];
+    };
 
-/** Vectors of unit length, [count, D], or why there are none. */
+/** Vectors of unit length [count, D], or the logits [B, 2] of a match; or why there are none. */
 export type InferenceResult =
   | { readonly kind: 'vectors'; readonly vectors: Float32Array }
   | { readonly kind: 'failed'; readonly error: ErrorData };

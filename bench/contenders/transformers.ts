@@ -35,7 +35,7 @@ const nodes = [
     op: 'Unsqueeze',
     domain: '',
     inputs: ['image_embedding', 'axis'],
-    output: 'last_hidden_state',
+    outputs: ['last_hidden_state'],
     attributes: {},
   },
 ];

@@ -23,11 +23,11 @@ export function encodeModel(graph: Graph): Uint8Array {
     graph: {
       name: 'vlmo',
       node: graph.nodes.map((node) => ({
-        name: node.output,
+        name: node.outputs[0],
         op_type: node.op,
         domain: node.domain,
         input: node.inputs,
-        output: [node.output],
+        output: node.outputs,
         attribute: Object.entries(node.attributes).map(([name, value]) => ({
           name,
           ...encodeAttribute(value),

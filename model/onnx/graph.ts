@@ -15,7 +15,7 @@ export interface GraphNode {
   readonly op: string;
   readonly domain: string;
   readonly inputs: readonly string[];
-  readonly output: string;
+  readonly outputs: readonly string[];
   readonly attributes: Readonly<Record<string, Attribute>>;
 }
 
@@ -73,21 +73,33 @@ export class GraphBuilder {
     domain = '',
     name = `${op}.${this.#nodes.length}`,
   ): Value {
-    this.#nodes.push({
-      op,
-      domain,
-      inputs: inputs.map((value) => value?.name ?? ''),
-      output: name,
-      attributes,
-    });
+    this.#add(op, inputs, [name], attributes, domain);
     return { name };
+  }
+
+  /** TopK: the `k` [1] largest values along the last axis, in their order, and where each stood. */
+  topK(input: Value, k: Value): { readonly values: Value; readonly indices: Value } {
+    const name = `TopK.${this.#nodes.length}`;
+    const [values, indices] = [`${name}.values`, `${name}.indices`];
+    this.#add('TopK', [input, k], [values, indices], { axis: -1, largest: 1, sorted: 1 }, '');
+    return { values: { name: values }, indices: { name: indices } };
+  }
+
+  #add(
+    op: string,
+    inputs: readonly (Value | null | undefined)[],
+    outputs: readonly string[],
+    attributes: Readonly<Record<string, Attribute>>,
+    domain: string,
+  ): void {
+    this.#nodes.push({ op, domain, inputs: inputs.map((value) => value?.name ?? ''), outputs, attributes });
   }
 
   /** The graph that computes these outputs and nothing else. */
   finish(outputs: readonly GraphValue[]): Graph {
     const needed = new Set(outputs.map((output) => output.name));
     const reversed = this.#nodes.toReversed().filter((node) => {
-      if (!needed.has(node.output)) return false;
+      if (!node.outputs.some((output) => needed.has(output))) return false;
       for (const input of node.inputs) needed.add(input);
       return true;
     });

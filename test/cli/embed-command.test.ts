@@ -103,7 +103,18 @@ describe('vlmo embed', () => {
       pipe,
       'https://example.org/a.jpg',
     ];
-    const args = ['embed', '--model', rel, '--text', 'red', '--image', ...broken, picture('exact.png')];
+    const args = [
+      'embed',
+      '--model',
+      rel,
+      '--device',
+      'cpu',
+      '--text',
+      'red',
+      '--image',
+      ...broken,
+      picture('exact.png'),
+    ];
     const { lines, stderr } = await vlmoJson<Embedded>(args, 2);
     assert.deepEqual(
       lines.map(({ source }) => source),

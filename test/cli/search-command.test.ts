@@ -16,9 +16,14 @@ interface Found {
     readonly uri: string;
     readonly caption: string | null;
     readonly score: number;
+    readonly cosine: number;
+    readonly match: number | null;
   }[];
+  readonly cursor: string | null;
+  readonly approximate: boolean;
 }
 
+const HIT_KEYS = ['rank', 'id', 'kind', 'uri', 'caption', 'score', 'cosine', 'match'];
 const COUNT = 12;
 const folder = await temporaryFolder({ after });
 const index = join(folder, 'index');
@@ -46,11 +51,13 @@ async function search(...args: string[]): Promise<Found> {
 describe('vlmo search', () => {
   test('by text: k hits with exactly these keys, best first', async () => {
     const found = await search('red blocks', '-k', '5');
-    assert.deepEqual(Object.keys(found), ['query', 'hits']);
+    assert.deepEqual(Object.keys(found), ['query', 'hits', 'cursor', 'approximate']);
+    assert.equal(found.approximate, false);
     assert.equal(found.query, 'red blocks');
     assert.equal(found.hits.length, 5);
     for (const [i, hit] of found.hits.entries()) {
-      assert.deepEqual(Object.keys(hit), ['rank', 'id', 'kind', 'uri', 'caption', 'score']);
+      assert.deepEqual(Object.keys(hit), HIT_KEYS);
+      assert.deepEqual([hit.cosine, hit.match], [hit.score, null]);
       assert.deepEqual([hit.rank, hit.kind, hit.uri], [i + 1, 'image', join(pictures, hit.id)]);
       const n = Number(hit.id.slice(1, 5));
       assert.equal(hit.caption, n % 2 === 0 ? `red ${n}` : null);
@@ -127,7 +134,7 @@ describe('vlmo search', () => {
     assert.deepEqual([empty.code, empty.stdout], [0, '']);
     assert.match(empty.stderr, /holds no images yet/);
     const { lines } = await vlmoJson<Found>(['search', 'red', '--index', join(folder, 'hollow'), '--json']);
-    assert.deepEqual(lines, [{ query: 'red', hits: [] }]);
+    assert.deepEqual(lines, [{ query: 'red', hits: [], cursor: null, approximate: false }]);
   });
 
   test('1 and one line for what cannot be searched', async () => {

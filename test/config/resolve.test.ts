@@ -14,10 +14,11 @@ const NOBODY = { flags: {}, env: {}, file: {} };
 describe('resolveConfig', () => {
   test('said nothing, every option has its default', () => {
     assert.deepEqual(resolveConfig(NAMES, NOBODY), {
+      device: 'auto',
       preprocess: 'fast',
       batchSize: 'auto',
       decodeThreads: availableParallelism(),
-      inferenceWorkers: Math.min(availableParallelism(), 8),
+      inferenceWorkers: 'auto',
       maxPixels: 100_000_000,
       maxImageBytes: 256 * 1024 * 1024,
       decodeTimeout: 60,
@@ -41,7 +42,7 @@ describe('resolveConfig', () => {
 
   test('flags of the command that are no options of a run are left alone', () => {
     const config = resolveConfig(NAMES, { ...NOBODY, flags: { index: 'x', json: true } });
-    assert.deepEqual(Object.keys(config).length, 7);
+    assert.deepEqual(Object.keys(config).length, 8);
   });
 
   for (const [who, sources] of [

@@ -119,9 +119,10 @@ test('Vlmo.fetch: inputs that do not belong to the graph are errors', async (t) 
   );
   await assert.rejects(vlmo.fetch('text', {}, ['text_embedding']), vlmoError('MODEL_INPUT_INVALID'));
   await assert.rejects(vlmo.fetch('fusion', { pixels }, cls), vlmoError('MODEL_INPUT_INVALID'));
+  const three = padTokens([1, 2, 3].map(() => [2, 5, 3]));
   await assert.rejects(
-    vlmo.fetch('fusion', { pixels, tokens }, cls),
-    vlmoError('MODEL_INPUT_INVALID', '2 and 1'),
+    vlmo.fetch('fusion', { pixels, tokens: three }, cls),
+    vlmoError('MODEL_INPUT_INVALID', 'or one', '2 and 3'),
   );
   // What a value is not computed from may be given all the same.
   const joint = await vlmo.fetch('fusion', { pixels: items(pixels, 0, 1), tokens }, ['visual_embed']);

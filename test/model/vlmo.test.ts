@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Tensor } from '#model/inputs.ts';
 import { padTokens } from '#model/tokenizer.ts';
 import { readJson } from '../fixtures/files.ts';
 import {
@@ -112,8 +113,68 @@ test('Vlmo: the first calls may come at the same time', async (t) => {
   for (const other of others) assert.deepEqual(other?.data, alone?.data);
 });
 
-test('Vlmo.match: names both counts when they differ', async (t) => {
+for (const { name } of TINY) {
+  test(`Vlmo: in ${name} one text with several pictures, or one picture with several texts, is as if repeated`, async (t) => {
+    const vlmo = await loadTiny(t, name);
+    const rows = (await expectedOf(name)).input_ids;
+    const pixels = await referencePixels();
+    const cls = async (pictures: Tensor, texts: readonly (readonly number[])[]) =>
+      (await vlmo.fetch('fusion', { pixels: pictures, tokens: padTokens(texts) }, ['fusion_cls'])).fusion_cls;
+    for (const [i, row] of rows.entries()) {
+      const repeated = await cls(pixels, Array(6).fill(row));
+      const broadcast = await cls(pixels, [row]);
+      assert.deepEqual(broadcast?.dims, [6, vlmo.config.hidden_size]);
+      assertClose(broadcast?.data, repeated?.data ?? [], 2e-6, `text ${i}`);
+      const picture = items(pixels, i, i + 1);
+      const copies = {
+        data: Float32Array.from(
+          { length: pixels.data.length },
+          (_, n) => picture.data[n % picture.data.length] ?? 0,
+        ),
+        dims: pixels.dims,
+      };
+      const byPicture = await cls(picture, rows);
+      assertClose(byPicture?.data, (await cls(copies, rows))?.data ?? [], 2e-6, `picture ${i}`);
+      // Row i of both is the same pair, the text padded in one of them.
+      const width = vlmo.config.hidden_size;
+      const own = (batch: Tensor | undefined) => batch?.data.subarray(i * width, (i + 1) * width);
+      assertClose(own(broadcast), own(byPicture) ?? [], 2e-5, `pair ${i}`);
+    }
+  });
+}
+
+test('Vlmo: what is alone in a batch of pairs is embedded once', async (t) => {
+  const vlmo = await loadTiny(t, 'tiny_rel');
+  const names = ['fusion_cls', 'visual_embed', 'text_embeddings.LayerNorm'];
+  const pixels = await referencePixels();
+  const rows = (await expectedOf('tiny_rel')).input_ids;
+  const dims = async (pictures: Tensor, texts: readonly (readonly number[])[]) => {
+    const values = await vlmo.fetch('fusion', { pixels: pictures, tokens: padTokens(texts) }, names);
+    return names.map((name) => values[name]?.dims[0]);
+  };
+  assert.deepEqual(await dims(pixels, rows.slice(0, 1)), [6, 6, 1]);
+  assert.deepEqual(await dims(items(pixels, 0, 1), rows), [6, 1, 6]);
+  assert.deepEqual(await dims(pixels, rows), [6, 6, 6]);
+});
+
+test('Vlmo.match: one text or one picture gives a probability for each of the others', async (t) => {
+  const vlmo = await loadTiny(t, 'tiny_rel');
+  const pixels = await referencePixels();
+  const { captions } = await expectedOf('tiny_rel');
+  const all = await vlmo.match(pixels, captions);
+  const byText = await vlmo.match(pixels, captions.slice(2, 3));
+  const byPicture = await vlmo.match(items(pixels, 2, 3), captions);
+  assert.equal(new Set(byText.probabilities).size, 6);
+  for (const { probabilities, logits } of [byText, byPicture]) {
+    assert.deepEqual([probabilities.length, logits.length], [6, 12]);
+    assertClose(probabilities.subarray(2, 3), all.probabilities.subarray(2, 3), 2e-5, 'the pair in both');
+  }
+});
+
+test('Vlmo.match: names both counts when they differ and neither is one', async (t) => {
   const vlmo = await loadTiny(t, 'tiny_rel');
   const pixels = await referencePixels(2);
-  await assert.rejects(vlmo.match(pixels, ['a cat']), vlmoError('MODEL_INPUT_INVALID', '2 and 1'));
+  const texts = ['a cat', 'a dog', 'a cow'];
+  await assert.rejects(vlmo.match(pixels, texts), vlmoError('MODEL_INPUT_INVALID', '2 and 3'));
+  await assert.rejects(vlmo.match(pixels, []), vlmoError('MODEL_INPUT_INVALID', '0 ids'));
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type SearchRequest, search } from '#search/search.ts';
+import type { Hit, SearchRequest } from '#search/request.ts';
+import { search } from '#search/search.ts';
 import type { GenerationTables } from '#store/contract.ts';
 import { vlmoError } from '../model/model-fixture.ts';
 import { captionRow, generationSpec, imageRow, temporaryStore } from '../store/store-fixture.ts';
@@ -30,23 +31,28 @@ function at(degrees: number): number[] {
 const QUERY = Float32Array.from(at(0));
 const ALL: SearchRequest = { in: 'images', k: 100 };
 
+async function hitsOf(tables: GenerationTables, request: SearchRequest): Promise<readonly Hit[]> {
+  return (await search(tables, QUERY, request)).hits;
+}
+
 describe('search', () => {
   test('the nearest first, ranks from 1, scores are cosines, the first caption with each picture', async (t) => {
-    const hits = await search(await tenPictures(t), QUERY, { in: 'images', k: 3 });
+    const hits = await hitsOf(await tenPictures(t), { in: 'images', k: 3 });
     assert.deepEqual(
-      hits.map(({ score, ...hit }) => hit),
+      hits.map(({ score, cosine, ...hit }) => hit),
       [
-        { rank: 1, id: 'p0', kind: 'image', uri: 'file:///p0', caption: 'says p0#0' },
-        { rank: 2, id: 'p1', kind: 'image', uri: 'file:///p1', caption: 'says p1#0' },
-        { rank: 3, id: 'p2', kind: 'image', uri: 'file:///p2', caption: null },
+        { rank: 1, id: 'p0', kind: 'image', uri: 'file:///p0', caption: 'says p0#0', match: null },
+        { rank: 2, id: 'p1', kind: 'image', uri: 'file:///p1', caption: 'says p1#0', match: null },
+        { rank: 3, id: 'p2', kind: 'image', uri: 'file:///p2', caption: null, match: null },
       ],
     );
+    assert.ok(hits.every(({ score, cosine }) => score === cosine));
     for (const [n, { score }] of hits.entries())
       assert.ok(Math.abs(score - Math.cos((9 * n * Math.PI) / 180)) < 1e-3, `${score}`);
   });
 
   test('captions are found by their own vectors', async (t) => {
-    const hits = await search(await tenPictures(t), QUERY, { in: 'captions', k: 2 });
+    const hits = await hitsOf(await tenPictures(t), { in: 'captions', k: 2 });
     assert.deepEqual(
       hits.map(({ rank, kind, caption }) => [rank, kind, caption]),
       [
@@ -57,7 +63,7 @@ describe('search', () => {
   });
 
   test('k beyond the corpus gives all of it', async (t) => {
-    assert.equal((await search(await tenPictures(t), QUERY, ALL)).length, 10);
+    assert.equal((await hitsOf(await tenPictures(t), ALL)).length, 10);
   });
 
   test('a filter counts before scoring: k come back whenever k match', async (t) => {
@@ -69,7 +75,7 @@ describe('search', () => {
       [`meta.n in (9, 2, 4)`, ['p2', 'p4', 'p9']],
       [`meta.missing = 1`, []],
     ] as const) {
-      const hits = await search(tables, QUERY, { in: 'images', k: 3, where });
+      const hits = await hitsOf(tables, { in: 'images', k: 3, where });
       assert.deepEqual(
         hits.map(({ id }) => id),
         expected,
@@ -79,7 +85,7 @@ describe('search', () => {
   });
 
   test('hits below the least score are left out, ranks stay whole', async (t) => {
-    const hits = await search(await tenPictures(t), QUERY, { ...ALL, minScore: 0.95 });
+    const hits = await hitsOf(await tenPictures(t), { ...ALL, minScore: 0.95 });
     assert.deepEqual(
       hits.map(({ rank, id }) => [rank, id]),
       [
@@ -88,7 +94,7 @@ describe('search', () => {
         [3, 'p2'],
       ],
     );
-    assert.deepEqual(await search(await tenPictures(t), QUERY, { ...ALL, minScore: 1.01 }), []);
+    assert.deepEqual(await hitsOf(await tenPictures(t), { ...ALL, minScore: 1.01 }), []);
   });
 
   test('a filter that cannot be understood is refused', async (t) => {
@@ -98,7 +104,14 @@ describe('search', () => {
 
   test('an empty collection gives no hits', async (t) => {
     const tables = await (await temporaryStore(t)).openGeneration(generationSpec());
-    assert.deepEqual(await search(tables, QUERY, ALL), []);
-    assert.deepEqual(await search(tables, QUERY, { in: 'captions', k: 1 }), []);
+    assert.deepEqual(await hitsOf(tables, ALL), []);
+    const requests: SearchRequest[] = [
+      { in: 'captions', k: 1 },
+      { in: 'captions', k: 1, groupBy: 'image_id' },
+      { in: 'images', k: 1, keywords: 'red apple' },
+    ];
+    for (const request of requests) {
+      assert.deepEqual(await search(tables, QUERY, request), { hits: [], cursor: null, approximate: false });
+    }
   });
 });

@@ -95,6 +95,26 @@ describe('createInferencePool', () => {
   });
 });
 
+describe('InferencePool.runUrgent', () => {
+  test('goes before all that waits for the one thread, and gives what run gives', async () => {
+    await using pool = await createInferencePool(await openModelFolder(TINY), {
+      workers: 1,
+      threadsPerWorker: 1,
+    });
+    const expected = await pool.run({ kind: 'texts', texts: ['red'] });
+    const done: string[] = [];
+    const run = async (name: string, how: 'run' | 'runUrgent') => {
+      assert.deepEqual(await pool[how]({ kind: 'texts', texts: ['red'] }), expected);
+      done.push(name);
+    };
+    await Promise.all([
+      ...['running', 'bulk 1', 'bulk 2', 'bulk 3'].map((name) => run(name, 'run')),
+      ...['URGENT 1', 'URGENT 2', 'URGENT 3'].map((name) => run(name, 'runUrgent')),
+    ]);
+    assert.deepEqual(done, ['running', 'URGENT 1', 'URGENT 2', 'URGENT 3', 'bulk 1', 'bulk 2', 'bulk 3']);
+  });
+});
+
 interface RandomPixels {
   readonly shared: SharedArrayBuffer;
   readonly count: number;

@@ -1,0 +1,190 @@
+import { join, resolve } from 'node:path';
+import { Command, Option } from 'commander';
+import type { Config } from '#config/options.ts';
+import { type RetrieveRequest, runRetrieval } from '#engine/retrieve.ts';
+import { VlmoError } from '#errors.ts';
+import { resolveDevice } from '#model/device.ts';
+import { pictureBatchSize } from '#pipeline/batch-size.ts';
+import type { RetrievalJob } from '#queue/job.ts';
+import { retrieveQueued } from '#queue/retrieval-client.ts';
+import { activeTables } from '#search/active-tables.ts';
+import { openGenerationModel } from '#search/query.ts';
+import type { SearchTarget } from '#search/request.ts';
+import { type PairSummary, scorePairs } from '#search/retrieve/pairs.ts';
+import type { RetrievalSummary } from '#search/retrieve/retrieve.ts';
+import { createResidentScorer } from '#search/scorer/resident-scorer.ts';
+import type { GenerationTables, Store, VectorTable } from '#store/contract.ts';
+import { openStore } from '#store/open-store.ts';
+import { createPools, type Pools } from '#workers/create-pools.ts';
+import { addConfigOptions, readConfig } from './config-options.ts';
+import { EXIT_INTERRUPTED } from './exit-codes.ts';
+import { noteDevice } from './note-device.ts';
+import { addRedisOption, openRedis, type RedisFlags } from './open-queue.ts';
+import { note } from './output.ts';
+import { finiteNumber, positiveInteger } from './parse-arguments.ts';
+import { showPairs, showRetrieval } from './progress.ts';
+import { resolveModel } from './resolve-model.ts';
+import { reportPairs, reportRetrieval } from './retrieve-report.ts';
+import { stopOnSignals } from './signals.ts';
+
+interface RetrieveFlags extends RedisFlags {
+  readonly index: string;
+  readonly collection: string;
+  readonly queries?: string;
+  readonly in?: SearchTarget;
+  readonly k: number;
+  readonly where?: string;
+  readonly minScore?: number;
+  readonly out: string;
+  readonly pairs?: true;
+  readonly threshold?: number;
+  readonly model?: string;
+  readonly queued?: true;
+  readonly json?: true;
+}
+
+const OPTIONS = [
+  'device',
+  'batchSize',
+  'decodeThreads',
+  'inferenceWorkers',
+  'maxPixels',
+  'maxImageBytes',
+  'decodeTimeout',
+] as const;
+type RetrieveConfig = Config<(typeof OPTIONS)[number]>;
+
+/** `vlmo retrieve`: many queries at once, into a file. */
+export function retrieveCommand(): Command {
+  const command = new Command('retrieve')
+    .description(
+      'Answer many queries at once, or score each picture with its own captions, into a Parquet file; running it again goes on where it stopped',
+    )
+    .requiredOption('--index <folder>', 'the index')
+    .option('--collection <name>', 'the collection', 'default')
+    .option(
+      '--queries <what>',
+      '"captions" or "images" for what the collection stores, or a file: .txt with a query a line, .jsonl, .csv or .tsv',
+    )
+    .addOption(new Option('--in <kind>', 'what to find').choices(['images', 'captions']))
+    .option('-k <hits>', 'hits of a query at most', positiveInteger, 10)
+    .option('--where <filter>', `only items that match, e.g. "width >= 640 and meta.year = 2020"`)
+    .option('--min-score <cosine>', 'only hits of at least this cosine', finiteNumber)
+    .option('--pairs', 'score each picture with its own captions instead')
+    .option(
+      '--threshold <cosine>',
+      'with --pairs, the least cosine of the pairs marked as kept',
+      finiteNumber,
+    )
+    .requiredOption('--out <file>', 'the Parquet file to write')
+    .option('--model <folder>', 'where the model of the collection lies now, if it moved')
+    .option(
+      '--queued',
+      'let a running "vlmo worker" do it; the file goes into the folder "results" of the index',
+    )
+    .option('--json', 'print a summary as JSON');
+  return addConfigOptions(addRedisOption(command), OPTIONS).action(runRetrieve);
+}
+
+async function runRetrieve(flags: RetrieveFlags): Promise<void> {
+  checkUsage(flags);
+  const config = await readConfig(OPTIONS, flags);
+  await using store = await openStore(flags.index, { create: false });
+  const tables = await activeTables(store, flags.collection);
+  using signals = stopOnSignals();
+  if (flags.queued) await queued(store, flags, signals.signal);
+  else if (flags.pairs) await pairs(tables, flags, signals.signal);
+  else await queries(tables, flags, config, signals.signal);
+}
+
+async function queries(
+  tables: GenerationTables,
+  flags: RetrieveFlags,
+  config: RetrieveConfig,
+  signal: AbortSignal,
+): Promise<void> {
+  const device = await resolveDevice(config.device);
+  noteDevice(config.device, device);
+  await using stack = new AsyncDisposableStack();
+  const { in: target = 'images', k, where, minScore } = flags;
+  const started = performance.now();
+  const summary = await runRetrieval(
+    {
+      ...{ tables, signal },
+      nearestIds(target) {
+        const options = { device, dimensions: tables.record.dimensions };
+        const table: VectorTable<{ readonly id: string }> = tables[target];
+        return stack.use(createResidentScorer(table, options)).nearestIds;
+      },
+      async loadModel() {
+        const path = flags.model === undefined ? tables.record.modelPath : resolveModel(flags.model);
+        const model = await openGenerationModel(tables.record, path);
+        const preprocess = tables.record.preprocess as 'fast' | 'reference';
+        const pools: Pools = stack.use(
+          await createPools(model, { ...config, provider: device.provider, preprocess }),
+        );
+        const isGpu = device.provider !== 'cpu';
+        const batchSize =
+          config.batchSize === 'auto' ? pictureBatchSize(model.config, isGpu) : config.batchSize;
+        return { model, pools, batchSize };
+      },
+      onStart: (ask) => void stack.use(showRetrieval(ask)),
+    },
+    { queries: named(flags), in: target, k, where, minScore, out: resolve(flags.out) },
+  );
+  reportRetrieval(summary, (performance.now() - started) / 1000, flags);
+}
+
+async function pairs(tables: GenerationTables, flags: RetrieveFlags, signal: AbortSignal): Promise<void> {
+  using stack = new DisposableStack();
+  const threshold = flags.threshold ?? -1;
+  const asked = { kind: 'pairs', threshold, generation: tables.record.name };
+  const out = resolve(flags.out);
+  const onStart = (ask: Parameters<typeof showPairs>[0]): void => void stack.use(showPairs(ask));
+  reportPairs(await scorePairs({ tables, threshold, out, asked, signal, onStart }), flags);
+}
+
+/** The worker reads a file of queries by its path. */
+async function queued(store: Store, flags: RetrieveFlags, signal: AbortSignal): Promise<void> {
+  await using redis = await openRedis(store, flags);
+  const { collection, k, where, minScore, threshold = -1, out } = flags;
+  const job: RetrievalJob = flags.pairs
+    ? { kind: 'pairs', collection, threshold, out }
+    : {
+        kind: 'retrieve',
+        collection,
+        queries: named(flags),
+        in: flags.in ?? 'images',
+        k,
+        where,
+        minScore,
+        out,
+      };
+  const shown = { ...flags, out: join(store.uri, 'results', out) };
+  const started = performance.now();
+  try {
+    const summary = await retrieveQueued(redis.client, store.id, job, signal);
+    if (flags.pairs) reportPairs(summary as PairSummary, shown);
+    else reportRetrieval(summary as RetrievalSummary, (performance.now() - started) / 1000, shown);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    note('The job goes on without this command; the same command waits for it again.');
+    process.exitCode = EXIT_INTERRUPTED;
+  }
+}
+
+function named({ queries = '' }: RetrieveFlags): RetrieveRequest['queries'] {
+  return queries === 'captions' || queries === 'images' ? queries : { file: resolve(queries) };
+}
+
+function checkUsage({ pairs, queries, in: target, threshold }: RetrieveFlags): void {
+  const refuse = (expected: string, received: string): never => {
+    throw new VlmoError('USAGE_INVALID', `Cannot retrieve: expected ${expected}, received ${received}`);
+  };
+  if (pairs && (queries !== undefined || target !== undefined))
+    refuse('--pairs, or --queries and --in', 'both');
+  if (!pairs && (queries === undefined || queries === ''))
+    refuse('--queries captions, images or a file, or --pairs', 'neither');
+  if (!pairs && target === undefined) refuse('--in images or --in captions beside --queries', 'neither');
+  if (!pairs && threshold !== undefined) refuse('--pairs beside --threshold', 'none');
+}

@@ -1,0 +1,62 @@
+import { INDEX_OPTIONS } from '#config/options.ts';
+import { type Device, type DeviceName, resolveDevice } from '#model/device.ts';
+import type { SearchMeans } from '#search/arrange.ts';
+import { openLocalQuery } from '#search/local-query.ts';
+import { embedQuery, type Query } from '#search/query.ts';
+import type { SearchAnswer, SearchRequest } from '#search/request.ts';
+import { createResidentScorer } from '#search/scorer/resident-scorer.ts';
+import { search } from '#search/search.ts';
+import type { GenerationTables } from '#store/contract.ts';
+import { noteDevice } from './note-device.ts';
+import { note } from './output.ts';
+
+export interface SearchPlace {
+  readonly modelPath: string | undefined;
+  readonly device: DeviceName;
+}
+
+/** Searches in this process: the model is loaded for this one query. */
+export async function searchHere(
+  tables: GenerationTables,
+  query: Query,
+  request: SearchRequest,
+  { modelPath, device: asked }: SearchPlace,
+): Promise<SearchAnswer> {
+  const device = await resolveDevice(asked);
+  if (device.provider !== 'cpu') noteDevice(asked, device);
+  const options = { modelPath, provider: device.provider, maxPixels: INDEX_OPTIONS.maxPixels.default };
+  await using stack = new AsyncDisposableStack();
+  const means = scoringMeans(stack, tables, asked, device);
+  if (request.rerank === undefined) {
+    return await search(tables, await embedQuery(tables, query, options), request, means);
+  }
+  const kind = request.in === 'images' ? 'image' : 'caption';
+  const local = stack.use(
+    await openLocalQuery(tables, query, kind, {
+      ...options,
+      maxImageBytes: INDEX_OPTIONS.maxImageBytes.default,
+      warn: ({ id }, { message }) => note(`Not read again: ${id}. ${message}`),
+    }),
+  );
+  return await search(tables, local.vector, request, { ...means, rerank: local.rerank });
+}
+
+/**
+ * The vectors go to a GPU that was named. Else they are compared as they are read: for one query that is as fast, since
+ * all of them have to be read either way.
+ */
+function scoringMeans(
+  stack: AsyncDisposableStack,
+  { record, images, captions }: GenerationTables,
+  asked: DeviceName,
+  device: Device,
+): SearchMeans {
+  if (asked === 'auto' || device.provider === 'cpu') return {};
+  const options = { device, dimensions: record.dimensions };
+  return {
+    scorers: {
+      images: stack.use(createResidentScorer(images, options)),
+      captions: stack.use(createResidentScorer(captions, options)),
+    },
+  };
+}

@@ -1,0 +1,26 @@
+import type { Hit } from '#search/request.ts';
+import { shellWord, table } from './output.ts';
+
+/** Hits as a table: the cosine and the match in columns of their own where the order is not by cosine alone. */
+export function hitsTable(hits: readonly Hit[]): string {
+  const hasMatch = hits.some(({ match }) => match !== null);
+  const hasCosine = hasMatch || hits.some(({ score, cosine }) => score !== cosine);
+  const rows = hits.map(({ rank, score, cosine, match, id, caption }) => [
+    String(rank),
+    score.toFixed(3),
+    ...(hasCosine ? [cosine.toFixed(3)] : []),
+    ...(hasMatch ? [match?.toFixed(3) ?? ''] : []),
+    id,
+    caption ?? '',
+  ]);
+  const head = ['rank', 'score', ...(hasCosine ? ['cosine'] : []), ...(hasMatch ? ['match'] : [])];
+  return table([[...head, 'id', 'caption'], ...rows]);
+}
+
+/** The command that was given, as a shell takes it, for the page behind a cursor. */
+export function nextPageCommand(args: readonly string[], cursor: string): string {
+  const kept = args.filter((arg, i) => !arg.startsWith('--cursor') && args[i - 1] !== '--cursor');
+  const end = kept.indexOf('--');
+  kept.splice(end < 0 ? kept.length : end, 0, '--cursor', cursor);
+  return ['vlmo', ...kept].map(shellWord).join(' ');
+}

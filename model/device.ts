@@ -1,0 +1,115 @@
+import { VlmoError } from '#errors.ts';
+import { probeProvider } from './device-probe.ts';
+import { gpuDeviceFiles, isSoftwareGpu, missingCudaLibraries } from './gpu-facts.ts';
+// The lock that threads share a GPU by has to be there before they are.
+import './gpu-turn.ts';
+import type { ProbeReport } from './probe-report.ts';
+import type { DeviceName, Provider } from './provider.ts';
+
+export type { DeviceName, Provider };
+
+/** What computes: onnxruntime's provider, tried out on this machine. */
+export interface Device {
+  readonly provider: Provider;
+  /** Why this one, as the end of a sentence. */
+  readonly reason: string;
+  /** Whether it computes in 16-bit floats; float16 tensors fail where it does not. */
+  readonly hasHalf: boolean;
+  /** Whether it is a GPU imitated by the CPU, as far as can be told. */
+  readonly isSoftware: boolean | undefined;
+  /** Bytes that one buffer may have for certain: what every WebGPU has to allow. */
+  readonly maxBufferBytes: number;
+}
+
+const WEBGPU_BUFFER_BYTES = 128 * 1024 * 1024;
+const CUDA_INSTALL =
+  'install onnxruntime\'s CUDA libraries (README, "In your own project": npm install without --onnxruntime-node-install=skip), CUDA 12 and cuDNN 9';
+
+const known = new Map<DeviceName, Promise<Device>>();
+
+/**
+ * The device of a name, once it has computed something on it; for `auto` the fastest that works. GPUs are tried in a
+ * process of their own, which a driver may take down. Throws DEVICE_UNAVAILABLE: a device that is named and does not
+ * work is never replaced by the CPU. Whoever makes sessions for it makes and runs them `inTurn`.
+ */
+export function resolveDevice(asked: DeviceName): Promise<Device> {
+  const resolved = known.get(asked) ?? resolve(asked);
+  known.set(asked, resolved);
+  return resolved;
+}
+
+async function resolve(asked: DeviceName): Promise<Device> {
+  if (asked === 'cpu') return cpu('asked for');
+  const device = asked === 'auto' ? await choose() : await use(asked);
+  // TF32 would round the inputs of products to 11 bits. Read when CUDA starts, in this process and those it starts.
+  if (device.provider === 'cuda') process.env.NVIDIA_TF32_OVERRIDE ??= '0';
+  return device;
+}
+
+async function use(provider: 'webgpu' | 'cuda'): Promise<Device> {
+  const missing = provider === 'cuda' ? missingCuda() : undefined;
+  if (missing !== undefined) throw unavailable(provider, missing);
+  const report = await probeProvider(provider, 'works');
+  if (!report.works) throw unavailable(provider, report.reason);
+  return gpu(provider, 'asked for', report);
+}
+
+/** What CUDA lacks here and how to get it, in words; undefined where the libraries are there. */
+export function missingCuda(): string | undefined {
+  const [first] = missingCudaLibraries();
+  return first === undefined ? undefined : `none at "${first}"; ${CUDA_INSTALL}`;
+}
+
+/** The fastest by a measurement. It takes no time where there is no GPU. */
+async function choose(): Promise<Device> {
+  const files = gpuDeviceFiles();
+  if (files?.length === 0)
+    return cpu('no GPU is there: neither /dev/dri/renderD*, /dev/nvidia* nor /dev/dxg');
+  const reasons: string[] = [];
+  for (const provider of missingCuda() === undefined
+    ? (['cuda', 'webgpu'] as const)
+    : (['webgpu'] as const)) {
+    const report = await probeProvider(provider, 'speed');
+    if (!report.works) reasons.push(`${provider} does not work (${report.reason})`);
+    else {
+      const { gflops, cpuGflops } = report;
+      const measured = `${provider} computes ${round(gflops)} GFLOP/s, the CPU ${round(cpuGflops)}`;
+      if (gflops > cpuGflops) return gpu(provider, measured, report);
+      reasons.push(measured);
+    }
+  }
+  return cpu(reasons.join('; '));
+}
+
+function cpu(reason: string): Device {
+  const maxBufferBytes = Number.MAX_SAFE_INTEGER;
+  return { provider: 'cpu', reason, hasHalf: false, isSoftware: false, maxBufferBytes };
+}
+
+function gpu(provider: 'webgpu' | 'cuda', reason: string, report: ProbeReport & { works: true }): Device {
+  const isWebGpu = provider === 'webgpu';
+  return {
+    provider,
+    reason,
+    hasHalf: report.hasHalf,
+    isSoftware: isWebGpu ? isSoftwareGpu(report.drivers) : false,
+    maxBufferBytes: isWebGpu ? WEBGPU_BUFFER_BYTES : Number.MAX_SAFE_INTEGER,
+  };
+}
+
+function unavailable(provider: Provider, received: string): VlmoError {
+  const expected = provider === 'cuda' ? 'onnxruntime on an NVIDIA GPU' : 'a GPU that WebGPU can use';
+  return new VlmoError(
+    'DEVICE_UNAVAILABLE',
+    `Cannot use device "${provider}": expected ${expected}, received ${received}`,
+  );
+}
+
+function round(gflops: number): string {
+  return gflops < 10 ? gflops.toFixed(1) : String(Math.round(gflops));
+}
+
+/** `webgpu, because …`: one line for whoever wonders what computes. */
+export function describeDevice({ provider, reason, isSoftware }: Device): string {
+  return `${provider}${isSoftware ? ' in software' : ''} (${reason})`;
+}

@@ -1,0 +1,4 @@
+/** What computes, by onnxruntime's name. */
+export type Provider = 'cpu' | 'webgpu' | 'cuda';
+/** What may be asked for. */
+export type DeviceName = 'auto' | Provider;

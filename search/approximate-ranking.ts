@@ -1,0 +1,42 @@
+import { VlmoError } from '#errors.ts';
+import type { GenerationTables, ItemKind } from '#store/contract.ts';
+import { exactRanking, type RowScorer } from './exact-ranking.ts';
+import type { Ranking } from './ranking.ts';
+import type { SearchTarget } from './request.ts';
+
+/**
+ * The pictures or captions of a generation as their approximate index gives them: k whenever k match, by exact cosine,
+ * but a few that belong among them may be missing. It takes the place of an exact scorer in any ranking. Throws
+ * ANN_INDEX_MISSING where no index was built.
+ *
+ *     const images = await approximateScorer(tables, 'images');
+ *     const hits = await images.nearest(query, { k: 10, where });
+ */
+export async function approximateScorer(
+  tables: GenerationTables,
+  target: SearchTarget,
+  probes?: number,
+): Promise<RowScorer> {
+  const table = tables[target];
+  if (!(await table.vectorIndex())) throw indexMissing(tables, target);
+  return { nearest: (query, options) => table.nearestApproximate(query, { ...options, probes }) };
+}
+
+/** The order by cosine of the rows that a filter (in the store's SQL) lets through, nearly. Throws ANN_INDEX_MISSING. */
+export async function approximateRanking(
+  tables: GenerationTables,
+  kind: ItemKind,
+  query: Float32Array,
+  where?: string,
+): Promise<Ranking> {
+  const scorer = await approximateScorer(tables, kind === 'image' ? 'images' : 'captions');
+  return exactRanking(scorer, kind, query, where);
+}
+
+/** For whatever asks for the index of a table that has none. */
+export function indexMissing({ record }: GenerationTables, target: SearchTarget): VlmoError {
+  return new VlmoError(
+    'ANN_INDEX_MISSING',
+    `Cannot search ${target} of collection "${record.collection}" approximately: expected an approximate index, received none; build it with: vlmo optimize --ann --collection ${record.collection} --index …`,
+  );
+}

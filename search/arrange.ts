@@ -1,0 +1,113 @@
+import type { GenerationTables, ItemKind } from '#store/contract.ts';
+import { approximateScorer } from './approximate-ranking.ts';
+import { type Cursor, markOf } from './cursor.ts';
+import { atLeast, exactRanking, type RowScorer } from './exact-ranking.ts';
+import { groupKey, groupRanking } from './group-ranking.ts';
+import { hybridRanking } from './hybrid-ranking.ts';
+import { findKeywords, wordsOf } from './keywords.ts';
+import { afterPosition, type Position } from './page.ts';
+import { byScore, type Ranked, type Ranking } from './ranking.ts';
+import type { SearchRequest } from './request.ts';
+
+/** What a search works with, where it is not the tables themselves. */
+export interface SearchMeans {
+  /** What compares vectors, for images and for captions. */
+  readonly scorers?: { readonly images: RowScorer; readonly captions: RowScorer } | undefined;
+  /** The first rows of an order, as the fusion encoder orders them; needed where `rerank` is asked. */
+  readonly rerank?: ((ranking: Ranking, first: number, minMatch?: number) => Ranking) | undefined;
+}
+
+export interface ArrangeTask {
+  readonly tables: GenerationTables;
+  readonly kind: ItemKind;
+  readonly query: Float32Array;
+  /** In the store's SQL. */
+  readonly where: string | undefined;
+  readonly request: SearchRequest;
+  readonly from: Cursor | undefined;
+}
+
+export interface Arranged {
+  /** What comes behind the cursor. */
+  readonly ranking: Ranking;
+  readonly isApproximate: boolean;
+  /** For the next cursor. */
+  readonly weights: readonly number[] | undefined;
+  readonly pool: Position | undefined;
+  /** What the next page must not show again, where the position of a row does not tell. */
+  readonly shown: ((row: Ranked) => string) | undefined;
+}
+
+/**
+ * Puts the rankings of a search around each other:
+ *
+ *     cosine, with or without keywords ── behind the cursor ── best of each picture
+ *     cosine, with or without keywords ── best of each picture ── first N, read again ── those not shown yet
+ */
+export async function arrange(task: ArrangeTask, means: SearchMeans): Promise<Arranged> {
+  const { from, kind, request } = task;
+  const { ranking, ...basic } = await basicRanking(task, means);
+  const isGrouped = request.groupBy !== undefined && kind === 'caption';
+  const grouped = (order: Ranking): Ranking => (isGrouped ? groupRanking(order) : order);
+  const shown = isGrouped ? groupMark : request.rerank === undefined ? undefined : rowMark;
+  const isShown = shownBefore(from, shown);
+  if (request.rerank === undefined) {
+    const rest = from ? afterPosition(ranking, from.position, from.before, isShown) : ranking;
+    return { ...basic, ranking: grouped(rest), pool: undefined, shown };
+  }
+  if (!means.rerank) throw new Error('A search was to be re-ranked without an encoder: this is a bug');
+  const rows = await firstRows(grouped(ranking), request.rerank, from?.pool);
+  const reread = means.rerank(async (k) => rows.slice(0, k), rows.length, request.minMatch);
+  // Not by position: the encoder's values differ in the last digits with what is read beside a row.
+  const rest: Ranking = async (k) => (await reread(rows.length)).filter((row) => !isShown(row)).slice(0, k);
+  return { ...basic, ranking: rest, pool: from?.pool ?? rows.at(-1), shown };
+}
+
+type Basic = Omit<Arranged, 'pool' | 'shown'>;
+
+async function basicRanking(
+  { tables, kind, query, where, request, from }: ArrangeTask,
+  means: SearchMeans,
+): Promise<Basic> {
+  const isApproximate = request.approximate === true;
+  const all: RowScorer = isApproximate
+    ? await approximateScorer(tables, request.in)
+    : (means.scorers ?? tables)[request.in];
+  const scorer = request.minScore === undefined ? all : atLeast(all, request.minScore);
+  if (request.keywords === undefined) {
+    return { ranking: exactRanking(scorer, kind, query, where), isApproximate, weights: undefined };
+  }
+  const words = wordsOf(request.keywords);
+  const { shares, weights } = await findKeywords(tables.captions, kind, words, from?.weights);
+  return { ranking: hybridRanking(scorer, kind, query, where, shares), isApproximate, weights };
+}
+
+function groupMark(row: Ranked): string {
+  return markOf(groupKey(row));
+}
+
+function rowMark({ kind, id }: Ranked): string {
+  return markOf(`${kind} ${id}`);
+}
+
+function shownBefore(
+  from: Cursor | undefined,
+  mark: ((row: Ranked) => string) | undefined,
+): (row: Ranked) => boolean {
+  const shown = new Set(from?.shown);
+  return (row) => mark !== undefined && shown.size > 0 && shown.has(mark(row));
+}
+
+/**
+ * The first rows of an order; on later pages, up to the last of those that the first page had, so that none is lost
+ * when others were written before them, up to twice as many.
+ */
+async function firstRows(
+  ranking: Ranking,
+  count: number,
+  last: Position | undefined,
+): Promise<readonly Ranked[]> {
+  if (!last) return ranking(count);
+  const rows = await ranking(2 * count);
+  return rows.filter((row) => byScore(row, last) <= 0);
+}

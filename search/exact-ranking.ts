@@ -1,0 +1,34 @@
+import type { CaptionRecord, ImageRecord, ItemKind, NearestOptions, Neighbour } from '#store/contract.ts';
+import type { Ranking } from './ranking.ts';
+
+/** What finds the rows of largest cosine: a table of the store, or its vectors on a device. */
+export interface Scorer<Row> {
+  /** The k rows of largest cosine, exact, best first, ties by id; k of them whenever k match. */
+  nearest(query: Float32Array, options: NearestOptions): Promise<readonly Neighbour<Row>[]>;
+}
+
+/** Of either kind of row; what is found is what the kind says. */
+export type RowScorer = Scorer<ImageRecord | CaptionRecord>;
+
+/** The order by cosine of all rows that a filter (in the store's SQL) lets through. */
+export function exactRanking(
+  scorer: RowScorer,
+  kind: ItemKind,
+  query: Float32Array,
+  where: string | undefined,
+): Ranking {
+  return async (k) => {
+    const found = await scorer.nearest(query, { k, where });
+    return found.map(({ row, score }) => ({ id: row.id, kind, row, score, cosine: score, match: null }));
+  };
+}
+
+/** A scorer for which rows below a cosine are not there. */
+export function atLeast(scorer: RowScorer, cosine: number): RowScorer {
+  return {
+    async nearest(query, options) {
+      const found = await scorer.nearest(query, options);
+      return found.filter(({ score }) => score >= cosine);
+    },
+  };
+}

@@ -1,0 +1,26 @@
+import type { Ranked, Ranking } from './ranking.ts';
+
+/**
+ * The best row of each group, in the order of those rows: k groups whenever there are k. It asks for more rows until
+ * they are of enough groups.
+ */
+export function groupRanking(ranking: Ranking): Ranking {
+  return async (k) => {
+    for (let asked = 2 * k; ; asked *= 4) {
+      const found = await ranking(asked);
+      const best = new Map<string, Ranked>();
+      for (const row of found) {
+        const key = groupKey(row);
+        if (!best.has(key)) best.set(key, row);
+      }
+      if (best.size >= k || found.length < asked) return [...best.values()].slice(0, k);
+    }
+  };
+}
+
+/** What a row shows: its picture, or the caption itself where it is of none. */
+export function groupKey({ kind, id, row }: Ranked): string {
+  if (kind === 'image') return `image ${id}`;
+  const imageId = 'imageId' in row ? row.imageId : null;
+  return imageId === null ? `caption ${id}` : `image ${imageId}`;
+}

@@ -1,0 +1,17 @@
+import type { GenerationTables } from '#store/contract.ts';
+import type { Ranked } from './ranking.ts';
+import type { Hit } from './request.ts';
+
+/** Rows as they are shown, with the first caption of each picture. `before` hits were on earlier pages. */
+export async function toHits(
+  { captions }: GenerationTables,
+  rows: readonly Ranked[],
+  before: number,
+): Promise<Hit[]> {
+  const pictures = rows.filter(({ kind }) => kind === 'image').map(({ id }) => id);
+  const texts = await captions.firstOfImages(pictures);
+  return rows.map(({ id, kind, row, score, cosine, match }, i) => {
+    const caption = 'caption' in row ? row.caption : (texts.get(id) ?? null);
+    return { rank: before + i + 1, id, kind, uri: row.uri, caption, score, cosine, match };
+  });
+}

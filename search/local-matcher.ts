@@ -1,0 +1,40 @@
+import { pictureValues } from '#model/config.ts';
+import type { DecodeLimits } from '#model/preprocess/decode.ts';
+import { pictureError } from '#model/preprocess/picture-error.ts';
+import { type PreprocessMode, preprocess } from '#model/preprocess/preprocess.ts';
+import type { Vlmo } from '#model/vlmo.ts';
+import { readPicture } from '#workers/read-picture.ts';
+import { createMatcher, type Matcher } from './matcher.ts';
+
+export interface LocalMatcherOptions extends DecodeLimits {
+  /** The one that made the generation. */
+  readonly preprocess: PreprocessMode;
+  readonly maxImageBytes: number;
+}
+
+/**
+ * Matches by a model that this thread has loaded, and may dispose of when no match is under way. The graph of the fusion
+ * encoder is made when it is first needed, if it was not asked for. Throws MODEL_HEAD_MISSING.
+ */
+export function createLocalMatcher(vlmo: Vlmo, options: LocalMatcherOptions): Promise<Matcher> {
+  const { config } = vlmo;
+  const size = pictureValues(config);
+  return createMatcher({
+    model: vlmo.folder,
+    threads: 1,
+    async decode(uri, pixels, slot) {
+      const bytes = readPicture(uri, options.maxImageBytes);
+      const target = new Float32Array(pixels, slot * size * Float32Array.BYTES_PER_ELEMENT, size);
+      try {
+        await preprocess(bytes, config, options.preprocess, options, target);
+      } catch (error) {
+        throw pictureError(error, uri);
+      }
+    },
+    async run(pixels, count, texts) {
+      const data = new Float32Array(pixels, 0, count * size);
+      const dims = [count, config.num_channels, ...config.image_size];
+      return (await vlmo.match({ data, dims }, texts)).logits;
+    },
+  });
+}

@@ -1,0 +1,34 @@
+import type { ErrorData } from '#errors.ts';
+import { halfToFloat } from '#half.ts';
+import type { GenerationTables, VectorTable } from '#store/contract.ts';
+import type { SearchTarget } from '../request.ts';
+
+/** One query of many: its vector [D] of unit length, or why it has none. */
+export interface RetrievalQuery {
+  readonly id: string;
+  /** Its text, or the place of its picture. */
+  readonly query: string;
+  readonly vector: Float32Array | ErrorData;
+}
+
+export type QueryStream = AsyncIterable<readonly RetrievalQuery[]>;
+
+/** All that a collection stores of one kind, as queries. */
+export function storedQueries({ images, captions }: GenerationTables, kind: SearchTarget): QueryStream {
+  return kind === 'images'
+    ? stored(images, ({ id, uri }) => ({ id, query: uri }))
+    : stored(captions, ({ id, caption }) => ({ id, query: caption }));
+}
+
+async function* stored<Row extends { readonly id: string }>(
+  table: VectorTable<Row>,
+  describe: (row: Row) => Pick<RetrievalQuery, 'id' | 'query'>,
+): AsyncGenerator<RetrievalQuery[]> {
+  for await (const { rows, halves } of table.scanVectors()) {
+    const width = halves.length / rows.length;
+    yield rows.map((row, i) => ({
+      ...describe(row),
+      vector: halfToFloat(halves.subarray(i * width, (i + 1) * width)),
+    }));
+  }
+}

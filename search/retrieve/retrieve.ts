@@ -1,0 +1,130 @@
+import type { ErrorData } from '#errors.ts';
+import type { Found } from '../scorer/score.ts';
+import type { Columns, Row } from './parquet.ts';
+import type { QueryStream, RetrievalQuery } from './queries.ts';
+import { ResultParts } from './result-parts.ts';
+
+export interface Retrieval {
+  readonly queries: QueryStream;
+  /** Ids and scores of the k best rows for each of many queries [Q, D]. */
+  nearestIds(
+    vectors: Float32Array,
+    options: { readonly k: number; readonly where?: string | undefined },
+  ): Promise<Found[][]>;
+  readonly k: number;
+  /** In the store's SQL. */
+  readonly where?: string | undefined;
+  /** Hits below this cosine are left out. */
+  readonly minScore?: number | undefined;
+  /** The Parquet file that is written. */
+  readonly out: string;
+  /** All that decides the results, to tell whether an earlier run over the same file goes on. */
+  readonly asked: object;
+  /** Stops after the queries in hand. */
+  readonly signal: AbortSignal;
+  readonly onStart?: (progress: () => RetrievalProgress) => void;
+}
+
+export interface RetrievalProgress {
+  /** Queries answered now, answered by an earlier run, and without a vector. */
+  readonly answered: number;
+  readonly skipped: number;
+  readonly failed: number;
+  readonly hits: number;
+}
+
+export interface RetrievalSummary extends RetrievalProgress {
+  readonly isWhole: boolean;
+}
+
+/** A row for each hit; a query without any has one row with nulls, and `error` where it could not be answered. */
+export const RESULT_COLUMNS = {
+  query_id: 'STRING',
+  query: 'STRING',
+  rank: 'INT32',
+  id: 'STRING',
+  score: 'DOUBLE',
+  error: 'STRING',
+} as const satisfies Columns;
+
+/** Queries scored in one call, and rows that a crash can cost. */
+const QUERIES_AT_ONCE = 256;
+const PART_ROWS = 16_384;
+
+/**
+ * Answers every query of a stream, and writes the hits to a Parquet file. A run that was stopped or killed goes on
+ * where it was. Throws RESULTS_CONFLICT, RESULTS_UNWRITABLE, and what scoring and reading the store throw.
+ */
+export async function retrieve(retrieval: Retrieval): Promise<RetrievalSummary> {
+  const { queries, out, asked, signal, onStart } = retrieval;
+  const parts = await ResultParts.open(out, RESULT_COLUMNS, asked);
+  const counts = { answered: 0, skipped: 0, failed: 0, hits: 0 };
+  onStart?.(() => ({ ...counts }));
+  let rows: Row[] = [];
+  for await (const some of inBatches(queries, QUERIES_AT_ONCE)) {
+    if (signal.aborted) break;
+    const fresh = some.filter(({ id }) => !parts.has(id));
+    counts.skipped += some.length - fresh.length;
+    for (const { query, hits } of await answer(retrieval, fresh)) {
+      rows.push(...toRows(query, hits));
+      if (hits) counts.answered += 1;
+      else counts.failed += 1;
+      counts.hits += hits?.length ?? 0;
+    }
+    if (rows.length < PART_ROWS) continue;
+    await parts.write(rows);
+    rows = [];
+  }
+  await parts.write(rows);
+  if (!signal.aborted) await parts.finish();
+  return { ...counts, isWhole: !signal.aborted };
+}
+
+interface Answered {
+  readonly query: RetrievalQuery;
+  /** Undefined where it has no vector. */
+  readonly hits: readonly Found[] | undefined;
+}
+
+async function answer(
+  { nearestIds, k, where, minScore = Number.NEGATIVE_INFINITY }: Retrieval,
+  queries: readonly RetrievalQuery[],
+): Promise<Answered[]> {
+  const usable = queries.flatMap(({ vector }) => (vector instanceof Float32Array ? [vector] : []));
+  const width = usable[0]?.length ?? 0;
+  const vectors = new Float32Array(usable.length * width);
+  usable.forEach((vector, i) => {
+    vectors.set(vector, i * width);
+  });
+  const found = usable.length > 0 ? (await nearestIds(vectors, { k, where })).values() : [].values();
+  return queries.map((query) => {
+    if (!(query.vector instanceof Float32Array)) return { query, hits: undefined };
+    const hits = found.next().value ?? [];
+    return { query, hits: hits.filter(({ score }) => score >= minScore) };
+  });
+}
+
+function toRows({ id: query_id, query, vector }: RetrievalQuery, hits: readonly Found[] | undefined): Row[] {
+  const none = { query_id, query, rank: null, id: null, score: null };
+  if (!hits) return [{ ...none, error: describe(vector as ErrorData) }];
+  if (hits.length === 0) return [{ ...none, error: null }];
+  return hits.map(({ id, score }, i) => ({ query_id, query, rank: i + 1, id, score, error: null }));
+}
+
+function describe({ code, message }: ErrorData): string {
+  return `${message} [${code}]`;
+}
+
+/** The same stream in arrays of `size`, the last one shorter. */
+async function* inBatches<T>(stream: AsyncIterable<readonly T[]>, size: number): AsyncGenerator<T[]> {
+  let batch: T[] = [];
+  for await (const some of stream) {
+    for (const value of some) {
+      batch.push(value);
+      if (batch.length < size) continue;
+      yield batch;
+      batch = [];
+    }
+  }
+  if (batch.length > 0) yield batch;
+}

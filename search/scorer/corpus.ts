@@ -1,0 +1,258 @@
+import { rm } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import { VlmoError } from '#errors.ts';
+import type { Device } from '#model/device.ts';
+import type { Provider } from '#model/provider.ts';
+import { makeScratchFolder } from '#model/scratch-folder.ts';
+import type { VectorTable } from '#store/contract.ts';
+import { AddressBook } from './address-book.ts';
+import { createGpuLane } from './gpu-lane.ts';
+import type { IdList } from './id-list.ts';
+import { createLane, type Lane } from './lane.ts';
+import type { SegmentType } from './protocol.ts';
+import { buildSegments, type SegmentRows } from './segment-builder.ts';
+import type { SegmentFile } from './segment-file.ts';
+import { Tail } from './tail.ts';
+import { BLOCK_ROWS, HIDDEN } from './top-k-graph.ts';
+
+export interface CorpusOptions {
+  readonly device: Device;
+  /** [D] */
+  readonly dimensions: number;
+  /** Rows that are scored here before they make a segment. */
+  readonly maxTail?: number;
+  /** Rows of a segment at most; as many as the device takes where it is left out. */
+  readonly segmentRows?: number;
+}
+
+/** A segment on its device. */
+export interface Segment {
+  readonly number: number;
+  readonly lane: Lane;
+  readonly file: SegmentFile;
+  readonly ids: IdList;
+  readonly rows: number;
+  /** Position of its first row. */
+  readonly first: number;
+}
+
+/** Which rows of the corpus may be found. */
+export interface View {
+  readonly parts: readonly {
+    readonly segment: Segment;
+    readonly count: number;
+    /** Added to the scores; null where every row may be found. */
+    readonly bias: Float32Array | null;
+  }[];
+  /** Addresses in the tail; undefined for all of it. */
+  readonly tail: readonly bigint[] | undefined;
+}
+
+type Table = Pick<VectorTable<{ readonly id: string }>, 'version' | 'addresses' | 'vectors'>;
+
+/** Scratch files of vectors on their way to the device. */
+const PREFIX = 'vlmo-segments-';
+const MAX_TAIL = 1024;
+/** More of them are made into fewer, larger ones. */
+const MOST_SEGMENTS_MADE_APART = 16;
+/** A CPU scores segments best that its cores can share, and batches whose scores stay in its cache. */
+const CPU_SEGMENT_ROWS = 65_536;
+/** On a GPU, bytes of a segment; CUDA holds it as float32 while it computes. */
+const GPU_SEGMENT_BYTES = 2 ** 30;
+const LEAST_SEGMENT_ROWS = 64 * BLOCK_ROWS;
+
+/**
+ * The vectors of a table on a device, kept as the table is. Rows that are new wait in a small tail, which is scored
+ * here; many of them make a segment. Rows that are gone are hidden, and segments without any row are dropped.
+ *
+ *     table ── addresses ──► which rows there are now ──► bias of each segment
+ *       └───── vectors ────► new ones: tail, or file ──► segment on a lane (a thread and its device)
+ */
+export class Corpus implements AsyncDisposable {
+  readonly tail = new Tail();
+  readonly #table: Table;
+  readonly #options: CorpusOptions;
+  readonly #lanes: readonly Lane[];
+  readonly #type: SegmentType;
+  #capacity: number;
+  #segments: Segment[] = [];
+  #book = new AddressBook();
+  #positions = 0;
+  #made = 0;
+  #version: number | undefined;
+  #all: View = { parts: [], tail: undefined };
+
+  constructor(table: Table, options: CorpusOptions) {
+    this.#table = table;
+    this.#options = options;
+    const { provider, hasHalf } = options.device;
+    this.#lanes = createLanes(provider);
+    // Our own kernel unpacks halves wherever it runs; onnxruntime's need a device that computes in them.
+    this.#type = provider === 'webgpu' || (provider === 'cuda' && hasHalf) ? 'float16' : 'float32';
+    this.#capacity = options.segmentRows ?? defaultRows(options);
+  }
+
+  /** Every row that is stored now. */
+  async all(): Promise<View> {
+    await this.#refresh();
+    return this.#all;
+  }
+
+  /** Every row that matches a filter, in the store's SQL, now. */
+  async matching(where: string): Promise<View> {
+    for (;;) {
+      await this.#refresh();
+      const view = this.#view(await this.#table.addresses(where));
+      // Rows were written since: they are not here yet.
+      if (view) return view;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const segment of this.#segments) await segment.file.close();
+    for (const lane of this.#lanes) await lane[Symbol.asyncDispose]();
+  }
+
+  async #refresh(): Promise<void> {
+    const version = await this.#table.version();
+    if (version === this.#version) return;
+    const addresses = await this.#table.addresses();
+    let missing = this.#book.visit(addresses, () => undefined);
+    if (missing.length > (this.#options.maxTail ?? MAX_TAIL)) {
+      const fromStart =
+        missing.length === addresses.length || this.#segments.length >= MOST_SEGMENTS_MADE_APART;
+      await (fromStart ? this.#rebuild() : this.#append(missing));
+      missing = this.#book.visit(addresses, () => undefined);
+    }
+    await this.tail.hold(this.#table, missing);
+    this.#book.keepFragmentsOf(addresses);
+    const view = this.#view(addresses);
+    if (!view) throw new Error('A corpus lacks rows that it has just read: this is a bug');
+    await this.#dropBut(new Set(view.parts.map(({ segment }) => segment)));
+    this.#all = { parts: view.parts, tail: undefined };
+    this.#version = version;
+  }
+
+  async #rebuild(): Promise<void> {
+    await this.#dropBut(new Set());
+    this.#book = new AddressBook();
+    this.#positions = 0;
+    await this.#append(undefined);
+  }
+
+  /** Makes segments of the rows at these addresses, or of all; smaller ones where the device takes no large ones. */
+  async #append(addresses: BigUint64Array | undefined): Promise<void> {
+    const folder = await makeScratchFolder(tmpdir(), PREFIX);
+    const before = new Set(this.#segments);
+    try {
+      for (;;) {
+        try {
+          await this.#build(folder, addresses);
+          return;
+        } catch (error) {
+          const isTooLarge = error instanceof VlmoError && error.code === 'SCORING_FAILED';
+          if (!isTooLarge || this.#capacity <= LEAST_SEGMENT_ROWS) throw error;
+          this.#capacity = wholeBlocks(this.#capacity / 2);
+          await this.#dropBut(before);
+        }
+      }
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  }
+
+  async #build(folder: string, addresses: BigUint64Array | undefined): Promise<void> {
+    const { dimensions } = this.#options;
+    const options = { folder, dimensions, type: this.#type, capacity: this.#capacity };
+    const opened: { readonly segment: Segment; readonly addresses: BigUint64Array }[] = [];
+    for await (const rows of buildSegments(this.#table.vectors(addresses), options))
+      opened.push({ segment: await this.#open(rows), addresses: rows.addresses });
+    // Only when all of them are there: a try that failed leaves no trace.
+    for (const { segment, addresses } of opened) this.#book.add(addresses, segment.first);
+  }
+
+  async #open({ file, ids, rows }: SegmentRows): Promise<Segment> {
+    const number = this.#made++;
+    const lane = this.#lanes[number % this.#lanes.length] as Lane;
+    const { dimensions } = this.#options;
+    const { folder, location } = file;
+    try {
+      await lane.open({ segment: number, folder, location, rows, dimensions, type: this.#type });
+    } catch (error) {
+      await file.close();
+      throw error;
+    } finally {
+      await file.unlink();
+    }
+    const segment = { number, lane, file, ids, rows, first: this.#positions };
+    this.#positions += rows;
+    this.#segments.push(segment);
+    return segment;
+  }
+
+  async #dropBut(kept: ReadonlySet<Segment>): Promise<void> {
+    const dropped = this.#segments.filter((segment) => !kept.has(segment));
+    this.#segments = this.#segments.filter((segment) => kept.has(segment));
+    for (const { lane, number, file } of dropped) {
+      await lane.close(number);
+      await file.close();
+    }
+  }
+
+  /** What of the corpus lies at these addresses; undefined where one of them is not in it. */
+  #view(addresses: BigUint64Array): View | undefined {
+    const masks = this.#segments.map((segment) => ({
+      segment,
+      shown: new Uint8Array(segment.rows),
+      count: 0,
+    }));
+    const inTail = this.#book.visit(addresses, (position) => {
+      const mask = masks[this.#segmentAt(position)];
+      if (!mask) throw new Error(`No segment has position ${position}: this is a bug`);
+      mask.shown[position - mask.segment.first] = 1;
+      mask.count += 1;
+    });
+    if (!inTail.every((address) => this.tail.has(address))) return undefined;
+    const parts = masks
+      .filter(({ count }) => count > 0)
+      .map(({ segment, shown, count }) => ({
+        ...{ segment, count },
+        bias: count === segment.rows ? null : toBias(shown),
+      }));
+    return { parts, tail: [...inTail] };
+  }
+
+  /** Segments lie in the order of their positions. */
+  #segmentAt(position: number): number {
+    let [low, high] = [0, this.#segments.length - 1];
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if ((this.#segments[middle] as Segment).first <= position) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+}
+
+/** On the CPU each core has segments of its own: a lone query reads them all at once. */
+function createLanes(provider: Provider): Lane[] {
+  if (provider === 'webgpu') return [createGpuLane()];
+  const count = provider === 'cpu' ? availableParallelism() : 1;
+  return Array.from({ length: count }, () => createLane({ provider, threads: 1 }));
+}
+
+/** In shared memory, so that no query copies it to its lane. */
+function toBias(shown: Uint8Array): Float32Array {
+  const bias = new Float32Array(new SharedArrayBuffer(4 * shown.length));
+  for (let row = 0; row < shown.length; row++) bias[row] = shown[row] === 1 ? 0 : HIDDEN;
+  return bias;
+}
+
+function defaultRows({ device, dimensions }: CorpusOptions): number {
+  if (device.provider === 'cpu') return CPU_SEGMENT_ROWS;
+  return wholeBlocks(GPU_SEGMENT_BYTES / ((device.provider === 'webgpu' ? 2 : 4) * dimensions));
+}
+
+function wholeBlocks(rows: number): number {
+  return Math.max(BLOCK_ROWS, Math.floor(rows / BLOCK_ROWS) * BLOCK_ROWS);
+}

@@ -1,0 +1,51 @@
+import { Piscina } from 'piscina';
+import { errorMessage, VlmoError } from '#errors.ts';
+import type { LaneResult, LaneSetup, LaneTask, OpenTask, Scored, ScoreTask } from './protocol.ts';
+
+/** One thread with segments of its own on a device, seen from outside. */
+export interface Lane extends AsyncDisposable {
+  /** Throws SCORING_FAILED where the device cannot take it. */
+  open(task: Omit<OpenTask, 'kind'>): Promise<void>;
+  score(task: Omit<ScoreTask, 'kind'>): Promise<Scored>;
+  close(segment: number): Promise<void>;
+}
+
+export function createLane(setup: LaneSetup): Lane {
+  const pool = new Piscina({
+    filename: import.meta.resolve('#search/scorer/score.worker.ts'),
+    workerData: setup,
+    minThreads: 1,
+    maxThreads: 1,
+    idleTimeout: Number.POSITIVE_INFINITY,
+    recordTiming: false,
+  });
+  // A thread that dies takes its task with it, which says so.
+  pool.on('error', () => {});
+
+  async function run(task: LaneTask): Promise<Scored | null> {
+    const result = await pool.run(task).then(
+      (value) => value as LaneResult,
+      (error: unknown) => {
+        const received = `the end of its thread (${errorMessage(error)})`;
+        throw new VlmoError('SCORING_FAILED', `Cannot score: expected the best rows, received ${received}`);
+      },
+    );
+    if (result.kind === 'failed') throw new VlmoError(result.error.code, result.error.message);
+    return result.scored;
+  }
+
+  return {
+    async open(task) {
+      await run({ kind: 'open', ...task });
+    },
+    async score(task) {
+      const scored = await run({ kind: 'score', ...task });
+      if (!scored) throw new Error('A lane scored nothing: this is a bug');
+      return scored;
+    },
+    async close(segment) {
+      await run({ kind: 'close', segment });
+    },
+    [Symbol.asyncDispose]: () => pool.close(),
+  };
+}

@@ -1,0 +1,66 @@
+import type { Device } from '#model/device.ts';
+import type { NearestOptions, Neighbour, VectorTable } from '#store/contract.ts';
+import { Corpus, type CorpusOptions, type View } from './corpus.ts';
+import { type Found, score } from './score.ts';
+
+/** Exact search over a table whose vectors stay on a device from one query to the next. */
+export interface ResidentScorer<Row extends { readonly id: string }> extends AsyncDisposable {
+  readonly device: Device;
+  /** As `VectorTable.nearest`. */
+  nearest(query: Float32Array, options: NearestOptions): Promise<Neighbour<Row>[]>;
+  /** Ids and scores of the k best rows for each of many queries, [Q, D] of unit length. */
+  nearestIds(queries: Float32Array, options: NearestOptions): Promise<Found[][]>;
+}
+
+export interface ScorerOptions extends CorpusOptions {}
+
+/** Rows may change between scoring and reading them: then all is done again. */
+const MOST_TRIES = 5;
+
+/**
+ * A scorer on a device. The first query loads the table; each one sees all commits made before it. Throws SCORING_FAILED
+ * where the device or the disk cannot take the vectors, and what reading the store throws.
+ */
+export function createResidentScorer<Row extends { readonly id: string }>(
+  table: VectorTable<Row>,
+  options: ScorerOptions,
+): ResidentScorer<Row> {
+  const corpus = new Corpus(table, options);
+  // One after the other: a refresh changes what a query reads.
+  let last: Promise<unknown> = Promise.resolve();
+  function inTurn<T>(step: () => Promise<T>): Promise<T> {
+    const result = last.then(step);
+    last = result.catch(() => undefined);
+    return result;
+  }
+
+  async function nearestIds(queries: Float32Array, { k, where }: NearestOptions): Promise<Found[][]> {
+    const { dimensions } = options;
+    if (queries.length % dimensions !== 0)
+      throw new Error(
+        `Cannot score: expected rows of ${dimensions} values, received ${queries.length} in all`,
+      );
+    const count = queries.length / dimensions;
+    if (k < 1) return Array.from({ length: count }, () => []);
+    const view: View = await (where === undefined ? corpus.all() : corpus.matching(where));
+    return score(view, corpus.tail, queries, dimensions, k);
+  }
+
+  return {
+    device: options.device,
+    nearestIds: (queries, asked) => inTurn(() => nearestIds(queries, asked)),
+    nearest: (query, asked) =>
+      inTurn(async () => {
+        for (let tried = 1; ; tried++) {
+          const [found = []] = await nearestIds(query, asked);
+          const rows = await table.find(found.map(({ id }) => id));
+          const hits = found.flatMap(({ id, score }) => {
+            const row = rows.get(id);
+            return row ? [{ row, score }] : [];
+          });
+          if (hits.length === found.length || tried === MOST_TRIES) return hits;
+        }
+      }),
+    [Symbol.asyncDispose]: () => inTurn(() => corpus[Symbol.asyncDispose]()),
+  };
+}

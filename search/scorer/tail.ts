@@ -1,0 +1,52 @@
+import { halfToFloat } from '#half.ts';
+import type { AddressedVectors, VectorTable } from '#store/contract.ts';
+
+interface TailRow {
+  readonly id: string;
+  /** [dimensions] */
+  readonly values: Float32Array;
+}
+
+/** The rows that no segment has yet: few, and scored here, one by one. */
+export class Tail {
+  #rows = new Map<bigint, TailRow>();
+
+  /** Holds the rows at these addresses and no others; what it does not have yet is read. */
+  async hold(
+    table: Pick<VectorTable<{ readonly id: string }>, 'vectors'>,
+    addresses: BigUint64Array,
+  ): Promise<void> {
+    const held = new Map<bigint, TailRow>();
+    const missing: bigint[] = [];
+    for (const address of addresses) {
+      const row = this.#rows.get(address);
+      if (row) held.set(address, row);
+      else missing.push(address);
+    }
+    if (missing.length > 0)
+      for await (const batch of table.vectors(BigUint64Array.from(missing))) addTo(held, batch);
+    this.#rows = held;
+  }
+
+  has(address: bigint): boolean {
+    return this.#rows.has(address);
+  }
+
+  /** The rows at these of its addresses, or all. */
+  *rows(addresses?: Iterable<bigint>): Generator<TailRow> {
+    if (!addresses) yield* this.#rows.values();
+    else
+      for (const address of addresses) {
+        const row = this.#rows.get(address);
+        if (row) yield row;
+      }
+  }
+}
+
+function addTo(held: Map<bigint, TailRow>, { addresses, ids, halves }: AddressedVectors): void {
+  const dimensions = halves.length / Math.max(1, ids.length);
+  ids.forEach((id, i) => {
+    const values = halfToFloat(halves.subarray(i * dimensions, (i + 1) * dimensions));
+    held.set(addresses[i] as bigint, { id, values });
+  });
+}

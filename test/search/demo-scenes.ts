@@ -1,0 +1,52 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Tensor } from '#model/inputs.ts';
+import { pictureTensor } from '#model/preprocess/picture-tensor.ts';
+import type { Vlmo } from '#model/vlmo.ts';
+import { byScore, type Ranked, type Ranking } from '#search/ranking.ts';
+import type { ItemKind } from '#store/contract.ts';
+import { readDrawings } from '../../demo/drawings.ts';
+import { drawScene, parseScenes } from '../../demo/scenes.ts';
+import { fixture } from '../fixtures/files.ts';
+import { captionRow, imageRow } from '../store/store-fixture.ts';
+
+export const DEMO_MODEL = fixture('../../models/demo');
+
+/** A held-out scene of the demo, drawn. */
+export interface DrawnScene {
+  readonly caption: string;
+  readonly path: string;
+}
+
+/** Draws the first scenes of the demo: families of four that differ in one point each. */
+export async function drawFirstScenes(folder: string, count: number): Promise<DrawnScene[]> {
+  const svgs = new Map((await readDrawings()).map(({ name, svg }) => [name, svg]));
+  const scenes = parseScenes(await readFile(fixture('../../demo/scenes.jsonl'), 'utf8')).slice(0, count);
+  return Promise.all(
+    scenes.map(async (scene) => {
+      const path = join(folder, `${scene.name}.png`);
+      await writeFile(path, await drawScene(scene, svgs));
+      return { caption: scene.caption, path };
+    }),
+  );
+}
+
+export async function readPixels({ config }: Vlmo, path: string): Promise<Tensor> {
+  return pictureTensor(await readFile(path), config, 'reference', { maxPixels: 1e8 }, path);
+}
+
+export function dot(a: Float32Array, b: Float32Array): number {
+  return a.reduce((sum, value, i) => sum + value * (b[i] ?? Number.NaN), 0);
+}
+
+/** The order of rows by these cosines. */
+export function rankingOf(rows: readonly Ranked[]): Ranking {
+  const sorted = rows.toSorted(byScore);
+  return async (k) => sorted.slice(0, k);
+}
+
+/** A row by its cosine; its picture or its caption is `content`. */
+export function ranked(kind: ItemKind, id: string, cosine: number, content: string): Ranked {
+  const row = kind === 'image' ? imageRow(id, { uri: content }) : captionRow(id, { caption: content });
+  return { id, kind, row, score: cosine, cosine, match: null };
+}

@@ -1,0 +1,208 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import sharp from 'sharp';
+import { VlmoError } from '#errors.ts';
+import { openModelFolder } from '#model/folder.ts';
+import { loadVlmo } from '#model/vlmo.ts';
+import { createLocalMatcher } from '#search/local-matcher.ts';
+import { createPoolMatcher } from '#search/pool-matcher.ts';
+import { createPools, type Pools } from '#workers/create-pools.ts';
+import type { InferenceTask, PreprocessTask } from '#workers/protocol.ts';
+import { temporaryFolder } from '../fixtures/files.ts';
+import { importTiny } from '../fixtures/tiny-model.ts';
+import { importFixture, loadTiny, vlmoError } from '../model/model-fixture.ts';
+import { preparedWeights } from '../workers/threads.ts';
+import { readPixels } from './demo-scenes.ts';
+
+const MODEL = await openModelFolder(await importTiny(await temporaryFolder({ after })));
+const LIMITS = { preprocess: 'reference', maxPixels: 1e8, maxImageBytes: 1e6 } as const;
+const POOLS = { ...LIMITS, inferenceWorkers: 2, decodeThreads: 2, decodeTimeout: 60 } as const;
+const COLOURS = ['red', 'green', 'blue', 'white', 'black', 'pink'];
+const TEXTS = Array.from({ length: 21 }, (_, i) => `${'red '.repeat(1 + ((i * 7) % 11))}dog ${i % 5}`);
+const PICTURES = await drawPictures(await temporaryFolder({ after }));
+
+/** 21 pictures that differ. */
+async function drawPictures(folder: string): Promise<string[]> {
+  return Promise.all(
+    Array.from({ length: 21 }, async (_, i) => {
+      const path = join(folder, `${i}.png`);
+      const create = { width: 60 + i, height: 90, channels: 3, background: COLOURS[i % 6] ?? '' } as const;
+      const spot = await sharp({
+        create: { ...create, width: 20 + i, height: 30, background: COLOURS[(i + 2) % 5] ?? '' },
+      })
+        .png()
+        .toBuffer();
+      await sharp({ create })
+        .composite([{ input: spot, left: i, top: 2 * i }])
+        .png()
+        .toFile(path);
+      return path;
+    }),
+  );
+}
+
+/** Pools that note what they are asked for. */
+function watch({ preprocess, inference }: Pools) {
+  const [decoded, runs]: [string[], InferenceTask[]] = [[], []];
+  const runUrgent = {
+    preprocess: (task: PreprocessTask) => {
+      decoded.push(...task.pictures.map(({ uri }) => uri));
+      return preprocess.runUrgent(task);
+    },
+    inference: (task: InferenceTask) => {
+      runs.push(task);
+      return inference.runUrgent(task);
+    },
+  };
+  const bulk = () => assert.fail('not urgent');
+  const watched = {
+    preprocess: { ...preprocess, run: bulk, runUrgent: runUrgent.preprocess },
+    inference: { ...inference, run: bulk, runUrgent: runUrgent.inference },
+  };
+  return { pools: watched, decoded, runs };
+}
+
+function assertAllClose(found: readonly (number | VlmoError)[], expected: readonly number[]): void {
+  assert.equal(found.length, expected.length);
+  for (const [i, odds] of found.entries()) {
+    assert.ok(
+      Math.abs((odds as number) - (expected[i] ?? Number.NaN)) < 1e-4,
+      `${i}: ${odds}, expected ${expected[i]}`,
+    );
+  }
+}
+
+describe('Matcher', async () => {
+  const vlmo = await loadVlmo(MODEL, { threads: 1 });
+  const pools = await createPools(MODEL, POOLS);
+  after(async () => {
+    await pools[Symbol.asyncDispose]();
+    await vlmo[Symbol.asyncDispose]();
+  });
+  /** One pair at a time. */
+  const alone = async (path: string, text: string): Promise<number> => {
+    const { logits } = await vlmo.match(await readPixels(vlmo, path), [text]);
+    return (logits[1] ?? Number.NaN) - (logits[0] ?? Number.NaN);
+  };
+  const text = TEXTS[3] ?? '';
+  const picture = PICTURES[3] ?? '';
+  const byText = await Promise.all(PICTURES.map((path) => alone(path, text)));
+  const byPicture = await Promise.all(TEXTS.map((some) => alone(picture, some)));
+
+  test('the pairs of these tests differ', () => {
+    assert.equal(new Set(byText.map((odds) => odds.toFixed(4))).size, PICTURES.length);
+    assert.ok(new Set(byPicture.map((odds) => odds.toFixed(4))).size > 15);
+  });
+
+  test('in this thread and on the pools: the log-odds of every pair alone', async () => {
+    for (const matcher of [await createLocalMatcher(vlmo, LIMITS), await createPoolMatcher(MODEL, pools)]) {
+      assert.ok(Math.abs(matcher.scale - 1 / 0.07) < 2e-2);
+      assertAllClose(await matcher.matchPictures(text, PICTURES), byText);
+      assertAllClose(await matcher.matchPictures(text, PICTURES.slice(0, 1)), byText.slice(0, 1));
+      assertAllClose(await matcher.matchTexts(picture, TEXTS), byPicture);
+      const { data } = await readPixels(vlmo, picture);
+      assertAllClose(await matcher.matchTexts(data, TEXTS), byPicture);
+      assert.deepEqual(await matcher.matchPictures(text, []), []);
+    }
+  });
+
+  test('each picture is decoded once, the text is sent with a batch, and batches are bounded', async () => {
+    const watched = watch(pools);
+    const matcher = await createPoolMatcher(MODEL, watched.pools);
+    await matcher.matchPictures(text, PICTURES);
+    assert.deepEqual(watched.decoded.toSorted(), PICTURES.toSorted());
+    const sizes = watched.runs.map((task) => (task.kind === 'match' ? [task.count, task.texts] : []));
+    assert.deepEqual(sizes, [
+      [8, [text]],
+      [8, [text]],
+      [5, [text]],
+    ]);
+  });
+
+  test('the picture that is searched by is decoded once, and goes alone with each batch of texts', async () => {
+    const watched = watch(pools);
+    const matcher = await createPoolMatcher(MODEL, watched.pools);
+    await matcher.matchTexts(picture, TEXTS);
+    assert.deepEqual(watched.decoded, [picture]);
+    const sizes = watched.runs.map((task) => (task.kind === 'match' ? [task.count, task.texts.length] : []));
+    assert.deepEqual(sizes, [
+      [1, 8],
+      [1, 8],
+      [1, 5],
+    ]);
+  });
+
+  test('pictures that cannot be read are errors in their places, wherever they stand', async (t) => {
+    const folder = await temporaryFolder(t);
+    const [none, broken] = [join(folder, 'none.png'), join(folder, 'broken.png')];
+    await writeFile(broken, 'no picture');
+    const url = 'https://example.org/a.png';
+    const some = [none, ...PICTURES.slice(0, 3), broken, ...PICTURES.slice(3, 12), url, none, none];
+    for (const matcher of [await createLocalMatcher(vlmo, LIMITS), await createPoolMatcher(MODEL, pools)]) {
+      const found = await matcher.matchPictures(text, some);
+      const codes = found.map((odds) => (odds instanceof VlmoError ? odds.code : 'read'));
+      const read = Array<string>(12).fill('read');
+      const expected = ['ITEM_NOT_FOUND', ...read.slice(0, 3), 'IMAGE_INVALID', ...read.slice(3)];
+      assert.deepEqual(codes, [...expected, 'URL_UNSUPPORTED', 'ITEM_NOT_FOUND', 'ITEM_NOT_FOUND']);
+      assertAllClose(
+        found.filter((odds) => typeof odds === 'number'),
+        byText.slice(0, 12),
+      );
+      const nothing = await matcher.matchPictures(text, [none, broken]);
+      assert.ok(nothing.every((odds) => odds instanceof VlmoError));
+      await assert.rejects(matcher.matchTexts(none, TEXTS), vlmoError('ITEM_NOT_FOUND', none));
+    }
+  });
+
+  test('a thread that dies while it decodes costs its picture alone', async () => {
+    const [first = '', ...others] = PICTURES.slice(0, 4);
+    const preprocess: Pools['preprocess'] = {
+      ...pools.preprocess,
+      runUrgent: (task) =>
+        task.pictures[0]?.uri === first
+          ? Promise.reject(new Error('exit code 1'))
+          : pools.preprocess.runUrgent(task),
+    };
+    const matcher = await createPoolMatcher(MODEL, { ...pools, preprocess });
+    const [lost, ...rest] = await matcher.matchPictures(text, [first, ...others]);
+    vlmoError('WORKER_CRASHED', first, 'exit code 1')(lost);
+    assertAllClose(rest, byText.slice(1, 4));
+  });
+
+  test('an error of the model is an error of the whole', async () => {
+    const inference = { ...pools.inference, runUrgent: () => Promise.reject(new Error('out of memory')) };
+    const matcher = await createPoolMatcher(MODEL, { ...pools, inference });
+    await assert.rejects(matcher.matchPictures(text, PICTURES), /out of memory/);
+  });
+});
+
+test('a thread of the pool makes its fusion session of the weights that all threads share', async () => {
+  await using pools = await createPools(MODEL, POOLS);
+  const before = await preparedWeights();
+  const matcher = await createPoolMatcher(MODEL, pools);
+  let isDone = false;
+  const matching = matcher.matchTexts(PICTURES[0] ?? '', TEXTS).finally(() => {
+    isDone = true;
+  });
+  while (!isDone) assert.deepEqual(await preparedWeights(), before);
+  await matching;
+  assert.equal(before.length, 1);
+});
+
+test('a checkpoint without an ITM head is refused before anything is read, and told which have one', async (t) => {
+  const missing = vlmoError(
+    'MODEL_HEAD_MISSING',
+    'itm_score',
+    'vlmo_base_patch16_224.pt',
+    'vlmo_base_plus_patch16_224.pt',
+    'vlmo_large_patch16_224.pt',
+  );
+  const retrieval = await loadTiny(t, 'tiny_abs');
+  await assert.rejects(createLocalMatcher(retrieval, LIMITS), missing);
+  const { model } = await importFixture(t, 'reference/vlmo-tiny/tiny_abs.pt', { heads: 4 });
+  const run = () => assert.fail('a thread was asked');
+  const pool = { threads: 1, run, runUrgent: run, [Symbol.asyncDispose]: async () => {} };
+  await assert.rejects(createPoolMatcher(model, { preprocess: pool, inference: pool }), missing);
+});
