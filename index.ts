@@ -1,3 +1,6 @@
+// onnxruntime would send telemetry. Read when its first session is made, after all imports.
+process.env.ORT_DISABLE_TELEMETRY ??= '1';
+
 /** What other programs use: a model to run, a pipeline to feed, an index to search. */
 export { type ErrorCode, VlmoError } from './errors.ts';
 export { type ModelFolder, openModelFolder } from './model/folder.ts';

@@ -50,6 +50,7 @@ const CHUNKS_PER_COMMIT = 32;
 export async function submitSource(submission: Submission): Promise<Submitted> {
   const { source, store, producer, signal } = submission;
   const { run, isResumed } = await openRun(submission);
+  const settled = isResumed ? await settledChunks(store, run.id) : new Set<string>();
   const met = new Set<string>();
   const counts = { seen: 0, chunks: 0, added: 0 };
   const progress = (isWhole = false): Submitted => ({
@@ -60,8 +61,9 @@ export async function submitSource(submission: Submission): Promise<Submitted> {
 
   async function submit(some: readonly Chunk[]): Promise<void> {
     await store.ledger.addChunks(some.map(({ record }) => record));
+    const open = some.filter(({ record }) => !settled.has(record.id));
     counts.added += await producer.add(
-      some.map(({ record: { id, priority }, job }) => ({ id, priority, job })),
+      open.map(({ record: { id, priority }, job }) => ({ id, priority, job })),
       signal,
     );
   }
@@ -138,6 +140,14 @@ async function* toChunks(
     const data = JSON.stringify(job);
     yield { record: { run, id: chunkJobId(data), items: some.length, data, priority }, job };
   }
+}
+
+/** Chunks of a run that have their result, whatever Redis still knows of them. */
+async function settledChunks(store: Store, run: string): Promise<Set<string>> {
+  const settled = new Set<string>();
+  for await (const id of store.ledger.ids(run)) settled.add(id);
+  for await (const id of store.ledger.unsettled(run)) settled.delete(id);
+  return settled;
 }
 
 /** Chunks of an earlier reading of the source that this one did not meet: it has changed since. */

@@ -12,7 +12,12 @@ const MOST_RERANKED = 1000;
 const name = z.string().min(1).max(4096);
 const text = z.string().max(65_536);
 const collection = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, '1 to 64 letters, digits, "_" or "-"');
-const meta = z.record(z.string(), z.unknown()).default({});
+/** What is nested deeper cannot be sent to another process. Sources allow as much. */
+const MOST_NESTED = 100;
+const meta = z
+  .record(z.string(), z.unknown())
+  .default({})
+  .refine((value) => !isDeeper(value, MOST_NESTED), `values nested at most ${MOST_NESTED} deep`);
 
 const imageItem = z.strictObject({
   kind: z.literal('image'),
@@ -197,11 +202,16 @@ function describeIssue(issue: z.core.$ZodIssue | undefined): { path: PropertyKey
 function show(data: unknown, path: readonly PropertyKey[]): string {
   let value = data;
   for (const key of path) value = (value as Record<PropertyKey, unknown> | null | undefined)?.[key];
-  return short(JSON.stringify(value) ?? 'nothing');
+  return short(isDeeper(value, MOST_NESTED) ? 'deeper ones' : (JSON.stringify(value) ?? 'nothing'));
 }
 
 function short(text: string): string {
   return text.length > 120 ? `${text.slice(0, 120)}…` : text;
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((one) => isDeeper(one, levels - 1));
 }
 
 function countGiven(...values: readonly unknown[]): number {

@@ -17,11 +17,11 @@ export interface ChunkToAdd {
 
 export interface Producer {
   /**
-   * Adds chunk jobs and waits for room before. A job that Redis knows by its id is not added again. Returns how many
+   * Adds chunk jobs and waits for room before. A job of the same id that is not completed is not added again. Returns how many
    * were new. Throws what ends the wait (`signal`).
    */
   add(chunks: readonly ChunkToAdd[], signal: AbortSignal): Promise<number>;
-  /** Which of these ids Redis knows. */
+  /** Of which of these ids Redis has a job that is not completed. */
   has(ids: readonly string[]): Promise<Set<string>>;
   /** Takes jobs back that nobody works on. */
   remove(ids: readonly string[]): Promise<void>;
@@ -42,10 +42,17 @@ export function createProducer({ chunks: queue, client }: Queues, maxWaiting: nu
 
   async function has(ids: readonly string[]): Promise<Set<string>> {
     const asking = client.pipeline();
-    for (const id of ids) asking.exists(queue.toKey(id));
+    for (const id of ids) asking.exists(queue.toKey(id)).zscore(queue.toKey('completed'), id);
     const answers = (await asking.exec()) ?? [];
     for (const [error] of answers) if (error) throw error;
-    return new Set(ids.filter((_, i) => answers[i]?.[1] === 1));
+    return new Set(ids.filter((_, i) => answers[2 * i]?.[1] === 1 && answers[2 * i + 1]?.[1] === null));
+  }
+
+  async function removeCompleted(ids: readonly string[]): Promise<void> {
+    const asking = client.pipeline();
+    for (const id of ids) asking.exists(queue.toKey(id));
+    const answers = (await asking.exec()) ?? [];
+    for (const [i, id] of ids.entries()) if (answers[i]?.[1] === 1) await queue.remove(id);
   }
 
   return {
@@ -56,6 +63,8 @@ export function createProducer({ chunks: queue, client }: Queues, maxWaiting: nu
       const unknown = chunks.filter(({ id }) => !known.has(id) && known.add(id));
       for (let done = 0; done < unknown.length; ) {
         const some = unknown.slice(done, done + (await room(signal)));
+        // BullMQ would take the job of the same id that it still shows for the new one.
+        await removeCompleted(some.map(({ id }) => id));
         await queue.addBulk(some.map(toBulkJob));
         done += some.length;
       }

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { Worker } from 'bullmq';
 import { putBack } from '#pipeline/put-back.ts';
+import { bullOptions } from '#queue/bull-queues.ts';
 import type { RunRecord } from '#store/contract.ts';
 import { captionItems, type Queued, result, sourceOf, startQueuedTests } from './queued-fixture.ts';
 
@@ -37,6 +40,17 @@ describe('putBack', { timeout: 300_000 }, () => {
     const { store, producer, queues } = queued;
     const { run } = await queued.submit(sourceOf(captionItems(0, 8)));
     assert.equal(await putBack(store, producer, await recordOf(queued, run), signal), 0);
+    assert.equal(await queues.chunks.getPrioritizedCount(), 2);
+  });
+
+  test('a job that is done in Redis while the ledger has no result of it is done again', async (t) => {
+    const queued = await begin(t);
+    const { store, producer, queues } = queued;
+    const { run } = await queued.submit(sourceOf(captionItems(0, 8)));
+    const worker = new Worker('chunks', async () => ({}), bullOptions(queues.client, store.id));
+    while ((await queues.chunks.getCompletedCount()) < 2) await setTimeout(10);
+    await worker.close();
+    assert.equal(await putBack(store, producer, await recordOf(queued, run), signal), 2);
     assert.equal(await queues.chunks.getPrioritizedCount(), 2);
   });
 

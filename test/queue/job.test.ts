@@ -81,6 +81,17 @@ describe('parseChunkJob', () => {
     });
   }
 
+  test('what is nested too deep to be sent on is refused', () => {
+    const nested = (depth: number): object =>
+      JSON.parse(`${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`) as object;
+    assert.ok(parseChunkJob({ items: [{ ...IMAGE, meta: nested(100) }] }));
+    for (const depth of [101, 3000, 100_000])
+      assert.throws(() => parseChunkJob({ items: [{ ...IMAGE, meta: nested(depth) }] }), {
+        code: 'JOB_INVALID',
+        message: /"items\.0\.meta" to be right \(values nested at most 100 deep\)/,
+      });
+  });
+
   test('what is long is cut in the message', () => {
     const cut = `"${'x'.repeat(119)}…`;
     const items = [{ ...IMAGE, id: LONG }];

@@ -25,7 +25,7 @@ describe('Producer.add', () => {
     assert.deepEqual([found?.id, found?.name, found?.data, found?.priority], ['one', 'chunk', job, 1]);
   });
 
-  test('what Redis knows is not added again: waiting, worked on, done or failed', async (t) => {
+  test('what waits, is worked on or failed is not added again; what is done is, for who has lost its result', async (t) => {
     const { queues, consume } = await openScene(t, redis);
     const producer = createProducer(queues, 10);
     assert.equal(await producer.add(toAdd(['good', 'bad']), forever), 2);
@@ -42,8 +42,8 @@ describe('Producer.add', () => {
     assert.equal(await producer.add(toAdd(['busy']), forever), 1);
     await untilState(queues, 'busy', 'active');
     assert.equal(await producer.add(toAdd(['waits']), forever), 1);
-    assert.equal(await producer.add(toAdd(['good', 'bad', 'busy', 'waits', 'new']), forever), 1);
-    assert.equal(await waiting(queues), 2);
+    assert.equal(await producer.add(toAdd(['good', 'bad', 'busy', 'waits', 'new']), forever), 2);
+    assert.equal(await waiting(queues), 3);
     gate.resolve();
     await untilState(queues, 'new', 'completed');
   });
@@ -113,12 +113,16 @@ describe('Producer.add', () => {
 });
 
 describe('Producer.has', () => {
-  test('gives those that are known, in the order of the question', async (t) => {
-    const { queues } = await openScene(t, redis);
+  test('gives those that are to be done, in the order of the question', async (t) => {
+    const { queues, consume } = await openScene(t, redis);
     const producer = createProducer(queues, 10);
     await producer.add(toAdd(['a', 'b']), forever);
     assert.deepEqual([...(await producer.has(['x', 'b', 'y', 'a']))], ['b', 'a']);
     assert.deepEqual(await producer.has([]), new Set());
+    consume();
+    await untilState(queues, 'a', 'completed');
+    await untilState(queues, 'b', 'completed');
+    assert.deepEqual(await producer.has(['a', 'b']), new Set());
   });
 });
 
