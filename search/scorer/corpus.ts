@@ -7,13 +7,12 @@ import { makeScratchFolder } from '#model/scratch-folder.ts';
 import type { VectorTable } from '#store/contract.ts';
 import { AddressBook } from './address-book.ts';
 import { createGpuLane } from './gpu-lane.ts';
-import type { IdList } from './id-list.ts';
 import { createLane, type Lane } from './lane.ts';
 import type { SegmentType } from './protocol.ts';
 import { buildSegments, type SegmentRows } from './segment-builder.ts';
-import type { SegmentFile } from './segment-file.ts';
 import { Tail } from './tail.ts';
-import { BLOCK_ROWS, HIDDEN } from './top-k-graph.ts';
+import { BLOCK_ROWS } from './top-k-graph.ts';
+import { type Segment, type View, viewOf } from './view.ts';
 
 export interface CorpusOptions {
   readonly device: Device;
@@ -23,29 +22,6 @@ export interface CorpusOptions {
   readonly maxTail?: number;
   /** Rows of a segment at most; as many as the device takes where it is left out. */
   readonly segmentRows?: number;
-}
-
-/** A segment on its device. */
-export interface Segment {
-  readonly number: number;
-  readonly lane: Lane;
-  readonly file: SegmentFile;
-  readonly ids: IdList;
-  readonly rows: number;
-  /** Position of its first row. */
-  readonly first: number;
-}
-
-/** Which rows of the corpus may be found. */
-export interface View {
-  readonly parts: readonly {
-    readonly segment: Segment;
-    readonly count: number;
-    /** Added to the scores; null where every row may be found. */
-    readonly bias: Float32Array | null;
-  }[];
-  /** Addresses in the tail; undefined for all of it. */
-  readonly tail: readonly bigint[] | undefined;
 }
 
 type Table = Pick<VectorTable<{ readonly id: string }>, 'version' | 'addresses' | 'vectors'>;
@@ -190,6 +166,10 @@ export class Corpus implements AsyncDisposable {
     return segment;
   }
 
+  #view(addresses: BigUint64Array): View | undefined {
+    return viewOf({ segments: this.#segments, book: this.#book, tail: this.tail }, addresses);
+  }
+
   async #dropBut(kept: ReadonlySet<Segment>): Promise<void> {
     const dropped = this.#segments.filter((segment) => !kept.has(segment));
     this.#segments = this.#segments.filter((segment) => kept.has(segment));
@@ -198,40 +178,6 @@ export class Corpus implements AsyncDisposable {
       await file.close();
     }
   }
-
-  /** What of the corpus lies at these addresses; undefined where one of them is not in it. */
-  #view(addresses: BigUint64Array): View | undefined {
-    const masks = this.#segments.map((segment) => ({
-      segment,
-      shown: new Uint8Array(segment.rows),
-      count: 0,
-    }));
-    const inTail = this.#book.visit(addresses, (position) => {
-      const mask = masks[this.#segmentAt(position)];
-      if (!mask) throw new Error(`No segment has position ${position}: this is a bug`);
-      mask.shown[position - mask.segment.first] = 1;
-      mask.count += 1;
-    });
-    if (!inTail.every((address) => this.tail.has(address))) return undefined;
-    const parts = masks
-      .filter(({ count }) => count > 0)
-      .map(({ segment, shown, count }) => ({
-        ...{ segment, count },
-        bias: count === segment.rows ? null : toBias(shown),
-      }));
-    return { parts, tail: [...inTail] };
-  }
-
-  /** Segments lie in the order of their positions. */
-  #segmentAt(position: number): number {
-    let [low, high] = [0, this.#segments.length - 1];
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if ((this.#segments[middle] as Segment).first <= position) low = middle;
-      else high = middle - 1;
-    }
-    return low;
-  }
 }
 
 /** On the CPU each core has segments of its own: a lone query reads them all at once. */
@@ -239,13 +185,6 @@ function createLanes(provider: Provider): Lane[] {
   if (provider === 'webgpu') return [createGpuLane()];
   const count = provider === 'cpu' ? availableParallelism() : 1;
   return Array.from({ length: count }, () => createLane({ provider, threads: 1 }));
-}
-
-/** In shared memory, so that no query copies it to its lane. */
-function toBias(shown: Uint8Array): Float32Array {
-  const bias = new Float32Array(new SharedArrayBuffer(4 * shown.length));
-  for (let row = 0; row < shown.length; row++) bias[row] = shown[row] === 1 ? 0 : HIDDEN;
-  return bias;
 }
 
 function defaultRows({ device, dimensions }: CorpusOptions): number {

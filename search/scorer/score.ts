@@ -1,7 +1,7 @@
-import type { View } from './corpus.ts';
 import type { Scored } from './protocol.ts';
 import type { Tail } from './tail.ts';
 import { HIDDEN } from './top-k-graph.ts';
+import type { View } from './view.ts';
 
 export interface Found {
   readonly id: string;
