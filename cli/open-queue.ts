@@ -4,6 +4,7 @@ import { closeRedis, connectRedis, type RedisClient } from '#queue/connection.ts
 import { openEmbeddedRedis } from '#queue/embedded-redis.ts';
 import type { Store } from '#store/contract.ts';
 import { note, printable, shellWord } from './output.ts';
+import { Owned } from './owned.ts';
 
 export interface RedisFlags {
   readonly embeddedRedis?: true;
@@ -34,12 +35,12 @@ export async function openRedis(
   { embeddedRedis }: RedisFlags,
   onError: (error: Error) => void = (error) => note(`Redis: ${printable(error.message)}; waiting for it.`),
 ): Promise<OpenRedis> {
-  await using stack = new AsyncDisposableStack();
+  await using stack = new Owned();
   const address = embeddedRedis
     ? stack.use(await openEmbeddedRedis(store.uri)).address
     : parseRedisUrl(process.env.REDIS_URL || DEFAULT_URL);
   const client = await connectRedis(address, { onError });
   stack.defer(() => closeRedis(client));
   const owned = stack.move();
-  return { client, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return { client, [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose]() };
 }

@@ -21,6 +21,7 @@ import { EXIT_INTERRUPTED } from './exit-codes.ts';
 import { noteDevice } from './note-device.ts';
 import { addRedisOption, openRedis, type RedisFlags } from './open-queue.ts';
 import { note } from './output.ts';
+import { Owned } from './owned.ts';
 import { finiteNumber, positiveInteger } from './parse-arguments.ts';
 import { showPairs, showRetrieval } from './progress.ts';
 import { resolveModel } from './resolve-model.ts';
@@ -105,7 +106,7 @@ async function queries(
 ): Promise<void> {
   const device = await resolveDevice(config.device);
   noteDevice(config.device, device);
-  await using stack = new AsyncDisposableStack();
+  await using stack = new Owned();
   const { in: target = 'images', k, where, minScore } = flags;
   const started = performance.now();
   const summary = await runRetrieval(
@@ -136,7 +137,7 @@ async function queries(
 }
 
 async function pairs(tables: GenerationTables, flags: RetrieveFlags, signal: AbortSignal): Promise<void> {
-  using stack = new DisposableStack();
+  await using stack = new Owned();
   const threshold = flags.threshold ?? -1;
   const asked = { kind: 'pairs', threshold, generation: tables.record.name };
   const out = resolve(flags.out);

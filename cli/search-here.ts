@@ -9,6 +9,7 @@ import { search } from '#search/search.ts';
 import type { GenerationTables } from '#store/contract.ts';
 import { noteDevice } from './note-device.ts';
 import { note } from './output.ts';
+import { Owned } from './owned.ts';
 
 export interface SearchPlace {
   readonly modelPath: string | undefined;
@@ -25,7 +26,7 @@ export async function searchHere(
   const device = await resolveDevice(asked);
   if (device.provider !== 'cpu') noteDevice(asked, device);
   const options = { modelPath, provider: device.provider, maxPixels: INDEX_OPTIONS.maxPixels.default };
-  await using stack = new AsyncDisposableStack();
+  await using stack = new Owned();
   const means = scoringMeans(stack, tables, asked, device);
   if (request.rerank === undefined) {
     return await search(tables, await embedQuery(tables, query, options), request, means);
@@ -46,7 +47,7 @@ export async function searchHere(
  * all of them have to be read either way.
  */
 function scoringMeans(
-  stack: AsyncDisposableStack,
+  stack: Owned,
   { record, images, captions }: GenerationTables,
   asked: DeviceName,
   device: Device,

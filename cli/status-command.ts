@@ -11,6 +11,7 @@ import { EXIT_DONE } from './exit-codes.ts';
 import { followRun, runNotFound } from './follow-run.ts';
 import { addRedisOption, openRedis, type RedisFlags } from './open-queue.ts';
 import { counted, formatCount, note, print, printable, printJson } from './output.ts';
+import { Owned } from './owned.ts';
 import { standingJson, standingLine } from './run-report.ts';
 import { stopOnSignals } from './signals.ts';
 
@@ -35,7 +36,7 @@ export function statusCommand(): Command {
 
 async function runStatusCommand(run: string | undefined, flags: StatusFlags): Promise<void> {
   await using store = await openStore(flags.index, { create: false });
-  await using stack = new AsyncDisposableStack();
+  await using stack = new Owned();
   const queues = await openQueuesIfThere(store, flags, stack);
   using signals = stopOnSignals();
   process.exitCode = EXIT_DONE;
@@ -52,7 +53,7 @@ async function runStatusCommand(run: string | undefined, flags: StatusFlags): Pr
 async function openQueuesIfThere(
   store: Store,
   flags: StatusFlags,
-  stack: AsyncDisposableStack,
+  stack: Owned,
 ): Promise<Queues | undefined> {
   try {
     const { client } = stack.use(await openRedis(store, flags));

@@ -21,7 +21,7 @@ export async function findApproximately<Row extends { readonly id: string }>(
 ): Promise<Neighbour<Row>[]> {
   requireLength(query, dimensions);
   if (k < 1) return [];
-  const limit = candidatesFor(k);
+  const limit = candidatesFor(k) * (where === undefined ? 1 : FILTERED_FACTOR);
   const found = table.readNearest({
     columns: [...format.readColumns, 'vector'],
     where,
@@ -39,6 +39,12 @@ function candidatesFor(k: number): number {
   while (candidates < 2 * k) candidates *= 4;
   return candidates;
 }
+
+/**
+ * Of rows that a filter leaves, the nearest lie in more partitions. With four times the candidates such searches are exact
+ * sooner; without, recall@10 was 0.94 where a filter left 1,000 of a million rows.
+ */
+const FILTERED_FACTOR = 4;
 
 /** With these, recall@10 is 1.000 where all partitions are looked into: what is missed lies in the other ones. */
 const FEWEST_CANDIDATES = 128;

@@ -20,7 +20,17 @@ test('vlmo index: a disk that fills up is an error and exit code 1; with room ag
   const rows = Array.from({ length: CAPTIONS }, (_, n) => `c${n},a red dog ${n}`);
   await put(folder, 'list.csv', ['id,caption', ...rows].join('\n'));
   const index = join(place, 'index');
-  const args = ['index', join(folder, 'list.csv'), '--index', index, '--model', MODEL, '--json'];
+  const args = [
+    'index',
+    join(folder, 'list.csv'),
+    '--index',
+    index,
+    '--model',
+    MODEL,
+    '--device',
+    'cpu',
+    '--json',
+  ];
   await assertCannotRun(args, 'STORE_WRITE_FAILED', 'No space left on device');
 
   remount(place, 'size=64m');

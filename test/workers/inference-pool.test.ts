@@ -83,9 +83,9 @@ describe('createInferencePool', () => {
       workers: 1,
       threadsPerWorker: 1,
     });
-    const { shared } = randomPixels(64, seededRandom(1));
     const [thread] = threads.alive;
-    const running = pool.run({ kind: 'images', pixels: shared, count: 64 });
+    // Long in the tokenizer: onnxruntime aborts the process where a thread is ended in the middle of a run.
+    const running = pool.run({ kind: 'texts', texts: Array.from({ length: 100_000 }, () => 'red apple') });
     await Promise.all([
       thread?.terminate(),
       assert.rejects(running, vlmoError('WORKER_CRASHED', 'Cannot run the')),
