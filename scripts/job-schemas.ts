@@ -34,13 +34,11 @@ export function withSchemas(doc: string, schemas: ReadonlyMap<string, object>): 
   return filled;
 }
 
-/** JSON with everything on one line that fits. */
+/** JSON with everything on one line that fits, as the formatter of this project has it. */
 function print(value: unknown, indent = '', used = 0): string {
   const line = spaced(value);
   if (indent.length + used + line.length <= WIDTH || typeof value !== 'object' || value === null) return line;
   const inner = `${indent}  `;
-  if (Array.isArray(value) && value.every((one) => typeof one === 'string'))
-    return `[\n${fill(value, inner)}\n${indent}]`;
   const lines = Array.isArray(value)
     ? value.map((one) => inner + print(one, inner))
     : Object.entries(value).map(([key, one]) => {
@@ -57,17 +55,6 @@ function spaced(value: unknown): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   const entries = Object.entries(value).map(([key, one]) => `${JSON.stringify(key)}: ${spaced(one)}`);
   return entries.length === 0 ? '{}' : `{ ${entries.join(', ')} }`;
-}
-
-/** Texts, as many on a line as fit. */
-function fill(texts: readonly string[], indent: string): string {
-  const lines: string[] = [];
-  for (const text of texts.map((one, i) => JSON.stringify(one) + (i < texts.length - 1 ? ',' : ''))) {
-    const line = `${lines.at(-1)} ${text}`;
-    if (lines.length > 0 && line.length <= WIDTH) lines[lines.length - 1] = line;
-    else lines.push(indent + text);
-  }
-  return lines.join('\n');
 }
 
 if (import.meta.main) await writeFile(DOC, withSchemas(await readFile(DOC, 'utf8'), jobSchemas()));
