@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { floatToHalf } from '#half.ts';
+import { floatToHalf } from '#float16.ts';
 import { pictureValues } from '#model/config.ts';
 import { type Device, type DeviceName, resolveDevice } from '#model/device.ts';
 import { loadVlmo } from '#model/vlmo.ts';

@@ -1,10 +1,10 @@
 import { createReadStream } from 'node:fs';
 import { basename, extname, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import { chunks } from '#batches.ts';
 import { type ErrorData, errorMessage } from '#errors.ts';
 import { pictureValues } from '#model/config.ts';
 import type { ModelFolder } from '#model/folder.ts';
-import { chunks } from '#pipeline/chunks.ts';
 import { type Embedded, embedPictures, embedTexts } from '#pipeline/embed.ts';
 import type { QueryStream, RetrievalQuery } from '#search/retrieve/queries.ts';
 import type { CaptionItem, ImageItem, Item } from '#sources/item.ts';

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { halfToFloat } from '#half.ts';
+import { halfToFloat } from '#float16.ts';
 import { type ModelFolder, WEIGHTS_FILE } from './folder.ts';
 import { requireHead } from './sessions.ts';
 

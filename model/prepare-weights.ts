@@ -2,10 +2,10 @@ import { open, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { VlmoError } from '#errors.ts';
-import { halfToFloat } from '#half.ts';
+import { halfToFloat } from '#float16.ts';
+import { makeScratchFolder } from '#scratch-folder.ts';
 import { type ModelFolder, WEIGHTS_FILE } from './folder.ts';
 import { layOutSafetensors } from './safetensors.ts';
-import { makeScratchFolder } from './scratch-folder.ts';
 import { createWeights, type TensorPlace, type Weights } from './weights.ts';
 
 /** Weights in the form that sessions map into memory: one file, shared by all sessions of all threads. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { chunks } from '#batches.ts';
 import type { Source } from '#sources/item.ts';
 import type { RunRecord, RunState } from '#store/contract.ts';
-import { chunks } from './chunks.ts';
 import { dropGone } from './gone.ts';
 import { Indexer, type IndexerSetup } from './indexer.ts';
 import { createPlanner } from './plan.ts';

@@ -1,8 +1,8 @@
 import PQueue from 'p-queue';
+import { cut } from '#batches.ts';
 import type { GenerationTables, Store } from '#store/contract.ts';
 import type { InferencePool, PreprocessPool } from '#workers/pools.ts';
 import { indexCaptions } from './captions.ts';
-import { cut } from './chunks.ts';
 import type { BatchContext } from './context.ts';
 import { indexPictures } from './pictures.ts';
 import type { ChunkPlan, PlannedBroken } from './plan.ts';

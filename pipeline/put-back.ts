@@ -1,7 +1,7 @@
+import { chunks } from '#batches.ts';
 import { parseChunkJob } from '#queue/job.ts';
 import type { Producer } from '#queue/producer.ts';
 import type { RunRecord, Store } from '#store/contract.ts';
-import { chunks } from './chunks.ts';
 
 /** Chunks looked up in Redis at a time. */
 const BATCH = 500;

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import { chunks } from '#batches.ts';
 import { type ChunkJob, chunkJobId } from '#queue/job.ts';
 import type { Priority, Producer } from '#queue/producer.ts';
 import type { Item, Source } from '#sources/item.ts';
 import type { ChunkRecord, GenerationRecord, RunRecord, Store } from '#store/contract.ts';
-import { chunks } from './chunks.ts';
 import { untilAborted } from './until-aborted.ts';
 
 export interface Submission {

@@ -1,4 +1,4 @@
-import { floatToHalf, halfToFloat } from '#half.ts';
+import { floatToHalf, halfToFloat } from '#float16.ts';
 import type { NearestOptions, Neighbour } from './contract.ts';
 import type { LanceTable } from './lance-table.ts';
 import { rescore } from './rescore.ts';

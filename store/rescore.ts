@@ -1,5 +1,5 @@
 import type { RecordBatch } from 'apache-arrow';
-import { HALF_VALUES } from '#half.ts';
+import { HALF_VALUES } from '#float16.ts';
 import { readNumber, readText, readVector } from './column-readers.ts';
 import type { Neighbour } from './contract.ts';
 import type { RowFormat } from './vector-rows.ts';

@@ -1,6 +1,6 @@
 import type { Data, RecordBatch, Schema } from 'apache-arrow';
 import { Schema as ArrowSchema } from 'apache-arrow';
-import { floatToHalf } from '#half.ts';
+import { floatToHalf } from '#float16.ts';
 import { type Column, vectorData, vectorField } from './columns.ts';
 import type { VectorBatch } from './contract.ts';
 

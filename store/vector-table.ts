@@ -1,5 +1,5 @@
 import type { Connection } from '@lancedb/lancedb';
-import { halfToFloat } from '#half.ts';
+import { halfToFloat } from '#float16.ts';
 import { readAddresses, readVectors } from './addressed-vectors.ts';
 import { readAllVectors, readText, readVector } from './column-readers.ts';
 import type { VectorTable } from './contract.ts';

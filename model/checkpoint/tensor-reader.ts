@@ -1,5 +1,5 @@
 import { VlmoError } from '#errors.ts';
-import { bfloatToFloat, floatToHalf, halfToFloat } from '#half.ts';
+import { bfloatToFloat, floatToHalf, halfToFloat } from '#float16.ts';
 import type { CheckpointArchive, StoragePlace } from './archive.ts';
 import type { PickledTensor } from './pickle-values.ts';
 

@@ -1,4 +1,4 @@
-import { halfToFloat } from '#half.ts';
+import { halfToFloat } from '#float16.ts';
 import type { CaptionRecord, GenerationTables } from '#store/contract.ts';
 import type { Columns, Row } from './parquet.ts';
 import { ResultParts } from './result-parts.ts';

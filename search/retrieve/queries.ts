@@ -1,5 +1,5 @@
 import type { ErrorData } from '#errors.ts';
-import { halfToFloat } from '#half.ts';
+import { halfToFloat } from '#float16.ts';
 import type { GenerationTables, VectorTable } from '#store/contract.ts';
 import type { SearchTarget } from '../request.ts';
 

@@ -3,7 +3,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { VlmoError } from '#errors.ts';
 import type { Device } from '#model/device.ts';
 import type { Provider } from '#model/provider.ts';
-import { makeScratchFolder } from '#model/scratch-folder.ts';
+import { makeScratchFolder } from '#scratch-folder.ts';
 import type { VectorTable } from '#store/contract.ts';
 import { AddressBook } from './address-book.ts';
 import { createGpuLane } from './gpu-lane.ts';

@@ -2,7 +2,7 @@ import { readSync } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorMessage, VlmoError } from '#errors.ts';
-import { halfToFloat } from '#half.ts';
+import { halfToFloat } from '#float16.ts';
 import type { SegmentType } from './protocol.ts';
 
 /** The vectors of a segment in a file without anything else, [rows, dimensions], as a device takes them. */

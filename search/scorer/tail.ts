@@ -1,4 +1,4 @@
-import { halfToFloat } from '#half.ts';
+import { halfToFloat } from '#float16.ts';
 import type { AddressedVectors, VectorTable } from '#store/contract.ts';
 
 interface TailRow {

@@ -4,7 +4,7 @@ import { access, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promise
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { halfToFloat } from '#half.ts';
+import { halfToFloat } from '#float16.ts';
 import { type ModelFolder, openModelFolder } from '#model/folder.ts';
 import { prepareWeights } from '#model/prepare-weights.ts';
 import { temporaryFolder } from '../fixtures/files.ts';

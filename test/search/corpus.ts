@@ -1,5 +1,5 @@
 import type { TestContext } from 'node:test';
-import { floatToHalf, halfToFloat } from '#half.ts';
+import { floatToHalf, halfToFloat } from '#float16.ts';
 import type { CaptionRecord, GenerationTables, ImageRecord } from '#store/contract.ts';
 import { seededRandom } from '../fixtures/files.ts';
 import { captionRow, generationSpec, imageRow, temporaryStore, unitVectors } from '../store/store-fixture.ts';

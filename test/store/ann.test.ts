@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test, { type TestContext } from 'node:test';
-import { floatToHalf, halfToFloat } from '#half.ts';
+import { floatToHalf, halfToFloat } from '#float16.ts';
 import type { ImageRecord, VectorTable } from '#store/contract.ts';
 import { defaultProbes, partitionsOf } from '#store/vector-index.ts';
 import { clusteredVectors } from './clustered.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { floatToHalf, halfToFloat } from '#half.ts';
+import { floatToHalf, halfToFloat } from '#float16.ts';
 import type { ImageRecord, VectorTable } from '#store/contract.ts';
 import { seededRandom } from '../fixtures/files.ts';
 import { generationSpec, imageRow, temporaryStore, unitVectors } from './store-fixture.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { floatToHalf } from '#half.ts';
+import { floatToHalf } from '#float16.ts';
 import { openArchive } from '#model/checkpoint/archive.ts';
 import { unpickle } from '#model/checkpoint/pickle.ts';
 import { stateDict } from '#model/checkpoint/state-dict.ts';

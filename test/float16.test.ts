@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bfloatToFloat, floatToHalf, halfToFloat } from '#half.ts';
+import { bfloatToFloat, floatToHalf, halfToFloat } from '#float16.ts';
 import { seededRandom } from './fixtures/files.ts';
 
 const toHalf = (...values: number[]): number[] => {
