@@ -1,5 +1,4 @@
 import { VlmoError } from '#errors.ts';
-import { patchGrid, type VlmoConfig } from './config.ts';
 import {
   type Attribute,
   type Dimension,
@@ -7,7 +6,8 @@ import {
   GraphBuilder,
   type GraphValue,
   type Value,
-} from './onnx/graph.ts';
+} from '#onnx/graph.ts';
+import { patchGrid, type VlmoConfig } from './config.ts';
 import { fusionIndex, imageIndex, type PositionIndex, textIndex } from './relative-position.ts';
 import { ITC_HEADS, ITC_VL_HEADS, type Weights } from './weights.ts';
 

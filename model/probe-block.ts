@@ -2,8 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ort from 'onnxruntime-node';
-import { encodeModel } from './onnx/encode.ts';
-import { type Graph, GraphBuilder, type Value } from './onnx/graph.ts';
+import { encodeModel } from '#onnx/encode.ts';
+import { type Graph, GraphBuilder, type Value } from '#onnx/graph.ts';
 import { readProfile } from './profile.ts';
 
 /** What a provider does with a block as the model has it, and how fast. */

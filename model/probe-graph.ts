@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import ort from 'onnxruntime-node';
-import { encodeModel } from './onnx/encode.ts';
-import { GraphBuilder, type Value } from './onnx/graph.ts';
+import { encodeModel } from '#onnx/encode.ts';
+import { GraphBuilder, type Value } from '#onnx/graph.ts';
 
 /** Products one after the other, so that computing outweighs handing over. */
 const STEPS = 8;

@@ -1,8 +1,8 @@
 import ort from 'onnxruntime-node';
+import { encodeModel } from '#onnx/encode.ts';
 import type { VlmoConfig } from './config.ts';
 import { inTurn } from './gpu-turn.ts';
 import { buildGraph, type GraphKind } from './network.ts';
-import { encodeModel } from './onnx/encode.ts';
 import type { MappedWeights } from './prepare-weights.ts';
 import type { Provider } from './provider.ts';
 

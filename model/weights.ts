@@ -1,4 +1,4 @@
-import type { Constant } from './onnx/graph.ts';
+import type { Constant } from '#onnx/graph.ts';
 
 /** The projections of the dual encoder, by what they project. */
 export const ITC_HEADS = { image: 'itc_image_proj.fc', text: 'itc_text_proj.fc' } as const;

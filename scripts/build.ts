@@ -11,7 +11,7 @@ import packageJson from '#package.json' with { type: 'json' };
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 /** What the code reads beside itself. */
-const DATA_FILES = ['model/onnx/onnx.proto'];
+const DATA_FILES = ['onnx/onnx.proto'];
 
 process.chdir(root);
 await rm('dist', { recursive: true, force: true });

@@ -5,10 +5,10 @@ import ort from 'onnxruntime-node';
 import type { VlmoConfig } from '#model/config.ts';
 import { openModelFolder } from '#model/folder.ts';
 import { buildGraph } from '#model/network.ts';
-import { encodeModel } from '#model/onnx/encode.ts';
 import { prepareWeights } from '#model/prepare-weights.ts';
 import { readSafetensorsHeader } from '#model/safetensors.ts';
 import { createWeights } from '#model/weights.ts';
+import { encodeModel } from '#onnx/encode.ts';
 import { readTask, reportRate } from './contender.ts';
 
 /**

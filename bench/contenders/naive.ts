@@ -7,8 +7,8 @@ import ort from 'onnxruntime-node';
 import sharp from 'sharp';
 import { openModelFolder } from '#model/folder.ts';
 import { buildGraph } from '#model/network.ts';
-import { encodeModel } from '#model/onnx/encode.ts';
 import { prepareWeights } from '#model/prepare-weights.ts';
+import { encodeModel } from '#onnx/encode.ts';
 import { listPictures } from '../pictures.ts';
 import { readTask, reportRate } from './contender.ts';
 

@@ -5,9 +5,9 @@ import { env, pipeline } from '@huggingface/transformers';
 import { openModelFolder } from '#model/folder.ts';
 import { preprocessorConfig } from '#model/import.ts';
 import { buildGraph } from '#model/network.ts';
-import { encodeModel } from '#model/onnx/encode.ts';
 import { prepareWeights } from '#model/prepare-weights.ts';
 import { createWeights } from '#model/weights.ts';
+import { encodeModel } from '#onnx/encode.ts';
 import { listPictures } from '../pictures.ts';
 import { readTask, reportRate } from './contender.ts';
 

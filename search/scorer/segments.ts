@@ -1,6 +1,6 @@
 import ort from 'onnxruntime-node';
 import { errorMessage } from '#errors.ts';
-import { encodeModel } from '#model/onnx/encode.ts';
+import { encodeModel } from '#onnx/encode.ts';
 import type { LaneResult, LaneSetup, LaneTask, OpenTask, Scored, ScoreTask } from './protocol.ts';
 import { BLOCK_ROWS, buildTopKGraph } from './top-k-graph.ts';
 

@@ -1,4 +1,4 @@
-import { type Graph, GraphBuilder, type Value } from '#model/onnx/graph.ts';
+import { type Graph, GraphBuilder, type Value } from '#onnx/graph.ts';
 import type { SegmentType } from './protocol.ts';
 
 /** Rows of one block: near the square root of a segment's rows over the usual k, where both sorts are as small as can be. */

@@ -9,7 +9,7 @@ const OPSETS = [
   { domain: 'com.microsoft', version: 1 },
 ];
 
-const schema = protobuf.parse(readFileSync(new URL(import.meta.resolve('#model/onnx/onnx.proto')), 'utf8'), {
+const schema = protobuf.parse(readFileSync(new URL(import.meta.resolve('#onnx/onnx.proto')), 'utf8'), {
   keepCase: true,
 }).root;
 const ModelProto = schema.lookupType('onnx.ModelProto');
