@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
+import { type Device, type DeviceName, resolveDevice } from '#devices/device.ts';
 import { floatToHalf } from '#float16.ts';
 import { pictureValues } from '#model/config.ts';
-import { type Device, type DeviceName, resolveDevice } from '#model/device.ts';
 import { loadVlmo } from '#model/vlmo.ts';
 import { Corpus } from '#search/scorer/corpus.ts';
 import { type Found, score } from '#search/scorer/score.ts';

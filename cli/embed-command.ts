@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import { INDEX_OPTIONS } from '#config/options.ts';
+import { resolveDevice } from '#devices/device.ts';
 import { type ErrorCode, VlmoError } from '#errors.ts';
-import { resolveDevice } from '#model/device.ts';
 import type { Tensor } from '#model/inputs.ts';
 import type { GraphKind } from '#model/network.ts';
 import { pictureTensor } from '#model/preprocess/picture-tensor.ts';

@@ -1,4 +1,4 @@
-import { type Device, type DeviceName, describeDevice } from '#model/device.ts';
+import { type Device, type DeviceName, describeDevice } from '#devices/device.ts';
 import { note } from './output.ts';
 
 /** Says on stderr what `auto` chose, and why; who named a device knows. */

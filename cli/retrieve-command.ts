@@ -1,9 +1,9 @@
 import { join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import type { Config } from '#config/options.ts';
+import { resolveDevice } from '#devices/device.ts';
 import { type RetrieveRequest, runRetrieval } from '#engine/retrieve.ts';
 import { VlmoError } from '#errors.ts';
-import { resolveDevice } from '#model/device.ts';
 import { pictureBatchSize } from '#pipeline/batch-size.ts';
 import type { RetrievalJob } from '#queue/job.ts';
 import { retrieveQueued } from '#queue/retrieval-client.ts';

@@ -1,5 +1,5 @@
 import { INDEX_OPTIONS } from '#config/options.ts';
-import { type Device, type DeviceName, resolveDevice } from '#model/device.ts';
+import { type Device, type DeviceName, resolveDevice } from '#devices/device.ts';
 import type { SearchMeans } from '#search/arrange.ts';
 import { openLocalQuery } from '#search/local-query.ts';
 import { embedQuery, type Query } from '#search/query.ts';

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { Command } from 'commander';
+import { resolveDevice } from '#devices/device.ts';
 import { createLog } from '#engine/log.ts';
 import { serveJobs } from '#engine/serve-jobs.ts';
-import { resolveDevice } from '#model/device.ts';
 import { openStore } from '#store/open-store.ts';
 import { addConfigOptions, readConfig } from './config-options.ts';
 import { EXIT_DONE } from './exit-codes.ts';

@@ -1,5 +1,5 @@
+import { type Device, resolveDevice } from '#devices/device.ts';
 import { pictureValues } from '#model/config.ts';
-import { type Device, resolveDevice } from '#model/device.ts';
 import type { ModelFolder } from '#model/folder.ts';
 import { PREPROCESS_MODES, type PreprocessMode } from '#model/preprocess/preprocess.ts';
 import { pictureBatchSize } from '#pipeline/batch-size.ts';

@@ -1,5 +1,5 @@
+import type { Provider } from '#devices/device.ts';
 import type { ErrorData } from '#errors.ts';
-import type { Provider } from '#model/device.ts';
 import type { ChunkTally } from '#pipeline/index-chunk.ts';
 import type { QueryJob, RetrievalJob } from '#queue/job.ts';
 import type { SearchAnswer } from '#search/request.ts';

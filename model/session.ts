@@ -1,10 +1,10 @@
 import ort from 'onnxruntime-node';
+import { inTurn } from '#devices/gpu-lock.ts';
+import type { Provider } from '#devices/provider.ts';
 import { encodeModel } from '#onnx/encode.ts';
 import type { VlmoConfig } from './config.ts';
-import { inTurn } from './gpu-turn.ts';
 import { buildGraph, type GraphKind } from './network.ts';
 import type { MappedWeights } from './prepare-weights.ts';
-import type { Provider } from './provider.ts';
 
 export interface SessionOptions {
   /** Threads that one run computes on; a GPU leaves them idle. */

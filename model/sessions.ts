@@ -1,7 +1,7 @@
 import type ort from 'onnxruntime-node';
+import { inTurn } from '#devices/gpu-lock.ts';
 import { VlmoError } from '#errors.ts';
 import type { ModelFolder } from './folder.ts';
-import { inTurn } from './gpu-turn.ts';
 import { invalidInput, type Tensor } from './inputs.ts';
 import type { GraphKind } from './network.ts';
 import { type MappedWeights, prepareWeights } from './prepare-weights.ts';

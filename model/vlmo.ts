@@ -1,9 +1,9 @@
+import type { Provider } from '#devices/provider.ts';
 import type { VlmoConfig } from './config.ts';
 import { type ModelFolder, openModelFolder } from './folder.ts';
 import { feedsOf, type ModelInputs, type Tensor, type TokenBatch } from './inputs.ts';
 import type { GraphKind } from './network.ts';
 import type { MappedWeights } from './prepare-weights.ts';
-import type { Provider } from './provider.ts';
 import { requireHead, Sessions } from './sessions.ts';
 import { loadTokenizer, padTokens, type TextEncoder } from './tokenizer.ts';
 

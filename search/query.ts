@@ -1,5 +1,5 @@
+import type { Provider } from '#devices/device.ts';
 import { VlmoError } from '#errors.ts';
-import type { Provider } from '#model/device.ts';
 import { fingerprint } from '#model/fingerprint.ts';
 import { type ModelFolder, openModelFolder } from '#model/folder.ts';
 import type { Tensor } from '#model/inputs.ts';

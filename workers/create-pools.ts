@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import type { Provider } from '#model/device.ts';
+import type { Provider } from '#devices/device.ts';
 import type { ModelFolder } from '#model/folder.ts';
 import type { PreprocessMode } from '#model/preprocess/preprocess.ts';
 import {

@@ -1,9 +1,9 @@
 import { Piscina } from 'piscina';
+import type { Provider } from '#devices/device.ts';
 import { errorMessage, VlmoError } from '#errors.ts';
-import type { Provider } from '#model/device.ts';
 import type { ModelFolder } from '#model/folder.ts';
 // The lock that threads share a GPU by has to be there before they are.
-import '#model/gpu-turn.ts';
+import '#devices/gpu-lock.ts';
 import { prepareWeights } from '#model/prepare-weights.ts';
 import type {
   InferenceResult,

@@ -1,5 +1,5 @@
+import type { Provider } from '#devices/device.ts';
 import type { ErrorData } from '#errors.ts';
-import type { Provider } from '#model/device.ts';
 import type { PictureSpec, PreprocessMode } from '#model/preprocess/preprocess.ts';
 
 /** What the threads are told and answer. Pixels stay in shared memory: a message carries only where they are. */

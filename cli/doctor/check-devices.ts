@@ -1,8 +1,14 @@
+import {
+  type DeviceName,
+  describeDevice,
+  missingCuda,
+  type Provider,
+  resolveDevice,
+} from '#devices/device.ts';
+import { probeProvider } from '#devices/device-probe.ts';
+import { isSoftwareGpu } from '#devices/gpu-facts.ts';
+import type { BlockReport } from '#devices/probe-block.ts';
 import { errorMessage } from '#errors.ts';
-import { type DeviceName, describeDevice, missingCuda, type Provider, resolveDevice } from '#model/device.ts';
-import { probeProvider } from '#model/device-probe.ts';
-import { isSoftwareGpu } from '#model/gpu-facts.ts';
-import type { BlockReport } from '#model/probe-block.ts';
 import type { Finding } from './finding.ts';
 
 const PROVIDERS = ['cpu', 'webgpu', 'cuda'] as const;

@@ -1,8 +1,8 @@
 import { rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
+import type { Device } from '#devices/device.ts';
+import type { Provider } from '#devices/provider.ts';
 import { VlmoError } from '#errors.ts';
-import type { Device } from '#model/device.ts';
-import type { Provider } from '#model/provider.ts';
 import { makeScratchFolder } from '#scratch-folder.ts';
 import type { VectorTable } from '#store/contract.ts';
 import { AddressBook } from './address-book.ts';

@@ -1,5 +1,5 @@
+import type { Provider } from '#devices/provider.ts';
 import type { ErrorData } from '#errors.ts';
-import type { Provider } from '#model/provider.ts';
 
 /** What a scoring thread is told and answers. */
 

@@ -1,4 +1,4 @@
-import type { Device } from '#model/device.ts';
+import type { Device } from '#devices/device.ts';
 import type { NearestOptions, Neighbour, VectorTable } from '#store/contract.ts';
 import { Corpus, type CorpusOptions } from './corpus.ts';
 import { type Found, score } from './score.ts';

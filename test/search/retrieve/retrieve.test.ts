@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { resolveDevice } from '#model/device.ts';
+import { resolveDevice } from '#devices/device.ts';
 import { readParquet } from '#search/retrieve/parquet.ts';
 import { type QueryStream, storedQueries } from '#search/retrieve/queries.ts';
 import { type Retrieval, retrieve } from '#search/retrieve/retrieve.ts';

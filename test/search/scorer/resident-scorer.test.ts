@@ -1,4 +1,4 @@
-import { resolveDevice } from '#model/device.ts';
+import { resolveDevice } from '#devices/device.ts';
 import { createResidentScorer } from '#search/scorer/resident-scorer.ts';
 import { type MakeScorer, scorerSuite } from './scorer-suite.ts';
 

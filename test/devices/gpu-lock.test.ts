@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import { inTurn } from '#model/gpu-turn.ts';
+import { inTurn } from '#devices/gpu-lock.ts';
 import { fixture } from '../fixtures/files.ts';
 import type { TurnThreadData } from '../fixtures/turn-thread.ts';
 

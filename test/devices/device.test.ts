@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { describeDevice, resolveDevice } from '#model/device.ts';
-import { probeProvider } from '#model/device-probe.ts';
-import { gpuDeviceFiles, missingCudaLibraries } from '#model/gpu-facts.ts';
+import { describeDevice, resolveDevice } from '#devices/device.ts';
+import { probeProvider } from '#devices/device-probe.ts';
+import { gpuDeviceFiles, missingCudaLibraries } from '#devices/gpu-facts.ts';
 import { temporaryFolder } from '../fixtures/files.ts';
 import { NO_GPU, SOFTWARE_GPU } from '../fixtures/software-gpu.ts';
-import { vlmoError } from './model-fixture.ts';
+import { vlmoError } from '../model/model-fixture.ts';
 
 /** What the processes that try providers out inherit, until the test ends. */
 function setEnvironment(t: TestContext, variables: Readonly<Record<string, string>>): void {

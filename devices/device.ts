@@ -2,7 +2,7 @@ import { VlmoError } from '#errors.ts';
 import { probeProvider } from './device-probe.ts';
 import { gpuDeviceFiles, isSoftwareGpu, missingCudaLibraries } from './gpu-facts.ts';
 // The lock that threads share a GPU by has to be there before they are.
-import './gpu-turn.ts';
+import './gpu-lock.ts';
 import type { ProbeReport } from './probe-report.ts';
 import type { DeviceName, Provider } from './provider.ts';
 

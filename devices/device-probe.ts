@@ -12,7 +12,7 @@ export function probeProvider(
   depth: ProbeDepth,
   patienceMs: number = PATIENCE_MS[depth],
 ): Promise<ProbeReport> {
-  const entry = fileURLToPath(import.meta.resolve('#model/probe.process.ts'));
+  const entry = fileURLToPath(import.meta.resolve('#devices/probe.process.ts'));
   return new Promise((resolve) => {
     const options = { timeout: patienceMs, killSignal: 'SIGKILL' } as const;
     execFile(process.execPath, [entry, provider, depth], options, (error, stdout, stderr) => {
