@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
 import { INDEX_OPTIONS } from '#config/options.ts';
 import { VlmoError } from '#errors.ts';
+import { readPicture } from '#pictures/read-picture.ts';
 import { parseQueryText, type WeightedText } from '#search/compose-query.ts';
 import type { Query } from '#search/query.ts';
-import { readPicture } from '#workers/read-picture.ts';
 
 export interface QueryFlags {
   readonly image?: string;

@@ -1,7 +1,7 @@
 import { VlmoError } from '#errors.ts';
 import { fingerprint } from '#model/fingerprint.ts';
 import { type ModelFolder, openModelFolder } from '#model/folder.ts';
-import type { PreprocessMode } from '#model/preprocess/preprocess.ts';
+import type { PreprocessMode } from '#pictures/preprocess.ts';
 import type { GenerationTables, Store } from '#store/contract.ts';
 import { openStore } from '#store/open-store.ts';
 import { resolveModel } from './resolve-model.ts';

@@ -1,7 +1,7 @@
 import { type Device, resolveDevice } from '#devices/device.ts';
 import { pictureValues } from '#model/config.ts';
 import type { ModelFolder } from '#model/folder.ts';
-import { PREPROCESS_MODES, type PreprocessMode } from '#model/preprocess/preprocess.ts';
+import { PREPROCESS_MODES, type PreprocessMode } from '#pictures/preprocess.ts';
 import { pictureBatchSize } from '#pipeline/batch-size.ts';
 import { Indexer } from '#pipeline/indexer.ts';
 import { createChunkPlanner, type Planner } from '#pipeline/plan.ts';

@@ -1,9 +1,9 @@
 import { pictureValues } from '#model/config.ts';
-import type { DecodeLimits } from '#model/preprocess/decode.ts';
-import { pictureError } from '#model/preprocess/picture-error.ts';
-import { type PreprocessMode, preprocess } from '#model/preprocess/preprocess.ts';
 import type { Vlmo } from '#model/vlmo.ts';
-import { readPicture } from '#workers/read-picture.ts';
+import type { DecodeLimits } from '#pictures/decode.ts';
+import { pictureError } from '#pictures/picture-error.ts';
+import { type PreprocessMode, preprocess } from '#pictures/preprocess.ts';
+import { readPicture } from '#pictures/read-picture.ts';
 import { createMatcher, type Matcher } from './matcher.ts';
 
 export interface LocalMatcherOptions extends DecodeLimits {

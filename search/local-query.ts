@@ -1,9 +1,9 @@
 import type { VlmoError } from '#errors.ts';
 import type { GraphKind } from '#model/network.ts';
-import type { DecodeLimits } from '#model/preprocess/decode.ts';
-import type { PreprocessMode } from '#model/preprocess/preprocess.ts';
 import { requireHead } from '#model/sessions.ts';
 import { loadVlmo, type Vlmo } from '#model/vlmo.ts';
+import type { DecodeLimits } from '#pictures/decode.ts';
+import type { PreprocessMode } from '#pictures/preprocess.ts';
 import type { GenerationTables, ItemKind } from '#store/contract.ts';
 import { createLocalMatcher } from './local-matcher.ts';
 import { chooseSubject, type MatchSubject, storedSubject } from './match-subject.ts';

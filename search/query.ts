@@ -4,10 +4,10 @@ import { fingerprint } from '#model/fingerprint.ts';
 import { type ModelFolder, openModelFolder } from '#model/folder.ts';
 import type { Tensor } from '#model/inputs.ts';
 import type { GraphKind } from '#model/network.ts';
-import type { DecodeLimits } from '#model/preprocess/decode.ts';
-import { pictureTensor } from '#model/preprocess/picture-tensor.ts';
-import { PREPROCESS_MODES, type PreprocessMode } from '#model/preprocess/preprocess.ts';
 import { loadVlmo, type Vlmo } from '#model/vlmo.ts';
+import type { DecodeLimits } from '#pictures/decode.ts';
+import { pictureTensor } from '#pictures/picture-tensor.ts';
+import { PREPROCESS_MODES, type PreprocessMode } from '#pictures/preprocess.ts';
 import type { GenerationRecord, GenerationTables } from '#store/contract.ts';
 import { composeVector, type WeightedText, type WeightedVector } from './compose-query.ts';
 

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { Provider } from '#devices/device.ts';
 import type { ModelFolder } from '#model/folder.ts';
-import type { PreprocessMode } from '#model/preprocess/preprocess.ts';
+import type { PreprocessMode } from '#pictures/preprocess.ts';
 import {
   createInferencePool,
   createPreprocessPool,

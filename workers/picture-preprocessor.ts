@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { toErrorData } from '#errors.ts';
 import { pictureValues } from '#model/config.ts';
-import { pictureError } from '#model/preprocess/picture-error.ts';
-import { preprocess } from '#model/preprocess/preprocess.ts';
+import { pictureError } from '#pictures/picture-error.ts';
+import { preprocess } from '#pictures/preprocess.ts';
+import { readPicture } from '#pictures/read-picture.ts';
 import type { PictureOutcome, PictureTask, PreprocessSetup, PreprocessTask } from './protocol.ts';
-import { readPicture } from './read-picture.ts';
 
 /** Pictures of one task that are worked on at a time: while libvips decodes one, the next is read and hashed. */
 const CONCURRENCY = 2;

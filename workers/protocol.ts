@@ -1,6 +1,6 @@
 import type { Provider } from '#devices/device.ts';
 import type { ErrorData } from '#errors.ts';
-import type { PictureSpec, PreprocessMode } from '#model/preprocess/preprocess.ts';
+import type { PictureSpec, PreprocessMode } from '#pictures/preprocess.ts';
 
 /** What the threads are told and answer. Pixels stay in shared memory: a message carries only where they are. */
 

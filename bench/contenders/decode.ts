@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { cut } from '#batches.ts';
 import { openModelFolder } from '#model/folder.ts';
-import type { PreprocessMode } from '#model/preprocess/preprocess.ts';
+import type { PreprocessMode } from '#pictures/preprocess.ts';
 import { createPreprocessPool } from '#workers/pools.ts';
 import { listPictures } from '../pictures.ts';
 import { readTask, reportRate } from './contender.ts';

@@ -1,6 +1,6 @@
 import sharp from 'sharp';
 import { errorMessage } from '#errors.ts';
-import { PREPROCESS_MODES, preprocess } from '#model/preprocess/preprocess.ts';
+import { PREPROCESS_MODES, preprocess } from '#pictures/preprocess.ts';
 import type { Finding } from './finding.ts';
 
 /** A JPEG of 16 x 16 pixels, all of this colour. */

@@ -1,8 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Tensor } from '#model/inputs.ts';
-import { pictureTensor } from '#model/preprocess/picture-tensor.ts';
 import type { Vlmo } from '#model/vlmo.ts';
+import { pictureTensor } from '#pictures/picture-tensor.ts';
 import { byScore, type Ranked, type Ranking } from '#search/ranking.ts';
 import type { ItemKind } from '#store/contract.ts';
 import { readDrawings } from '../../demo/drawings.ts';

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { preprocess } from '#model/preprocess/preprocess.ts';
+import { preprocess } from '#pictures/preprocess.ts';
 import { createPicturePreprocessor } from '#workers/picture-preprocessor.ts';
 import type { PictureOutcome, PictureTask, PreprocessSetup } from '#workers/protocol.ts';
 import { fixture, temporaryFolder } from '../fixtures/files.ts';

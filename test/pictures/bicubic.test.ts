@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { inflateSync } from 'node:zlib';
-import { type Pixels, resizeBicubic } from '#model/preprocess/bicubic.ts';
-import { readJson } from '../../fixtures/files.ts';
+import { type Pixels, resizeBicubic } from '#pictures/bicubic.ts';
+import { readJson } from '../fixtures/files.ts';
 
 interface Golden {
   readonly width: number;

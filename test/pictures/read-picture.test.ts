@@ -4,7 +4,7 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { readPicture } from '#workers/read-picture.ts';
+import { readPicture } from '#pictures/read-picture.ts';
 import { temporaryFolder } from '../fixtures/files.ts';
 import { vlmoError } from '../model/model-fixture.ts';
 

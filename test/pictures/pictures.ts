@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import type { PictureInfo } from '#model/preprocess/decode.ts';
-import { type PreprocessMode, preprocess } from '#model/preprocess/preprocess.ts';
-import { fixture } from '../../fixtures/files.ts';
+import type { PictureInfo } from '#pictures/decode.ts';
+import { type PreprocessMode, preprocess } from '#pictures/preprocess.ts';
+import { fixture } from '../fixtures/files.ts';
 
 /** Width and height of the drawing that most pictures of the fixtures show. */
 export const DRAWING = { width: 48, height: 32 } as const;

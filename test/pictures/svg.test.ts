@@ -3,9 +3,9 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { PREPROCESS_MODES } from '#model/preprocess/preprocess.ts';
-import { fixture } from '../../fixtures/files.ts';
-import { vlmoError } from '../model-fixture.ts';
+import { PREPROCESS_MODES } from '#pictures/preprocess.ts';
+import { fixture } from '../fixtures/files.ts';
+import { vlmoError } from '../model/model-fixture.ts';
 import { pixelAt, see } from './pictures.ts';
 
 const SIDE = 64;
