@@ -3,10 +3,10 @@ process.env.ORT_DISABLE_TELEMETRY ??= '1';
 
 /** What other programs use: a model to run, a pipeline to feed, an index to search. */
 export { type ErrorCode, VlmoError } from './errors.ts';
-export { type ModelFolder, openModelFolder } from './model/folder.ts';
-export { importCheckpoint } from './model/import.ts';
-export type { Tensor } from './model/inputs.ts';
-export { loadVlmo, type Vlmo } from './model/vlmo.ts';
+export { type ModelFolder, openModelFolder } from './model/vlmo/folder.ts';
+export { importCheckpoint } from './model/vlmo/import.ts';
+export type { Tensor } from './model/vlmo/inputs.ts';
+export { loadVlmo, type Vlmo } from './model/vlmo/vlmo.ts';
 export { type PreprocessMode, preprocess } from './pictures/preprocess.ts';
 export { type IndexJob, type IndexSummary, indexSource } from './pipeline/index-source.ts';
 export { parseRedisUrl, type RedisAddress } from './queue/address.ts';

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { openModelFolder } from '#model/folder.ts';
+import { openModelFolder } from '#model/vlmo/folder.ts';
 import { pictureBatchSize } from '#pipeline/batch-size.ts';
 import { measure } from './contenders/contender.ts';
 import { makeJpegs } from './pictures.ts';

@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util';
 import { type Device, type DeviceName, resolveDevice } from '#devices/device.ts';
 import { floatToHalf } from '#float16.ts';
-import { pictureValues } from '#model/config.ts';
-import { loadVlmo } from '#model/vlmo.ts';
+import { pictureValues } from '#model/vlmo/config.ts';
+import { loadVlmo } from '#model/vlmo/vlmo.ts';
 import { Corpus } from '#search/scorer/corpus.ts';
 import { type Found, score } from '#search/scorer/score.ts';
 import type { AddressedVectors } from '#store/contract.ts';

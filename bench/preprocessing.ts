@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { loadVlmo, type Vlmo } from '#model/vlmo.ts';
+import { loadVlmo, type Vlmo } from '#model/vlmo/vlmo.ts';
 import { PREPROCESS_MODES, type PreprocessMode, preprocess } from '#pictures/preprocess.ts';
 import { drawOpenMoji } from '../demo/drawings.ts';
 import { listPictures } from './pictures.ts';

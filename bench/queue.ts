@@ -8,7 +8,7 @@ import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Redis } from 'ioredis';
-import { openModelFolder } from '#model/folder.ts';
+import { openModelFolder } from '#model/vlmo/folder.ts';
 import { pictureBatchSize } from '#pipeline/batch-size.ts';
 import { openQueues } from '#queue/bull-queues.ts';
 import { createConsumer } from '#queue/consumer.ts';

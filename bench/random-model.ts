@@ -3,9 +3,9 @@ import { access, mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { layOutSafetensors } from '#model/safetensors.ts';
-import { type Sizes, tensorShapes } from '#model/shapes.ts';
 import { tokenizerFromVocabulary } from '#model/tokenizer.ts';
-import { VARIANTS } from '#model/variants.ts';
+import { type Sizes, tensorShapes } from '#model/vlmo/shapes.ts';
+import { VARIANTS } from '#model/vlmo/variants.ts';
 
 /** A VLMo-base with random weights at 224 pixels: the arithmetic of the published one, without its download. */
 export const BASE: Sizes = {

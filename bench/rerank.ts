@@ -1,9 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { pictureValues } from '#model/config.ts';
-import { openModelFolder } from '#model/folder.ts';
-import { loadVlmo } from '#model/vlmo.ts';
+import { pictureValues } from '#model/vlmo/config.ts';
+import { openModelFolder } from '#model/vlmo/folder.ts';
+import { loadVlmo } from '#model/vlmo/vlmo.ts';
 import { createLocalMatcher } from '#search/local-matcher.ts';
 import type { Matcher } from '#search/matcher.ts';
 import { createPoolMatcher } from '#search/pool-matcher.ts';

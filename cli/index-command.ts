@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { INDEX_OPTIONS } from '#config/options.ts';
 import { resolveDevice } from '#devices/device.ts';
-import { pictureValues } from '#model/config.ts';
+import { pictureValues } from '#model/vlmo/config.ts';
 import { pictureBatchSize } from '#pipeline/batch-size.ts';
 import { type IndexSummary, indexSource } from '#pipeline/index-source.ts';
 import { openSource } from '#sources/open-source.ts';

@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
-import { type ModelFolder, openModelFolder } from '#model/folder.ts';
-import { importCheckpoint } from '#model/import.ts';
+import { type ModelFolder, openModelFolder } from '#model/vlmo/folder.ts';
+import { importCheckpoint } from '#model/vlmo/import.ts';
 import { formatCount, note, print, printJson, table } from './output.ts';
 import { positiveInteger } from './parse-arguments.ts';
 import { resolveModel } from './resolve-model.ts';

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { VlmoError } from '#errors.ts';
-import { loadVlmo } from '#model/vlmo.ts';
+import { loadVlmo } from '#model/vlmo/vlmo.ts';
 import { indexMissing } from '#search/approximate-ranking.ts';
 import { measureRecall } from '#search/measure-recall.ts';
 import { openGenerationModel } from '#search/query.ts';

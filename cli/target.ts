@@ -1,6 +1,6 @@
 import { VlmoError } from '#errors.ts';
 import { fingerprint } from '#model/fingerprint.ts';
-import { type ModelFolder, openModelFolder } from '#model/folder.ts';
+import { type ModelFolder, openModelFolder } from '#model/vlmo/folder.ts';
 import type { PreprocessMode } from '#pictures/preprocess.ts';
 import type { GenerationTables, Store } from '#store/contract.ts';
 import { openStore } from '#store/open-store.ts';

@@ -1,5 +1,5 @@
 import { VlmoError } from '#errors.ts';
-import { pictureValues } from '#model/config.ts';
+import { pictureValues } from '#model/vlmo/config.ts';
 import type { QueryJob } from '#queue/job.ts';
 import { activeTables } from '#search/active-tables.ts';
 import type { SearchMeans } from '#search/arrange.ts';

@@ -1,6 +1,6 @@
 import { type Device, resolveDevice } from '#devices/device.ts';
-import { pictureValues } from '#model/config.ts';
-import type { ModelFolder } from '#model/folder.ts';
+import { pictureValues } from '#model/vlmo/config.ts';
+import type { ModelFolder } from '#model/vlmo/folder.ts';
 import { PREPROCESS_MODES, type PreprocessMode } from '#pictures/preprocess.ts';
 import { pictureBatchSize } from '#pipeline/batch-size.ts';
 import { Indexer } from '#pipeline/indexer.ts';

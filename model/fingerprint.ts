@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PreprocessMode } from '#pictures/preprocess.ts';
-import type { ModelFolder } from './folder.ts';
 import { TOKENIZER_FILE } from './tokenizer.ts';
+import type { ModelFolder } from './vlmo/folder.ts';
 
 /** Raised when the same weights would give other vectors than before: a change of preprocessing or of the network. */
 const VECTOR_VERSION = 1;

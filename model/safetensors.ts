@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { z } from 'zod';
 import { errorMessage, VlmoError } from '#errors.ts';
-import type { TensorPlace } from './weights.ts';
+import type { TensorPlace } from './vlmo/weights.ts';
 
 /**
  * The safetensors file format (https://github.com/huggingface/safetensors):

@@ -1,5 +1,5 @@
-import { pictureValues, type VlmoConfig } from '#model/config.ts';
-import type { Tensor } from '#model/inputs.ts';
+import { pictureValues, type VlmoConfig } from '#model/vlmo/config.ts';
+import type { Tensor } from '#model/vlmo/inputs.ts';
 import type { DecodeLimits } from './decode.ts';
 import { pictureError } from './picture-error.ts';
 import { type PreprocessMode, preprocess } from './preprocess.ts';

@@ -1,4 +1,4 @@
-import type { VlmoConfig } from '#model/config.ts';
+import type { VlmoConfig } from '#model/vlmo/config.ts';
 import { type Pixels, resizeBicubic } from './bicubic.ts';
 import { type DecodeLimits, decodeResized, decodeWhole, type PictureInfo } from './decode.ts';
 

@@ -1,4 +1,4 @@
-import { patchGrid, type VlmoConfig } from '#model/config.ts';
+import { patchGrid, type VlmoConfig } from '#model/vlmo/config.ts';
 
 /** Multiplications that make a batch worth its overhead, and few enough that batches stay small in memory. */
 const MACS_PER_BATCH = 70e9;

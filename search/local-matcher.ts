@@ -1,5 +1,5 @@
-import { pictureValues } from '#model/config.ts';
-import type { Vlmo } from '#model/vlmo.ts';
+import { pictureValues } from '#model/vlmo/config.ts';
+import type { Vlmo } from '#model/vlmo/vlmo.ts';
 import type { DecodeLimits } from '#pictures/decode.ts';
 import { pictureError } from '#pictures/picture-error.ts';
 import { type PreprocessMode, preprocess } from '#pictures/preprocess.ts';

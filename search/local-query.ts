@@ -1,7 +1,7 @@
 import type { VlmoError } from '#errors.ts';
-import type { GraphKind } from '#model/network.ts';
-import { requireHead } from '#model/sessions.ts';
-import { loadVlmo, type Vlmo } from '#model/vlmo.ts';
+import type { GraphKind } from '#model/vlmo/network.ts';
+import { requireHead } from '#model/vlmo/sessions.ts';
+import { loadVlmo, type Vlmo } from '#model/vlmo/vlmo.ts';
 import type { DecodeLimits } from '#pictures/decode.ts';
 import type { PreprocessMode } from '#pictures/preprocess.ts';
 import type { GenerationTables, ItemKind } from '#store/contract.ts';

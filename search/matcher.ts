@@ -1,8 +1,8 @@
 import { VlmoError } from '#errors.ts';
-import { pictureValues } from '#model/config.ts';
-import { readContrastiveScale } from '#model/contrastive-scale.ts';
-import type { ModelFolder } from '#model/folder.ts';
-import { requireHead } from '#model/sessions.ts';
+import { pictureValues } from '#model/vlmo/config.ts';
+import { readContrastiveScale } from '#model/vlmo/contrastive-scale.ts';
+import type { ModelFolder } from '#model/vlmo/folder.ts';
+import { requireHead } from '#model/vlmo/sessions.ts';
 import { inLanes } from './lanes.ts';
 
 /** The path of a picture file, or what was decoded of one: normalised, [C, H, W]. */

@@ -1,5 +1,5 @@
 import { errorMessage, VlmoError } from '#errors.ts';
-import type { ModelFolder } from '#model/folder.ts';
+import type { ModelFolder } from '#model/vlmo/folder.ts';
 import type { Pools } from '#workers/create-pools.ts';
 import type { PictureOutcome } from '#workers/protocol.ts';
 import { createMatcher, type Matcher } from './matcher.ts';

@@ -1,10 +1,10 @@
 import type { Provider } from '#devices/device.ts';
 import { VlmoError } from '#errors.ts';
 import { fingerprint } from '#model/fingerprint.ts';
-import { type ModelFolder, openModelFolder } from '#model/folder.ts';
-import type { Tensor } from '#model/inputs.ts';
-import type { GraphKind } from '#model/network.ts';
-import { loadVlmo, type Vlmo } from '#model/vlmo.ts';
+import { type ModelFolder, openModelFolder } from '#model/vlmo/folder.ts';
+import type { Tensor } from '#model/vlmo/inputs.ts';
+import type { GraphKind } from '#model/vlmo/network.ts';
+import { loadVlmo, type Vlmo } from '#model/vlmo/vlmo.ts';
 import type { DecodeLimits } from '#pictures/decode.ts';
 import { pictureTensor } from '#pictures/picture-tensor.ts';
 import { PREPROCESS_MODES, type PreprocessMode } from '#pictures/preprocess.ts';

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import type { Provider } from '#devices/device.ts';
-import type { ModelFolder } from '#model/folder.ts';
+import type { ModelFolder } from '#model/vlmo/folder.ts';
 import type { PreprocessMode } from '#pictures/preprocess.ts';
 import {
   createInferencePool,

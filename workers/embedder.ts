@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { errorMessage, toErrorData, VlmoError } from '#errors.ts';
-import { pictureValues } from '#model/config.ts';
-import { openModelFolder, WEIGHTS_FILE } from '#model/folder.ts';
 import { readSafetensorsHeader } from '#model/safetensors.ts';
-import { loadVlmo } from '#model/vlmo.ts';
-import { createWeights } from '#model/weights.ts';
+import { pictureValues } from '#model/vlmo/config.ts';
+import { openModelFolder, WEIGHTS_FILE } from '#model/vlmo/folder.ts';
+import { loadVlmo } from '#model/vlmo/vlmo.ts';
+import { createWeights } from '#model/vlmo/weights.ts';
 import type { InferenceResult, InferenceSetup, InferenceTask } from './protocol.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { toErrorData } from '#errors.ts';
-import { pictureValues } from '#model/config.ts';
+import { pictureValues } from '#model/vlmo/config.ts';
 import { pictureError } from '#pictures/picture-error.ts';
 import { preprocess } from '#pictures/preprocess.ts';
 import { readPicture } from '#pictures/read-picture.ts';

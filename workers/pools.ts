@@ -1,10 +1,10 @@
 import { Piscina } from 'piscina';
 import type { Provider } from '#devices/device.ts';
 import { errorMessage, VlmoError } from '#errors.ts';
-import type { ModelFolder } from '#model/folder.ts';
+import type { ModelFolder } from '#model/vlmo/folder.ts';
 // The lock that threads share a GPU by has to be there before they are.
 import '#devices/gpu-lock.ts';
-import { prepareWeights } from '#model/prepare-weights.ts';
+import { prepareWeights } from '#model/vlmo/prepare-weights.ts';
 import type {
   InferenceResult,
   InferenceSetup,

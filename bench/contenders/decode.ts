@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { cut } from '#batches.ts';
-import { openModelFolder } from '#model/folder.ts';
+import { openModelFolder } from '#model/vlmo/folder.ts';
 import type { PreprocessMode } from '#pictures/preprocess.ts';
 import { createPreprocessPool } from '#workers/pools.ts';
 import { listPictures } from '../pictures.ts';

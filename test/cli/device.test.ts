@@ -5,7 +5,7 @@ import { after, describe, test } from 'node:test';
 import { fixture, temporaryFolder } from '../fixtures/files.ts';
 import { NO_GPU, SOFTWARE_GPU } from '../fixtures/software-gpu.ts';
 import { importTiny } from '../fixtures/tiny-model.ts';
-import { assertClose } from '../model/model-fixture.ts';
+import { assertClose } from '../model/vlmo/model-fixture.ts';
 import { vlmo, vlmoJson } from './cli-fixture.ts';
 
 interface Embedded {

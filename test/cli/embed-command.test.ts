@@ -4,7 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fixture, readJson, temporaryFolder } from '../fixtures/files.ts';
-import { assertClose, type Expected, VOCABULARY } from '../model/model-fixture.ts';
+import { assertClose, type Expected, VOCABULARY } from '../model/vlmo/model-fixture.ts';
 import { assertCannotRun, vlmo, vlmoJson } from './cli-fixture.ts';
 
 interface Embedded {

@@ -3,7 +3,7 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fixture, temporaryFolder } from '../fixtures/files.ts';
-import { VOCABULARY } from '../model/model-fixture.ts';
+import { VOCABULARY } from '../model/vlmo/model-fixture.ts';
 import { assertCannotRun, vlmo, vlmoJson } from './cli-fixture.ts';
 
 const REL = fixture('reference/vlmo-tiny/tiny_rel.pt');

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import sharp from 'sharp';
 import { fingerprint } from '#model/fingerprint.ts';
-import { openModelFolder } from '#model/folder.ts';
+import { openModelFolder } from '#model/vlmo/folder.ts';
 import { openStore } from '#store/open-store.ts';
 import { temporaryFolder } from '../fixtures/files.ts';
 import { importTiny } from '../fixtures/tiny-model.ts';

@@ -6,7 +6,7 @@ import { describe, test } from 'node:test';
 import { INDEX_OPTIONS } from '#config/options.ts';
 import { CONFIG_FILE, readConfigFile, resolveConfig } from '#config/resolve.ts';
 import { temporaryFolder } from '../fixtures/files.ts';
-import { vlmoError } from '../model/model-fixture.ts';
+import { vlmoError } from '../model/vlmo/model-fixture.ts';
 
 const NAMES = Object.keys(INDEX_OPTIONS) as (keyof typeof INDEX_OPTIONS)[];
 const NOBODY = { flags: {}, env: {}, file: {} };

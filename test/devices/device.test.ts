@@ -7,7 +7,7 @@ import { probeProvider } from '#devices/device-probe.ts';
 import { gpuDeviceFiles, missingCudaLibraries } from '#devices/gpu-facts.ts';
 import { temporaryFolder } from '../fixtures/files.ts';
 import { NO_GPU, SOFTWARE_GPU } from '../fixtures/software-gpu.ts';
-import { vlmoError } from '../model/model-fixture.ts';
+import { vlmoError } from '../model/vlmo/model-fixture.ts';
 
 /** What the processes that try providers out inherit, until the test ends. */
 function setEnvironment(t: TestContext, variables: Readonly<Record<string, string>>): void {

@@ -4,7 +4,7 @@ import { after, before, describe, test } from 'node:test';
 import { answerQuery } from '#engine/answer-query.ts';
 import { LoadedGenerations } from '#engine/loaded-generations.ts';
 import { VlmoError } from '#errors.ts';
-import { loadVlmo } from '#model/vlmo.ts';
+import { loadVlmo } from '#model/vlmo/vlmo.ts';
 import { indexChunk } from '#pipeline/index-chunk.ts';
 import { parseQueryJob, type Query } from '#queue/job.ts';
 import type { Item } from '#sources/item.ts';

@@ -3,7 +3,7 @@ import { type Logger, pino } from 'pino';
 import type { Engine } from '#engine/engine.ts';
 import type { EngineAnswers, EngineCall, EngineSetup } from '#engine/protocol.ts';
 import { fingerprint } from '#model/fingerprint.ts';
-import { openModelFolder } from '#model/folder.ts';
+import { openModelFolder } from '#model/vlmo/folder.ts';
 import type { ChunkTally } from '#pipeline/index-chunk.ts';
 import type { Item } from '#sources/item.ts';
 import type { ChunkResult, GenerationRecord, RunRecord, Store } from '#store/contract.ts';

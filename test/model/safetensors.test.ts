@@ -3,9 +3,9 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { layOutSafetensors, readSafetensorsHeader } from '#model/safetensors.ts';
-import type { TensorPlace } from '#model/weights.ts';
+import type { TensorPlace } from '#model/vlmo/weights.ts';
 import { temporaryFolder } from '../fixtures/files.ts';
-import { importFixture, vlmoError } from './model-fixture.ts';
+import { importFixture, vlmoError } from './vlmo/model-fixture.ts';
 
 /** A file with this header, spaces added by hand where wanted, and `data` bytes of zeros. */
 async function read(t: TestContext, header: unknown, data = 64): Promise<ReadonlyMap<string, TensorPlace>> {

@@ -11,7 +11,7 @@ import {
   tokenizerFromVocabulary,
 } from '#model/tokenizer.ts';
 import { readJson, temporaryFolder } from '../fixtures/files.ts';
-import { type Expected, VOCABULARY, vlmoError } from './model-fixture.ts';
+import { type Expected, VOCABULARY, vlmoError } from './vlmo/model-fixture.ts';
 
 /** The toy vocabulary of the reference fixtures. */
 async function toyEncoder(maxLength = 40): Promise<TextEncoder> {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import type { Vlmo } from '#model/vlmo.ts';
+import type { Vlmo } from '#model/vlmo/vlmo.ts';
 import { type PreprocessMode, preprocess } from '#pictures/preprocess.ts';
 import { fixture, readJson } from '../fixtures/files.ts';
-import { assertClose, type Expected, loadTiny, referencePixels, TINY } from '../model/model-fixture.ts';
+import { assertClose, type Expected, loadTiny, referencePixels, TINY } from '../model/vlmo/model-fixture.ts';
 
 /** What `fast` may move a vector: measured 0.9992 at worst, for pictures up to 25 times too large. */
 const FAST_COSINE = 0.999;

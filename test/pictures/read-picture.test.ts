@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { readPicture } from '#pictures/read-picture.ts';
 import { temporaryFolder } from '../fixtures/files.ts';
-import { vlmoError } from '../model/model-fixture.ts';
+import { vlmoError } from '../model/vlmo/model-fixture.ts';
 
 const LIMIT = 1000;
 

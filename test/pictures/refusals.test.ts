@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { PREPROCESS_MODES } from '#pictures/preprocess.ts';
-import { vlmoError } from '../model/model-fixture.ts';
+import { vlmoError } from '../model/vlmo/model-fixture.ts';
 import { readPictureFixture, see } from './pictures.ts';
 
 const jpeg = await readPictureFixture('orientation-1.jpg');

@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { PREPROCESS_MODES } from '#pictures/preprocess.ts';
 import { fixture } from '../fixtures/files.ts';
-import { vlmoError } from '../model/model-fixture.ts';
+import { vlmoError } from '../model/vlmo/model-fixture.ts';
 import { pixelAt, see } from './pictures.ts';
 
 const SIDE = 64;

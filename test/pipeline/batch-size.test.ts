@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { VlmoConfig } from '#model/config.ts';
+import type { VlmoConfig } from '#model/vlmo/config.ts';
 import { macsPerPicture, pictureBatchSize } from '#pipeline/batch-size.ts';
 
 function config(hidden: number, layers: number, size: number, patch = 16): VlmoConfig {

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fingerprint } from '#model/fingerprint.ts';
-import { type ModelFolder, openModelFolder } from '#model/folder.ts';
+import { type ModelFolder, openModelFolder } from '#model/vlmo/folder.ts';
 import { type IndexJob, type IndexSummary, indexSource } from '#pipeline/index-source.ts';
 import type { Item, Source } from '#sources/item.ts';
 import type { FailureRecord, GenerationTables, ImageRecord, Store } from '#store/contract.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Item } from '#sources/item.ts';
 import { temporaryFolder } from '../fixtures/files.ts';
-import { vlmoError } from '../model/model-fixture.ts';
+import { vlmoError } from '../model/vlmo/model-fixture.ts';
 import { put } from './pictures.ts';
 import { collect, type Engine, generated, openIndex, run, startEngine } from './pipeline-fixture.ts';
 

@@ -6,7 +6,7 @@ import { measureRecall } from '#search/measure-recall.ts';
 import { byScore, type Ranked } from '#search/ranking.ts';
 import { sampleQueries } from '#search/sample-queries.ts';
 import type { GenerationTables } from '#store/contract.ts';
-import { vlmoError } from '../model/model-fixture.ts';
+import { vlmoError } from '../model/vlmo/model-fixture.ts';
 import { clusteredVectors } from '../store/clustered.ts';
 import { captionRow, generationSpec, imageRow, temporaryStore } from '../store/store-fixture.ts';
 

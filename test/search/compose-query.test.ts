@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { composeVector, parseQueryText } from '#search/compose-query.ts';
 import { seededRandom } from '../fixtures/files.ts';
-import { vlmoError } from '../model/model-fixture.ts';
+import { vlmoError } from '../model/vlmo/model-fixture.ts';
 import { unitVectors } from '../store/store-fixture.ts';
 
 describe('parseQueryText', () => {

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { type Cursor, digestOf, readCursor, writeCursor } from '#search/cursor.ts';
 import type { SearchRequest } from '#search/request.ts';
 import { search } from '#search/search.ts';
-import { vlmoError } from '../model/model-fixture.ts';
+import { vlmoError } from '../model/vlmo/model-fixture.ts';
 import { queryVector, randomCorpus } from './corpus.ts';
 
 const ASKED = digestOf(Float32Array.of(1, 0), ['search']);

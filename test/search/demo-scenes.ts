@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Tensor } from '#model/inputs.ts';
-import type { Vlmo } from '#model/vlmo.ts';
+import type { Tensor } from '#model/vlmo/inputs.ts';
+import type { Vlmo } from '#model/vlmo/vlmo.ts';
 import { pictureTensor } from '#pictures/picture-tensor.ts';
 import { byScore, type Ranked, type Ranking } from '#search/ranking.ts';
 import type { ItemKind } from '#store/contract.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { chooseSubject, type SubjectParts, storedSubject } from '#search/match-subject.ts';
-import { vlmoError } from '../model/model-fixture.ts';
+import { vlmoError } from '../model/vlmo/model-fixture.ts';
 import { captionRow, generationSpec, imageRow, temporaryStore, unitVectors } from '../store/store-fixture.ts';
 
 const beach = { text: 'beach', weight: 1 };

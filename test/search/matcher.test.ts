@@ -4,15 +4,15 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import sharp from 'sharp';
 import { VlmoError } from '#errors.ts';
-import { openModelFolder } from '#model/folder.ts';
-import { loadVlmo } from '#model/vlmo.ts';
+import { openModelFolder } from '#model/vlmo/folder.ts';
+import { loadVlmo } from '#model/vlmo/vlmo.ts';
 import { createLocalMatcher } from '#search/local-matcher.ts';
 import { createPoolMatcher } from '#search/pool-matcher.ts';
 import { createPools, type Pools } from '#workers/create-pools.ts';
 import type { InferenceTask, PreprocessTask } from '#workers/protocol.ts';
 import { temporaryFolder } from '../fixtures/files.ts';
 import { importTiny } from '../fixtures/tiny-model.ts';
-import { importFixture, loadTiny, vlmoError } from '../model/model-fixture.ts';
+import { importFixture, loadTiny, vlmoError } from '../model/vlmo/model-fixture.ts';
 import { preparedWeights } from '../workers/threads.ts';
 import { readPixels } from './demo-scenes.ts';
 

@@ -3,12 +3,12 @@ import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { fingerprint } from '#model/fingerprint.ts';
-import { openModelFolder } from '#model/folder.ts';
+import { openModelFolder } from '#model/vlmo/folder.ts';
 import { embedQuery, openGenerationModel } from '#search/query.ts';
 import type { GenerationTables } from '#store/contract.ts';
 import { fixture, readJson, temporaryFolder } from '../fixtures/files.ts';
 import { importTiny } from '../fixtures/tiny-model.ts';
-import { assertClose, type Expected, vlmoError } from '../model/model-fixture.ts';
+import { assertClose, type Expected, vlmoError } from '../model/vlmo/model-fixture.ts';
 import { captionRow, generationSpec, imageRow, temporaryStore, unitVectors } from '../store/store-fixture.ts';
 
 const MODEL = await importTiny(await temporaryFolder({ after }));

@@ -1,11 +1,11 @@
 import type { Provider } from '#devices/provider.ts';
+import { loadTokenizer, padTokens, type TextEncoder } from '../tokenizer.ts';
 import type { VlmoConfig } from './config.ts';
 import { type ModelFolder, openModelFolder } from './folder.ts';
 import { feedsOf, type ModelInputs, type Tensor, type TokenBatch } from './inputs.ts';
 import type { GraphKind } from './network.ts';
 import type { MappedWeights } from './prepare-weights.ts';
 import { requireHead, Sessions } from './sessions.ts';
-import { loadTokenizer, padTokens, type TextEncoder } from './tokenizer.ts';
 
 export interface MatchResult {
   /** Probability that picture and text belong together, 0 to 1 (softmax of the ITM head): [B]. */

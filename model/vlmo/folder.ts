@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { errorMessage, VlmoError } from '#errors.ts';
+import { readSafetensorsHeader } from '../safetensors.ts';
 import { type VlmoConfig, vlmoConfigSchema } from './config.ts';
-import { readSafetensorsHeader } from './safetensors.ts';
 import { findParts, tensorShapes } from './shapes.ts';
 import { createWeights, type TensorPlace, type Weights } from './weights.ts';
 

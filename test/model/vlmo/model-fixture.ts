@@ -3,10 +3,10 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { VlmoError } from '#errors.ts';
-import { type ImportOptions, type ImportResult, importCheckpoint } from '#model/import.ts';
-import type { Tensor, TokenBatch } from '#model/inputs.ts';
-import { loadVlmo, type Vlmo } from '#model/vlmo.ts';
-import { fixture, temporaryFolder } from '../fixtures/files.ts';
+import { type ImportOptions, type ImportResult, importCheckpoint } from '#model/vlmo/import.ts';
+import type { Tensor, TokenBatch } from '#model/vlmo/inputs.ts';
+import { loadVlmo, type Vlmo } from '#model/vlmo/vlmo.ts';
+import { fixture, temporaryFolder } from '../../fixtures/files.ts';
 
 export const VOCABULARY = fixture('reference/vlmo-tiny/vocab.txt');
 

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { writeCheckpoint } from '../fixtures/checkpoint-writer.ts';
-import { temporaryFolder } from '../fixtures/files.ts';
-import { runChild } from '../fixtures/run-child.ts';
-import { zeroModel } from '../fixtures/zero-model.ts';
+import { writeCheckpoint } from '../../fixtures/checkpoint-writer.ts';
+import { temporaryFolder } from '../../fixtures/files.ts';
+import { runChild } from '../../fixtures/run-child.ts';
+import { zeroModel } from '../../fixtures/zero-model.ts';
 import { VOCABULARY } from './model-fixture.ts';
 
 const MEGABYTE = 1024 * 1024;

@@ -3,9 +3,9 @@ import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { temporaryFolder } from '../fixtures/files.ts';
-import { writeRandomModel } from '../fixtures/random-model.ts';
-import { runChild } from '../fixtures/run-child.ts';
+import { temporaryFolder } from '../../fixtures/files.ts';
+import { writeRandomModel } from '../../fixtures/random-model.ts';
+import { runChild } from '../../fixtures/run-child.ts';
 
 interface Growth {
   readonly opened: number;

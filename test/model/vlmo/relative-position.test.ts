@@ -7,8 +7,8 @@ import {
   imageRows,
   tableRows,
   textIndex,
-} from '#model/relative-position.ts';
-import { readJson } from '../fixtures/files.ts';
+} from '#model/vlmo/relative-position.ts';
+import { readJson } from '../../fixtures/files.ts';
 
 interface Indexes {
   readonly grid: number;

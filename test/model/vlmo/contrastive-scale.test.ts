@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readContrastiveScale } from '#model/contrastive-scale.ts';
+import { readContrastiveScale } from '#model/vlmo/contrastive-scale.ts';
 import { importFixture, TINY, vlmoError } from './model-fixture.ts';
 
 for (const { name, heads } of TINY) {

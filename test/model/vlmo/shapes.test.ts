@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { VlmoConfig } from '#model/config.ts';
-import type { GraphKind } from '#model/network.ts';
-import { readJson } from '../fixtures/files.ts';
+import type { VlmoConfig } from '#model/vlmo/config.ts';
+import type { GraphKind } from '#model/vlmo/network.ts';
+import { readJson } from '../../fixtures/files.ts';
 import { assertClose, checkerPixels, loadFixture } from './model-fixture.ts';
 
 interface Shape {

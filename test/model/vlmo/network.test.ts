@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import type { GraphKind } from '#model/network.ts';
 import { padTokens } from '#model/tokenizer.ts';
-import { fixture, readJson } from '../fixtures/files.ts';
+import type { GraphKind } from '#model/vlmo/network.ts';
+import { fixture, readJson } from '../../fixtures/files.ts';
 import {
   assertClose,
   items,

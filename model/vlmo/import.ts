@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import { access, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { errorMessage, VlmoError } from '#errors.ts';
+import { layOutSafetensors } from '../safetensors.ts';
+import { TOKENIZER_FILE, tokenizerFromVocabulary } from '../tokenizer.ts';
 import { type CheckpointArchive, openArchive } from './checkpoint/archive.ts';
 import { inferModel } from './checkpoint/infer-sizes.ts';
 import { unpickle } from './checkpoint/pickle.ts';
@@ -11,9 +13,7 @@ import { encodeFloats, readTensor, streamTensor } from './checkpoint/tensor-read
 import { patchGrid, type VlmoConfig } from './config.ts';
 import { CONFIG_FILE, type ModelFolder, openModelFolder, PREPROCESSOR_FILE, WEIGHTS_FILE } from './folder.ts';
 import { resizePositionEmbedding, resizeRelativeTable } from './interpolate.ts';
-import { layOutSafetensors } from './safetensors.ts';
 import { type Sizes, tensorShapes } from './shapes.ts';
-import { TOKENIZER_FILE, tokenizerFromVocabulary } from './tokenizer.ts';
 
 export interface ImportOptions {
   /** BERT's `vocab.txt`. */

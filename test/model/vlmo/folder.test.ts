@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { openModelFolder } from '#model/folder.ts';
-import { importCheckpoint } from '#model/import.ts';
-import { loadVlmo } from '#model/vlmo.ts';
-import { writeCheckpoint } from '../fixtures/checkpoint-writer.ts';
-import { temporaryFolder } from '../fixtures/files.ts';
-import { zeroModel } from '../fixtures/zero-model.ts';
+import { openModelFolder } from '#model/vlmo/folder.ts';
+import { importCheckpoint } from '#model/vlmo/import.ts';
+import { loadVlmo } from '#model/vlmo/vlmo.ts';
+import { writeCheckpoint } from '../../fixtures/checkpoint-writer.ts';
+import { temporaryFolder } from '../../fixtures/files.ts';
+import { zeroModel } from '../../fixtures/zero-model.ts';
 import { importFixture, VOCABULARY, vlmoError } from './model-fixture.ts';
 
 /** The folder of a model whose config was changed. */

@@ -5,10 +5,10 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { halfToFloat } from '#float16.ts';
-import { type ModelFolder, openModelFolder } from '#model/folder.ts';
-import { prepareWeights } from '#model/prepare-weights.ts';
-import { temporaryFolder } from '../fixtures/files.ts';
-import { writeRandomModel } from '../fixtures/random-model.ts';
+import { type ModelFolder, openModelFolder } from '#model/vlmo/folder.ts';
+import { prepareWeights } from '#model/vlmo/prepare-weights.ts';
+import { temporaryFolder } from '../../fixtures/files.ts';
+import { writeRandomModel } from '../../fixtures/random-model.ts';
 import { importFixture } from './model-fixture.ts';
 
 const exists = (path: string): Promise<boolean> =>

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { resizePositionEmbedding, resizeRelativeTable } from '#model/interpolate.ts';
-import { readJson } from '../fixtures/files.ts';
+import { resizePositionEmbedding, resizeRelativeTable } from '#model/vlmo/interpolate.ts';
+import { readJson } from '../../fixtures/files.ts';
 import {
   assertClose,
   checkerPixels,

@@ -3,10 +3,10 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { type ImportOptions, importCheckpoint } from '#model/import.ts';
-import { type WrittenTensor, writeCheckpoint } from '../fixtures/checkpoint-writer.ts';
-import { fixture, readJson, temporaryFolder } from '../fixtures/files.ts';
-import { zeroModel } from '../fixtures/zero-model.ts';
+import { type ImportOptions, importCheckpoint } from '#model/vlmo/import.ts';
+import { type WrittenTensor, writeCheckpoint } from '../../fixtures/checkpoint-writer.ts';
+import { fixture, readJson, temporaryFolder } from '../../fixtures/files.ts';
+import { zeroModel } from '../../fixtures/zero-model.ts';
 import { importFixture, VOCABULARY, vlmoError } from './model-fixture.ts';
 
 test('importCheckpoint: writes a folder with the files of a Hugging Face model', async (t) => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Tensor } from '#model/inputs.ts';
 import { padTokens } from '#model/tokenizer.ts';
-import { readJson } from '../fixtures/files.ts';
+import type { Tensor } from '#model/vlmo/inputs.ts';
+import { readJson } from '../../fixtures/files.ts';
 import {
   assertClose,
   type Expected,
