@@ -18,5 +18,5 @@ export { embedQuery } from './search/query.ts';
 export type { Hit, SearchAnswer, SearchRequest } from './search/request.ts';
 export { search } from './search/search.ts';
 export { openSource } from './sources/open-source.ts';
-export { openStore } from './store/open-store.ts';
+export { openStore } from './store/lance/open-store.ts';
 export { createInferencePool, createPreprocessPool } from './workers/pools.ts';

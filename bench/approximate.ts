@@ -5,8 +5,8 @@ import { parseArgs } from 'node:util';
 import { connect, Index } from '@lancedb/lancedb';
 import { measureRecall } from '#search/measure-recall.ts';
 import type { CaptionRecord, GenerationTables, VectorTable } from '#store/contract.ts';
-import { openStore } from '#store/open-store.ts';
-import { defaultProbes, partitionsOf } from '#store/vector-index.ts';
+import { openStore } from '#store/lance/open-store.ts';
+import { defaultProbes, partitionsOf } from '#store/lance/vector-index.ts';
 import { captionVectors } from './caption-vectors.ts';
 import { randomVectors, type TestVectors } from './random-vectors.ts';
 

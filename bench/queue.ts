@@ -15,7 +15,7 @@ import { createConsumer } from '#queue/consumer.ts';
 import { createQueryClient } from '#queue/query-client.ts';
 import { queueStatus } from '#queue/status.ts';
 import { openSource } from '#sources/open-source.ts';
-import { openStore } from '#store/open-store.ts';
+import { openStore } from '#store/lance/open-store.ts';
 import { makeJpegs } from './pictures.ts';
 import { randomBaseModel } from './random-model.ts';
 import { median } from './report.ts';

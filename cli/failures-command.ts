@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { openStore } from '#store/open-store.ts';
+import { openStore } from '#store/lance/open-store.ts';
 import { EXIT_DONE } from './exit-codes.ts';
 import { formatCount, note, print, printable, printJson } from './output.ts';
 

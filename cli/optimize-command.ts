@@ -3,7 +3,7 @@ import { VlmoError } from '#errors.ts';
 import { activeTables } from '#search/active-tables.ts';
 import type { SearchTarget } from '#search/request.ts';
 import type { GenerationTables } from '#store/contract.ts';
-import { openStore } from '#store/open-store.ts';
+import { openStore } from '#store/lance/open-store.ts';
 import { EXIT_DONE } from './exit-codes.ts';
 import { noteEvery } from './note-every.ts';
 import { type OptimizedTable, reportOptimized, reportRecall } from './optimize-report.ts';

@@ -7,7 +7,7 @@ import { cleanJobs, drainChunks, retryFailedJobs } from '#queue/control.ts';
 import { createProducer } from '#queue/producer.ts';
 import { activeTables } from '#search/active-tables.ts';
 import type { Store } from '#store/contract.ts';
-import { openStore } from '#store/open-store.ts';
+import { openStore } from '#store/lance/open-store.ts';
 import { addConfigOptions, readConfig } from './config-options.ts';
 import { EXIT_DONE, EXIT_INTERRUPTED } from './exit-codes.ts';
 import { addRedisOption, openRedis, type RedisFlags } from './open-queue.ts';

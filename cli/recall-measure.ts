@@ -7,7 +7,7 @@ import { openGenerationModel } from '#search/query.ts';
 import type { SearchTarget } from '#search/request.ts';
 import { sampleQueries } from '#search/sample-queries.ts';
 import type { GenerationTables } from '#store/contract.ts';
-import { defaultProbes, partitionsOf } from '#store/vector-index.ts';
+import { defaultProbes, partitionsOf } from '#store/lance/vector-index.ts';
 import { noteEvery } from './note-every.ts';
 import { note } from './output.ts';
 import type { RecallCurve } from './recall-plot.ts';

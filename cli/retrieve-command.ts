@@ -14,7 +14,7 @@ import { type PairSummary, scorePairs } from '#search/retrieve/pairs.ts';
 import type { RetrievalSummary } from '#search/retrieve/retrieve.ts';
 import { createResidentScorer } from '#search/scorer/resident-scorer.ts';
 import type { GenerationTables, Store, VectorTable } from '#store/contract.ts';
-import { openStore } from '#store/open-store.ts';
+import { openStore } from '#store/lance/open-store.ts';
 import { createPools, type Pools } from '#workers/create-pools.ts';
 import { addConfigOptions, readConfig } from './config-options.ts';
 import { EXIT_INTERRUPTED } from './exit-codes.ts';

@@ -4,7 +4,7 @@ import { createQueryClient } from '#queue/query-client.ts';
 import { activeTables } from '#search/active-tables.ts';
 import type { SearchAnswer, SearchRequest, SearchTarget } from '#search/request.ts';
 import type { GenerationTables, Store } from '#store/contract.ts';
-import { openStore } from '#store/open-store.ts';
+import { openStore } from '#store/lance/open-store.ts';
 import { addConfigOptions, readConfig } from './config-options.ts';
 import { addRedisOption, openRedis, type RedisFlags } from './open-queue.ts';
 import { note, print, printJson } from './output.ts';

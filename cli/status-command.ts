@@ -6,7 +6,7 @@ import { runStatus } from '#pipeline/run-status.ts';
 import { openQueues, type Queues } from '#queue/bull-queues.ts';
 import { type QueueStatus, queueStatus } from '#queue/status.ts';
 import type { RunRecord, Store } from '#store/contract.ts';
-import { openStore } from '#store/open-store.ts';
+import { openStore } from '#store/lance/open-store.ts';
 import { EXIT_DONE } from './exit-codes.ts';
 import { followRun, runNotFound } from './follow-run.ts';
 import { addRedisOption, openRedis, type RedisFlags } from './open-queue.ts';

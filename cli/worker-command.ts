@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { resolveDevice } from '#devices/device.ts';
 import { createLog } from '#engine/log.ts';
 import { serveJobs } from '#engine/serve-jobs.ts';
-import { openStore } from '#store/open-store.ts';
+import { openStore } from '#store/lance/open-store.ts';
 import { addConfigOptions, readConfig } from './config-options.ts';
 import { EXIT_DONE } from './exit-codes.ts';
 import { addRedisOption, openRedis, type RedisFlags } from './open-queue.ts';

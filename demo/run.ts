@@ -6,7 +6,7 @@ import { openLocalQuery } from '#search/local-query.ts';
 import { embedQuery, type Query } from '#search/query.ts';
 import type { Hit, SearchAnswer } from '#search/request.ts';
 import { search } from '#search/search.ts';
-import { openStore } from '#store/open-store.ts';
+import { openStore } from '#store/lance/open-store.ts';
 import { contactSheet, type SheetRow } from './contact-sheet.ts';
 import { drawOpenMoji } from './drawings.ts';
 import { drawScenes, type Scene } from './scenes.ts';

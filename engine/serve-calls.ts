@@ -1,7 +1,7 @@
 import { toErrorData } from '#errors.ts';
 import { indexChunk } from '#pipeline/index-chunk.ts';
 import { setAside } from '#pipeline/set-aside.ts';
-import { openStore } from '#store/open-store.ts';
+import { openStore } from '#store/lance/open-store.ts';
 import { answerQuery } from './answer-query.ts';
 import { answerRetrieval } from './answer-retrieval.ts';
 import { LoadedGenerations } from './loaded-generations.ts';

@@ -1,7 +1,7 @@
 import type { ItemKind } from '#store/contract.ts';
-import { type MetaType, metaFieldSql, metaPresenceSql } from '#store/meta-fields.ts';
-import { sqlText } from '#store/sql.ts';
-import { toStoredText } from '#store/stored-text.ts';
+import { type MetaType, metaFieldSql, metaPresenceSql } from '#store/lance/meta-fields.ts';
+import { sqlText } from '#store/lance/sql.ts';
+import { toStoredText } from '#store/lance/stored-text.ts';
 
 /** A value in a filter. */
 export type FilterValue = string | number | boolean;

@@ -1,7 +1,7 @@
 import type { CaptionRecord, ImageRecord, ItemKind, Neighbour } from '#store/contract.ts';
-import { chunks } from '#store/row-stream.ts';
-import { sqlIn } from '#store/sql.ts';
-import { toStoredText } from '#store/stored-text.ts';
+import { chunks } from '#store/lance/row-stream.ts';
+import { sqlIn } from '#store/lance/sql.ts';
+import { toStoredText } from '#store/lance/stored-text.ts';
 import type { RowScorer } from './exact-ranking.ts';
 import { byScore, type Ranked, type Ranking } from './ranking.ts';
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { errorMessage, VlmoError } from '#errors.ts';
 import type { ImageRecord } from '#store/contract.ts';
-import { openStore } from '#store/open-store.ts';
+import { openStore } from '#store/lance/open-store.ts';
 import type { Finding } from './finding.ts';
 
 const DIMENSIONS = 8;

@@ -1,4 +1,4 @@
-import { fromStoredText, toStoredText } from '#store/stored-text.ts';
+import { fromStoredText, toStoredText } from '#store/lance/stored-text.ts';
 
 /** Many ids in two buffers outside the JavaScript heap, where a million strings would cost several times as much. */
 export class IdList {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { openStore } from '#store/open-store.ts';
+import { openStore } from '#store/lance/open-store.ts';
 import { temporaryFolder } from '../fixtures/files.ts';
 import { startTestRedis } from '../fixtures/redis-server.ts';
 import { NO_GPU, SOFTWARE_GPU } from '../fixtures/software-gpu.ts';

@@ -5,12 +5,12 @@ import { after, before, describe, test } from 'node:test';
 import sharp from 'sharp';
 import { fingerprint } from '#model/fingerprint.ts';
 import { openModelFolder } from '#model/vlmo/folder.ts';
-import { openStore } from '#store/open-store.ts';
+import { openStore } from '#store/lance/open-store.ts';
 import { temporaryFolder } from '../fixtures/files.ts';
 import { importTiny } from '../fixtures/tiny-model.ts';
 import { put } from '../pipeline/pictures.ts';
-import { clusteredVectors } from '../store/clustered.ts';
-import { captionRow, imageRow } from '../store/store-fixture.ts';
+import { clusteredVectors } from '../store/lance/clustered.ts';
+import { captionRow, imageRow } from '../store/lance/store-fixture.ts';
 import { assertCannotRun, vlmo, vlmoJson } from './cli-fixture.ts';
 
 interface Optimized {

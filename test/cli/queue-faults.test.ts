@@ -5,7 +5,7 @@ import { after, before, describe, type TestContext, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { openQueues } from '#queue/bull-queues.ts';
-import { openStore } from '#store/open-store.ts';
+import { openStore } from '#store/lance/open-store.ts';
 import { fixture, seededRandom, temporaryFolder } from '../fixtures/files.ts';
 import { startTestRedis, type TestRedis } from '../fixtures/redis-server.ts';
 import { importTiny } from '../fixtures/tiny-model.ts';

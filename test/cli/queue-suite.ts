@@ -5,7 +5,7 @@ import type { TestContext } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { openQueues, type Queues } from '#queue/bull-queues.ts';
 import type { RunRecord, Store } from '#store/contract.ts';
-import { openStore } from '#store/open-store.ts';
+import { openStore } from '#store/lance/open-store.ts';
 import { temporaryFolder } from '../fixtures/files.ts';
 import { startTestRedis, type TestRedis } from '../fixtures/redis-server.ts';
 import { importTiny } from '../fixtures/tiny-model.ts';

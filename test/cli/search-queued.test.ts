@@ -8,7 +8,7 @@ import { closeRedis, connectRedis } from '#queue/connection.ts';
 import { createQueryClient } from '#queue/query-client.ts';
 import { activeTables } from '#search/active-tables.ts';
 import type { SearchAnswer, SearchRequest } from '#search/request.ts';
-import { openStore } from '#store/open-store.ts';
+import { openStore } from '#store/lance/open-store.ts';
 import { pictureName } from '../pipeline/pictures.ts';
 import { vlmo } from './cli-fixture.ts';
 import { openScene, readLog, startSuite } from './queue-suite.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import type { Store } from '#store/contract.ts';
-import { openStore } from '#store/open-store.ts';
+import { openStore } from '#store/lance/open-store.ts';
 import { collect } from '../pipeline/pipeline-fixture.ts';
 import { result } from '../pipeline/queued-fixture.ts';
 import { ended, startVlmo, vlmo } from './cli-fixture.ts';

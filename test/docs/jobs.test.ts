@@ -8,7 +8,7 @@ import { describe, test } from 'node:test';
 import { bullOptions, CHUNKS, KEEP, openQueues, QUERIES } from '#queue/bull-queues.ts';
 import { chunkJobId, parseChunkJob, parseQueryJob, parseRetrievalJob } from '#queue/job.ts';
 import { createProducer, PRIORITIES } from '#queue/producer.ts';
-import { openStore } from '#store/open-store.ts';
+import { openStore } from '#store/lance/open-store.ts';
 import { jobSchemas, withSchemas } from '../../scripts/job-schemas.ts';
 import { ended, startVlmo, vlmoJson } from '../cli/cli-fixture.ts';
 import { fixture, temporaryFolder } from '../fixtures/files.ts';

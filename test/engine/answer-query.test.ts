@@ -9,7 +9,7 @@ import { indexChunk } from '#pipeline/index-chunk.ts';
 import { parseQueryJob, type Query } from '#queue/job.ts';
 import type { Item } from '#sources/item.ts';
 import type { GenerationRecord, Store } from '#store/contract.ts';
-import { openStore } from '#store/open-store.ts';
+import { openStore } from '#store/lance/open-store.ts';
 import { temporaryFolder } from '../fixtures/files.ts';
 import { importTiny } from '../fixtures/tiny-model.ts';
 import { drawPictures, pictureName } from '../pipeline/pictures.ts';

@@ -7,7 +7,7 @@ import type { EngineSetup } from '#engine/protocol.ts';
 import { VlmoError } from '#errors.ts';
 import type { Item } from '#sources/item.ts';
 import type { GenerationRecord, Store } from '#store/contract.ts';
-import { openStore } from '#store/open-store.ts';
+import { openStore } from '#store/lance/open-store.ts';
 import { fixture, temporaryFolder } from '../fixtures/files.ts';
 import { importTiny } from '../fixtures/tiny-model.ts';
 import { drawPictures, pictureName, put } from '../pipeline/pictures.ts';

@@ -4,7 +4,7 @@ import { Settler } from '#engine/settler.ts';
 import { VlmoError } from '#errors.ts';
 import type { ChunkRecord, ChunkResult, Ledger } from '#store/contract.ts';
 import { collect } from '../pipeline/pipeline-fixture.ts';
-import { temporaryStore } from '../store/store-fixture.ts';
+import { temporaryStore } from '../store/lance/store-fixture.ts';
 import { chunkResult } from './engine-fixture.ts';
 
 function chunk(id: string): ChunkRecord {

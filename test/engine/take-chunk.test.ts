@@ -7,7 +7,7 @@ import type { ChunkTally } from '#pipeline/index-chunk.ts';
 import { parseChunkJob } from '#queue/job.ts';
 import type { Item } from '#sources/item.ts';
 import { collect } from '../pipeline/pipeline-fixture.ts';
-import { closeAfter, generationSpec, temporaryStore } from '../store/store-fixture.ts';
+import { closeAfter, generationSpec, temporaryStore } from '../store/lance/store-fixture.ts';
 import { allStored, caption, keptLog, runRecord, scriptedEngine } from './engine-fixture.ts';
 
 const ITEMS = ['a', 'b', 'c'].map((id) => caption(id));

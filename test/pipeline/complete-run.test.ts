@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { completeRun } from '#pipeline/complete-run.ts';
 import { createFailedSource } from '#pipeline/failed-source.ts';
-import { failureRecord, generationSpec } from '../store/store-fixture.ts';
+import { failureRecord, generationSpec } from '../store/lance/store-fixture.ts';
 import { collect } from './pipeline-fixture.ts';
 import { captionItems, type Queued, result, sourceOf, startQueuedTests } from './queued-fixture.ts';
 

@@ -6,7 +6,7 @@ import { type ModelFolder, openModelFolder } from '#model/vlmo/folder.ts';
 import { type IndexJob, type IndexSummary, indexSource } from '#pipeline/index-source.ts';
 import type { Item, Source } from '#sources/item.ts';
 import type { FailureRecord, GenerationTables, ImageRecord, Store } from '#store/contract.ts';
-import { openStore } from '#store/open-store.ts';
+import { openStore } from '#store/lance/open-store.ts';
 import {
   createInferencePool,
   createPreprocessPool,

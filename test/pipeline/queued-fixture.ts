@@ -5,7 +5,7 @@ import { createProducer, type Producer } from '#queue/producer.ts';
 import type { CaptionItem, Item, Source } from '#sources/item.ts';
 import type { ChunkResult, GenerationRecord, Store } from '#store/contract.ts';
 import { startTestRedis } from '../fixtures/redis-server.ts';
-import { closeAfter, generationSpec, temporaryStore } from '../store/store-fixture.ts';
+import { closeAfter, generationSpec, temporaryStore } from '../store/lance/store-fixture.ts';
 
 /** An index and its queue, without any worker. */
 export interface Queued {

@@ -3,7 +3,7 @@ import { describe, type TestContext, test } from 'node:test';
 import { runStatus } from '#pipeline/run-status.ts';
 import type { RunRecord } from '#store/contract.ts';
 import { chunkResult, runRecord } from '../engine/engine-fixture.ts';
-import { generationSpec, temporaryStore } from '../store/store-fixture.ts';
+import { generationSpec, temporaryStore } from '../store/lance/store-fixture.ts';
 
 /** A run that began so many seconds ago, of ten chunks of a hundred items. */
 async function begin(t: TestContext, seconds: number, changes: Partial<RunRecord> = {}) {

@@ -7,8 +7,8 @@ import { byScore, type Ranked } from '#search/ranking.ts';
 import { sampleQueries } from '#search/sample-queries.ts';
 import type { GenerationTables } from '#store/contract.ts';
 import { vlmoError } from '../model/vlmo/model-fixture.ts';
-import { clusteredVectors } from '../store/clustered.ts';
-import { captionRow, generationSpec, imageRow, temporaryStore } from '../store/store-fixture.ts';
+import { clusteredVectors } from '../store/lance/clustered.ts';
+import { captionRow, generationSpec, imageRow, temporaryStore } from '../store/lance/store-fixture.ts';
 
 const COUNT = 24_000;
 const DIMENSIONS = 32;

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { composeVector, parseQueryText } from '#search/compose-query.ts';
 import { seededRandom } from '../fixtures/files.ts';
 import { vlmoError } from '../model/vlmo/model-fixture.ts';
-import { unitVectors } from '../store/store-fixture.ts';
+import { unitVectors } from '../store/lance/store-fixture.ts';
 
 describe('parseQueryText', () => {
   test('parts in double quotes, with a sign before and a weight behind', () => {

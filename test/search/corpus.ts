@@ -2,7 +2,13 @@ import type { TestContext } from 'node:test';
 import { floatToHalf, halfToFloat } from '#float16.ts';
 import type { CaptionRecord, GenerationTables, ImageRecord } from '#store/contract.ts';
 import { seededRandom } from '../fixtures/files.ts';
-import { captionRow, generationSpec, imageRow, temporaryStore, unitVectors } from '../store/store-fixture.ts';
+import {
+  captionRow,
+  generationSpec,
+  imageRow,
+  temporaryStore,
+  unitVectors,
+} from '../store/lance/store-fixture.ts';
 
 export const DIMENSIONS = 8;
 /** The rarer, the later; their plurals are other words with the same stem. */

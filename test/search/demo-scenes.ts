@@ -8,7 +8,7 @@ import type { ItemKind } from '#store/contract.ts';
 import { readDrawings } from '../../demo/drawings.ts';
 import { drawScene, parseScenes } from '../../demo/scenes.ts';
 import { fixture } from '../fixtures/files.ts';
-import { captionRow, imageRow } from '../store/store-fixture.ts';
+import { captionRow, imageRow } from '../store/lance/store-fixture.ts';
 
 export const DEMO_MODEL = fixture('../../models/demo');
 

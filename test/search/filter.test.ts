@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { compileFilter } from '#search/filter.ts';
 import type { CaptionRecord, ImageRecord } from '#store/contract.ts';
-import { openStore } from '#store/open-store.ts';
+import { openStore } from '#store/lance/open-store.ts';
 
 const day = (date: string) => new Date(`2024-01-${date}T00:00:00Z`);
 const shared = { uri: 'u', indexedAt: day('01'), run: 'r1', meta: {} };

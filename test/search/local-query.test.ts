@@ -12,7 +12,7 @@ import { search } from '#search/search.ts';
 import type { GenerationTables, ItemKind } from '#store/contract.ts';
 import { temporaryFolder } from '../fixtures/files.ts';
 import { importFixture, vlmoError } from '../model/vlmo/model-fixture.ts';
-import { captionRow, generationSpec, imageRow, temporaryStore } from '../store/store-fixture.ts';
+import { captionRow, generationSpec, imageRow, temporaryStore } from '../store/lance/store-fixture.ts';
 import { DEMO_MODEL, type DrawnScene, drawFirstScenes, readPixels } from './demo-scenes.ts';
 
 const LIMITS = { maxPixels: 1e8, maxImageBytes: 1e8 };

@@ -9,7 +9,13 @@ import type { GenerationTables } from '#store/contract.ts';
 import { fixture, readJson, temporaryFolder } from '../fixtures/files.ts';
 import { importTiny } from '../fixtures/tiny-model.ts';
 import { assertClose, type Expected, vlmoError } from '../model/vlmo/model-fixture.ts';
-import { captionRow, generationSpec, imageRow, temporaryStore, unitVectors } from '../store/store-fixture.ts';
+import {
+  captionRow,
+  generationSpec,
+  imageRow,
+  temporaryStore,
+  unitVectors,
+} from '../store/lance/store-fixture.ts';
 
 const MODEL = await importTiny(await temporaryFolder({ after }));
 const LIMITS = { maxPixels: 10_000_000 };

@@ -4,7 +4,7 @@ import type { Hit, SearchRequest } from '#search/request.ts';
 import { search } from '#search/search.ts';
 import type { GenerationTables } from '#store/contract.ts';
 import { vlmoError } from '../model/vlmo/model-fixture.ts';
-import { captionRow, generationSpec, imageRow, temporaryStore } from '../store/store-fixture.ts';
+import { captionRow, generationSpec, imageRow, temporaryStore } from '../store/lance/store-fixture.ts';
 
 /** Ten pictures at the angles 0, 9, 18 … 81 degrees of a plane, the first three with captions at the same angles. */
 async function tenPictures(t: Parameters<typeof temporaryStore>[0]): Promise<GenerationTables> {

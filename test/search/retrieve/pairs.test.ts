@@ -9,7 +9,7 @@ import {
   imageRow,
   temporaryFolder,
   temporaryStore,
-} from '../../store/store-fixture.ts';
+} from '../../store/lance/store-fixture.ts';
 
 test('scorePairs: the cosine of each caption and its own picture, marked by the threshold, in a histogram', async (t) => {
   const store = await temporaryStore(t);

@@ -16,7 +16,7 @@ import {
   temporaryFolder,
   temporaryStore,
   unitVectors,
-} from '../../store/store-fixture.ts';
+} from '../../store/lance/store-fixture.ts';
 
 const D = 16;
 const CAPTIONS = 700;

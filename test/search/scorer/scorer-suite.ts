@@ -9,7 +9,7 @@ import {
   imageRow,
   temporaryStore,
   unitVectors,
-} from '../../store/store-fixture.ts';
+} from '../../store/lance/store-fixture.ts';
 
 /** What every exact scorer does. */
 export interface TestedScorer {

@@ -1,0 +1,38 @@
+import type { CaptionRecord } from '../contract.ts';
+import { readOptionalText, readText, readTime } from './column-readers.ts';
+import { jsonColumn, optionalTextColumn, textColumn, timeColumn } from './columns.ts';
+import { META_FIELDS, metaFieldsJson, metaJson } from './meta-fields.ts';
+import type { RowFormat } from './vector-rows.ts';
+
+/** Columns of `<generation>.captions`, the vector aside. */
+export const captionRows: RowFormat<CaptionRecord> = {
+  columns: [
+    textColumn('id', (row) => row.id),
+    textColumn('uri', (row) => row.uri),
+    optionalTextColumn('image_id', (row) => row.imageId),
+    textColumn('caption', (row) => row.caption),
+    textColumn('meta', (row) => metaJson(row.id, row.meta)),
+    jsonColumn(META_FIELDS, (row) => metaFieldsJson(row.meta)),
+    timeColumn('indexed_at', (row) => row.indexedAt),
+    textColumn('run', (row) => row.run),
+  ],
+  readColumns: ['id', 'uri', 'image_id', 'caption', 'meta', 'indexed_at', 'run'],
+  reader(batch) {
+    const id = readText(batch, 'id');
+    const uri = readText(batch, 'uri');
+    const imageId = readOptionalText(batch, 'image_id');
+    const caption = readText(batch, 'caption');
+    const meta = readText(batch, 'meta');
+    const indexedAt = readTime(batch, 'indexed_at');
+    const run = readText(batch, 'run');
+    return (index) => ({
+      id: id(index),
+      uri: uri(index),
+      imageId: imageId(index),
+      caption: caption(index),
+      meta: JSON.parse(meta(index)) as CaptionRecord['meta'],
+      indexedAt: indexedAt(index),
+      run: run(index),
+    });
+  },
+};

@@ -1,0 +1,122 @@
+import type { Connection } from '@lancedb/lancedb';
+import { type RecordBatch, Schema } from 'apache-arrow';
+import type { ErrorCode } from '#errors.ts';
+import type { FailureRecord, FailureTable } from '../contract.ts';
+import { readBool, readNumber, readOptionalText, readText, readTime } from './column-readers.ts';
+import { boolColumn, int32Column, optionalTextColumn, textColumn, timeColumn } from './columns.ts';
+import { openLanceTable } from './lance-table.ts';
+import { chunks, rows } from './row-stream.ts';
+import { sqlIn, sqlText } from './sql.ts';
+import { toStoredText } from './stored-text.ts';
+
+export async function openFailureTable(
+  connection: Connection,
+  folder: string,
+  create: boolean,
+): Promise<FailureTable & AsyncDisposable> {
+  const schema = new Schema(columns.map((column) => column.field));
+  const key = ['collection', 'kind', 'id'];
+  const spec = { name: 'failures', schema, key, indexed: ['id'], added: { item: 'CAST(NULL AS STRING)' } };
+  const lance = await openLanceTable(connection, folder, spec, create);
+
+  return {
+    async find(collection, ids) {
+      const found: FailureRecord[] = [];
+      for (const some of chunks(ids)) {
+        const where = `${ofCollection(collection)} AND ${sqlIn('id', some.map(toStoredText))}`;
+        for await (const record of rows(lance.read({ columns: names, where }), { reader }))
+          found.push(record);
+      }
+      return found;
+    },
+    async upsert(records) {
+      assertDistinct(records);
+      await lance.upsert(columns.map((column) => column.data(records)));
+    },
+    async delete(keys) {
+      if (keys.length > 0) await lance.delete(anyOf(keys));
+    },
+    deleteOfRuns: (collection, runs) =>
+      lance.delete(`${ofCollection(collection)} AND ${sqlIn('run', runs.map(toStoredText))}`),
+    count: (collection) => lance.count(collection === undefined ? undefined : ofCollection(collection)),
+    scan(collection) {
+      const where = collection === undefined ? undefined : ofCollection(collection);
+      return rows(lance.read({ columns: names, where }), { reader });
+    },
+    optimize: () => lance.optimize(),
+    [Symbol.asyncDispose]: () => lance.close(),
+  };
+}
+
+const columns = [
+  textColumn('collection', (record: FailureRecord) => record.collection),
+  textColumn('kind', (record: FailureRecord) => record.kind),
+  textColumn('id', (record: FailureRecord) => record.id),
+  textColumn('uri', (record: FailureRecord) => record.uri),
+  textColumn('code', (record: FailureRecord) => record.code),
+  textColumn('message', (record: FailureRecord) => record.message),
+  int32Column('attempts', (record: FailureRecord) => record.attempts),
+  boolColumn('retriable', (record: FailureRecord) => record.retriable),
+  optionalTextColumn('sha256', (record: FailureRecord) => record.sha256),
+  optionalTextColumn('item', (record: FailureRecord) => record.item),
+  timeColumn('failed_at', (record: FailureRecord) => record.failedAt),
+  textColumn('run', (record: FailureRecord) => record.run),
+];
+const names = columns.map((column) => column.field.name);
+
+function reader(batch: RecordBatch): (index: number) => FailureRecord {
+  const collection = readText(batch, 'collection');
+  const kind = readText(batch, 'kind');
+  const id = readText(batch, 'id');
+  const uri = readText(batch, 'uri');
+  const code = readText(batch, 'code');
+  const message = readText(batch, 'message');
+  const attempts = readNumber(batch, 'attempts');
+  const retriable = readBool(batch, 'retriable');
+  const sha256 = readOptionalText(batch, 'sha256');
+  const item = readOptionalText(batch, 'item');
+  const failedAt = readTime(batch, 'failed_at');
+  const run = readText(batch, 'run');
+  return (index) => ({
+    collection: collection(index),
+    kind: kind(index) as FailureRecord['kind'],
+    id: id(index),
+    uri: uri(index),
+    code: code(index) as ErrorCode,
+    message: message(index),
+    attempts: attempts(index),
+    retriable: retriable(index),
+    sha256: sha256(index),
+    item: item(index),
+    failedAt: failedAt(index),
+    run: run(index),
+  });
+}
+
+function ofCollection(collection: string): string {
+  return `collection = ${sqlText(toStoredText(collection))}`;
+}
+
+type Key = Pick<FailureRecord, 'collection' | 'kind' | 'id'>;
+
+/** One condition for all keys, so that they go in one commit. */
+function anyOf(keys: readonly Key[]): string {
+  const groups = Map.groupBy(
+    keys,
+    ({ collection, kind }) => `${ofCollection(collection)} AND kind = ${sqlText(kind)}`,
+  );
+  const conditions = Array.from(groups, ([group, members]) => {
+    const ids = members.map((key) => toStoredText(key.id));
+    return `(${group} AND ${sqlIn('id', ids)})`;
+  });
+  return conditions.join(' OR ');
+}
+
+function assertDistinct(keys: readonly Key[]): void {
+  const distinct = new Set(keys.map(({ collection, kind, id }) => JSON.stringify([collection, kind, id])));
+  if (distinct.size !== keys.length) {
+    throw new Error(
+      `Cannot upsert ${keys.length} failures: received only ${distinct.size} keys, this is a bug`,
+    );
+  }
+}

@@ -1,0 +1,135 @@
+import { randomBytes } from 'node:crypto';
+import { link, mkdir, readdir, readFile, rename, unlink, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { VlmoError } from '#errors.ts';
+import { attemptRead, attemptWrite } from './store-errors.ts';
+
+/** Raised whenever older code could not read what is written. */
+export const INDEX_FORMAT = 2;
+
+/** An index on disk: `vlmo-index.json` says that it is one, `lance/` holds the tables. */
+export interface IndexFolder {
+  /** Absolute path. */
+  readonly path: string;
+  /** 32 hex digits. */
+  readonly id: string;
+  readonly lancePath: string;
+}
+
+/**
+ * Finds the index in a folder or, with `create`, makes one in a folder that is new or empty.
+ *
+ * Throws STORE_NOT_FOUND, STORE_FOLDER_OCCUPIED (a folder of something else is never taken over) or
+ * STORE_VERSION_UNSUPPORTED.
+ */
+export async function openIndexFolder(
+  uri: string,
+  options: { readonly create: boolean },
+): Promise<IndexFolder> {
+  const path = localPath(uri);
+  let marker = await readMarker(path);
+  if (marker === undefined) {
+    if (!options.create) throw notFound(path);
+    await makeIndex(path);
+  } else if (marker.format > INDEX_FORMAT) {
+    const expected = `format ${INDEX_FORMAT} or older, received format ${marker.format}, which a newer version of vlmo wrote`;
+    throw new VlmoError('STORE_VERSION_UNSUPPORTED', `Cannot open index "${path}": expected ${expected}`);
+  } else if (marker.id === undefined) {
+    // Of format 1, which had no id. Its tables are brought up to date as they are opened.
+    await writeMarker(path, rename);
+  }
+  if (marker?.id === undefined) marker = await readMarker(path);
+  if (marker?.id === undefined) throw notFound(path);
+  return { path, lancePath: join(path, 'lance'), id: marker.id };
+}
+
+/** The error for a folder without a (whole) index. */
+export function notFound(path: string): VlmoError {
+  const hint = `run: vlmo index SOURCE --index ${path}`;
+  return new VlmoError(
+    'STORE_NOT_FOUND',
+    `Cannot open index "${path}": expected an index, received none; first ${hint}`,
+  );
+}
+
+const MARKER = 'vlmo-index.json';
+
+function localPath(uri: string): string {
+  if (uri.startsWith('file:')) return fileURLToPath(uri);
+  if (!/^[a-z][a-z0-9+.-]+:\/\//i.test(uri)) return resolve(uri);
+  throw new VlmoError('STORE_NOT_FOUND', `Cannot open index "${uri}": expected a folder, received a URL`);
+}
+
+const markerSchema = z.looseObject({
+  format: z.int(),
+  id: z
+    .string()
+    .regex(/^[0-9a-f]{32}$/)
+    .optional(),
+});
+type Marker = z.infer<typeof markerSchema>;
+
+async function readMarker(path: string): Promise<Marker | undefined> {
+  const file = join(path, MARKER);
+  const text = await attemptRead(`"${file}"`, async () => {
+    try {
+      return await readFile(file, 'utf8');
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
+  });
+  if (text === undefined) return undefined;
+  const marker = parseMarker(text);
+  if (marker) return marker;
+  const expected = `{"format": ${INDEX_FORMAT}, "id": "…"}, received ${JSON.stringify(text.slice(0, 80))}`;
+  throw new VlmoError(
+    'STORE_VERSION_UNSUPPORTED',
+    `Cannot open index "${path}": expected "${file}" to hold ${expected}`,
+  );
+}
+
+function parseMarker(text: string): Marker | undefined {
+  try {
+    return markerSchema.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+async function makeIndex(path: string): Promise<void> {
+  const names = await attemptWrite(`index "${path}"`, async () => {
+    await mkdir(path, { recursive: true });
+    return readdir(path);
+  });
+  const foreign = names.find((name) => !name.startsWith('.') && name !== 'lost+found');
+  // Another process may have made the index since.
+  if (foreign !== undefined && (await readMarker(path)) === undefined) {
+    const expected = `an empty folder or an index, received a folder that holds "${foreign}"`;
+    throw new VlmoError('STORE_FOLDER_OCCUPIED', `Cannot make an index in "${path}": expected ${expected}`);
+  }
+  // The marker comes first and whole: a process killed here leaves an index that the next one completes. Of two
+  // processes that make the index at once, the first one's marker counts: a link replaces nothing.
+  await writeMarker(path, async (from, to) => {
+    await link(from, to).catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    });
+    await unlink(from);
+  });
+}
+
+async function writeMarker(path: string, put: (from: string, to: string) => Promise<void>): Promise<void> {
+  await attemptWrite(`index "${path}"`, async () => {
+    const id = randomBytes(16).toString('hex');
+    const temporary = join(path, `.${MARKER}.${id}`);
+    await writeFile(temporary, `${JSON.stringify({ format: INDEX_FORMAT, id })}\n`);
+    await put(temporary, join(path, MARKER));
+  });
+}
+
+function isMissing(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return code === 'ENOENT' || code === 'ENOTDIR';
+}

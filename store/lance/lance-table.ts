@@ -1,0 +1,242 @@
+import { type Connection, Index, type Table } from '@lancedb/lancedb';
+import { Table as ArrowTable, type Data, Field, makeData, RecordBatch, Schema, Struct } from 'apache-arrow';
+import { errorMessage } from '#errors.ts';
+import type { VectorIndexState } from '../contract.ts';
+import { createTidying } from './compaction-policy.ts';
+import { isConflict, retryConflicts } from './retry-conflicts.ts';
+import { attemptRead, attemptWrite } from './store-errors.ts';
+import { ensureTextIndex, textMatches } from './text-index.ts';
+import { buildVectorIndex, dropVectorIndex, readVectorIndex, searchByIndex } from './vector-index.ts';
+
+export interface LanceTableSpec {
+  readonly name: string;
+  readonly schema: Schema;
+  /** The columns that tell rows apart: an upsert replaces the row with the same values. */
+  readonly key: readonly string[];
+  /** Columns that get a BTREE index once the table is large enough for one to help. */
+  readonly indexed: readonly string[];
+  /** Rows that are large and soon gone: merging their fragments in the middle of the writes never pays. */
+  readonly isTransient?: boolean;
+  /** Columns that tables of format 1 lack, and what their rows get, as SQL. */
+  readonly added?: Readonly<Record<string, string>>;
+}
+
+export interface ReadRequest {
+  readonly columns: readonly string[];
+  readonly where?: string | undefined;
+}
+
+export interface NearestRequest extends ReadRequest {
+  readonly query: Float32Array;
+  readonly limit: number;
+  /** Partitions of the approximate index to look into; without it, every vector is compared. */
+  readonly probes?: number;
+}
+
+/** One LanceDB table, with errors in our words and its writes one after the other. */
+export interface LanceTable {
+  /** Writes rows in one commit; `columns` holds the data of each column in the schema's order. */
+  upsert(columns: readonly Data[]): Promise<void>;
+  /** As `upsert`, but a row that is there stays as it is. */
+  insert(columns: readonly Data[]): Promise<void>;
+  delete(where: string): Promise<void>;
+  count(where?: string): Promise<number>;
+  /** The rows of the newest version, batch by batch. */
+  read(request: ReadRequest): AsyncGenerator<RecordBatch>;
+  /** As `read`, with the address of each row in `_rowid`. */
+  readAddressed(request: ReadRequest): AsyncGenerator<RecordBatch>;
+  /** The rows at these addresses, with them in `_rowid`; those that have gone since are passed over. */
+  take(addresses: readonly bigint[], columns: readonly string[]): AsyncGenerator<RecordBatch>;
+  /** Rises with every commit, of whichever process. */
+  version(): Promise<number>;
+  /** The rows with the smallest `_distance` = 1 - dot product (by the index, nearly), nearest first. */
+  readNearest(request: NearestRequest): AsyncGenerator<RecordBatch>;
+  /** All rows whose text in `column` holds a word, by a full-text index that the first call makes. */
+  readMatches(column: string, word: string, columns: readonly string[]): AsyncGenerator<RecordBatch>;
+  /** The approximate index on `vector`. */
+  vectorIndex(): Promise<VectorIndexState | undefined>;
+  buildVectorIndex(): Promise<void>;
+  dropVectorIndex(): Promise<void>;
+  optimize(): Promise<void>;
+  /** Waits for writes under way. */
+  close(): Promise<void>;
+}
+
+/** Opens a table, or makes it where `create` is set. `folder` is for messages. */
+export async function openLanceTable(
+  connection: Connection,
+  folder: string,
+  spec: LanceTableSpec,
+  create: boolean,
+): Promise<LanceTable> {
+  const what = `table "${spec.name}" in "${folder}"`;
+  const table = create
+    ? await attemptWrite(what, () => openOrCreate(connection, spec))
+    : await attemptRead(what, () => connection.openTable(spec.name));
+  await attemptWrite(what, () => bringUpToDate(table, spec));
+  const tidying = createTidying();
+  const textIndexes: Record<string, Promise<void>> = {};
+
+  // A commit that meets another one is done again, and costs its work twice: those of this process go one at a time.
+  let lastWrite: Promise<unknown> = Promise.resolve();
+  function write(step: () => Promise<void>): Promise<void> {
+    const written = lastWrite.then(() => attemptWrite(what, () => retryConflicts(step)));
+    lastWrite = written.catch(() => undefined);
+    return written;
+  }
+
+  /** Other processes commit meanwhile: a compaction that meets them gives way, and is done another time. */
+  async function optimize(): Promise<void> {
+    await optimizeTable(table, spec.indexed).catch((error: unknown) => {
+      if (!isConflict(error)) throw error;
+    });
+    tidying.done(await table.countRows());
+  }
+
+  async function merge(columns: readonly Data[], isUpdate: boolean): Promise<void> {
+    const batch = recordBatch(spec.schema, columns);
+    if (batch.numRows === 0) return;
+    const rows = new ArrowTable(spec.schema, batch);
+    await write(async () => {
+      const merging = table.mergeInsert([...spec.key]).whenNotMatchedInsertAll();
+      // With an index Lance 12 does not see that another process inserts the same keys at the same time, and keeps
+      // both rows; without, and with the marks on the key columns, the second commit is refused and done again.
+      await (isUpdate ? merging.whenMatchedUpdateAll() : merging).useIndex(false).execute(rows);
+    });
+    if (!spec.isTransient && tidying.isDueAfter(batch.numRows)) await write(optimize);
+  }
+
+  return {
+    upsert: (columns) => merge(columns, true),
+    insert: (columns) => merge(columns, false),
+    delete: (where) =>
+      write(async () => {
+        await table.delete(where);
+      }),
+    count: (where) => attemptRead(what, () => table.countRows(where)),
+    read({ columns, where }) {
+      const query = table.query().select([...columns]);
+      return batches(what, where === undefined ? query : query.where(where));
+    },
+    readAddressed({ columns, where }) {
+      const query = table
+        .query()
+        .select([...columns])
+        .withRowId();
+      return batches(what, where === undefined ? query : query.where(where));
+    },
+    take: (addresses, columns) =>
+      batches(
+        what,
+        table
+          .takeRowIds([...addresses])
+          .select([...columns])
+          .withRowId(),
+      ),
+    version: () => attemptRead(what, () => table.version()),
+    readNearest({ columns, where, query, limit, probes }) {
+      const nearest = table.query().nearestTo(query).column('vector');
+      const search =
+        probes === undefined
+          ? nearest.distanceType('dot').bypassVectorIndex()
+          : searchByIndex(nearest, probes);
+      search.limit(limit).select([...columns, '_distance']);
+      return batches(what, where === undefined ? search : search.where(where));
+    },
+    async *readMatches(column, word, columns) {
+      textIndexes[column] ??= write(() => ensureTextIndex(table, column));
+      await textIndexes[column].catch((error: unknown) => {
+        delete textIndexes[column];
+        throw error;
+      });
+      yield* batches(what, textMatches(table, column, word, columns));
+    },
+    vectorIndex: () => attemptRead(what, () => readVectorIndex(table)),
+    buildVectorIndex: () => write(() => buildVectorIndex(table, what)),
+    dropVectorIndex: () => write(() => dropVectorIndex(table)),
+    optimize: () => write(optimize),
+    async close() {
+      await lastWrite;
+      table.close();
+    },
+  };
+}
+
+/** Not `existOk`: it compares schemas, and the JSON column of a table that exists never equals the one asked for. */
+async function openOrCreate(connection: Connection, spec: LanceTableSpec): Promise<Table> {
+  for (;;) {
+    try {
+      return await connection.openTable(spec.name);
+    } catch (error) {
+      if (!/was not found/.test(errorMessage(error))) throw error;
+    }
+    try {
+      return await connection.createEmptyTable(spec.name, markedSchema(spec));
+    } catch (error) {
+      // Another process has made it since.
+      if (!/already exists/.test(errorMessage(error)) && !isConflict(error)) throw error;
+    }
+  }
+}
+
+const KEY_MARK = 'lance-schema:unenforced-primary-key';
+
+/** What tells Lance which columns tell rows apart, so that it sees two commits that insert the same ones. */
+function keyMarks(position: number): Record<string, string> {
+  return { [KEY_MARK]: 'true', [`${KEY_MARK}:position`]: String(position + 1) };
+}
+
+function markedSchema({ schema, key }: LanceTableSpec): Schema {
+  const fields = schema.fields.map((field) => {
+    if (!key.includes(field.name)) return field;
+    const metadata = new Map([...field.metadata, ...Object.entries(keyMarks(key.indexOf(field.name)))]);
+    return new Field(field.name, field.type, field.nullable, metadata);
+  });
+  return new Schema(fields);
+}
+
+/** Gives a table of format 1 the columns and the marks that it lacks. Doing it twice does no harm. */
+async function bringUpToDate(table: Table, { key, added = {} }: LanceTableSpec): Promise<void> {
+  const { fields } = await table.schema();
+  const isMarked = fields.some(({ metadata }) => metadata.has(KEY_MARK));
+  const names = new Set(fields.map(({ name }) => name));
+  const lacking = Object.entries(added).filter(([name]) => !names.has(name));
+  if (lacking.length > 0) await table.addColumns(lacking.map(([name, valueSql]) => ({ name, valueSql })));
+  if (!isMarked) await table.updateFieldMetadata(key.map((path, i) => ({ path, metadata: keyMarks(i) })));
+}
+
+function recordBatch(schema: Schema, columns: readonly Data[]): RecordBatch {
+  const length = columns[0]?.length ?? 0;
+  const type = new Struct(schema.fields);
+  return new RecordBatch(schema, makeData({ type, length, nullCount: 0, children: [...columns] }));
+}
+
+async function* batches(what: string, query: AsyncIterable<RecordBatch>): AsyncGenerator<RecordBatch> {
+  const iterator = query[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const next = await attemptRead(what, () => iterator.next());
+      if (next.done === true) return;
+      yield next.value;
+    }
+  } finally {
+    await iterator.return?.();
+  }
+}
+
+/** Fewer rows are found faster by reading them all. */
+const MIN_INDEXED_ROWS = 5_000;
+/**
+ * Old versions stay this long, so that a reader in the middle of a scan of one does not lose its files. Longer
+ * would cost disk: each compaction leaves the fragments it merged behind.
+ */
+const KEEP_VERSIONS_MS = 10 * 60_000;
+
+async function optimizeTable(table: Table, indexed: readonly string[]): Promise<void> {
+  await table.optimize({ cleanupOlderThan: new Date(Date.now() - KEEP_VERSIONS_MS) });
+  if ((await table.countRows()) < MIN_INDEXED_ROWS) return;
+  const existing = (await table.listIndices()).flatMap((index) => index.columns);
+  for (const column of indexed) {
+    if (!existing.includes(column)) await table.createIndex(column, { config: Index.btree() });
+  }
+}

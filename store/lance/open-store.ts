@@ -1,0 +1,136 @@
+import { type Connection, connect, Session } from '@lancedb/lancedb';
+import { VlmoError } from '#errors.ts';
+import type { GenerationRecord, GenerationSpec, GenerationTables, Store } from '../contract.ts';
+import { openCaptionTable } from './caption-table.ts';
+import { openFailureTable } from './failure-table.ts';
+import { assertNotSameFolder, generationName } from './generation-names.ts';
+import { openGenerationRegistry } from './generation-registry.ts';
+import { imageRows } from './image-rows.ts';
+import { type IndexFolder, notFound, openIndexFolder } from './index-folder.ts';
+import { openLedger } from './ledger.ts';
+import { openRunTable } from './run-table.ts';
+import { attemptRead } from './store-errors.ts';
+import { openVectorTable } from './vector-table.ts';
+
+/**
+ * Opens the index in folder `uri`; with `create`, makes one where the folder is missing or empty.
+ *
+ * Every read sees what other processes committed before it. Throws STORE_NOT_FOUND, STORE_FOLDER_OCCUPIED,
+ * STORE_VERSION_UNSUPPORTED, STORE_READ_FAILED or STORE_WRITE_FAILED.
+ *
+ *     await using store = await openStore('./index', { create: true });
+ *     const { images } = await store.openGeneration(spec);
+ *     const hits = await images.nearest(query, { k: 10, where: 'width > 640' });
+ */
+export async function openStore(uri: string, { create }: { readonly create: boolean }): Promise<Store> {
+  const folder = await openIndexFolder(uri, { create });
+  const connection = await openConnection(folder, create);
+  const registry = await openGenerationRegistry(connection, folder.path, create);
+  const failures = await openFailureTable(connection, folder.path, create);
+  const runs = await openRunTable(connection, folder.path, create);
+  const ledger = await openLedger(connection, folder.path);
+  const opened = new Map<string, Promise<OpenGeneration>>();
+
+  function open(record: GenerationRecord, create: boolean): Promise<OpenGeneration> {
+    const tables = opened.get(record.name) ?? openTables(connection, folder.path, record, create);
+    opened.set(record.name, tables);
+    tables.catch(() => opened.delete(record.name));
+    return tables;
+  }
+
+  const store: Store = {
+    uri: folder.path,
+    id: folder.id,
+    failures,
+    runs,
+    ledger,
+    generations: () => registry.all(),
+    async collections() {
+      return [...(await registry.active()).keys()].sort();
+    },
+    async activeGeneration(collection) {
+      const name = (await registry.active()).get(collection);
+      return (await registry.all()).find((record) => record.name === name);
+    },
+    async openGeneration(spec) {
+      const name = generationName(spec);
+      const all = await registry.all();
+      const known = all.find((record) => record.name === name);
+      if (known !== undefined) assertSameModel(known, spec);
+      assertNotSameFolder(
+        spec.collection,
+        all.map((record) => record.collection),
+      );
+      // The model may lie elsewhere by now than when it indexed last.
+      const record = { ...spec, name, createdAt: known?.createdAt ?? new Date() };
+      // Tables, registry, active: a process killed between two steps leaves what the next one completes.
+      const tables = await open(record, true);
+      if (known?.modelPath !== record.modelPath || known.modelName !== record.modelName)
+        await registry.put(record);
+      if (!(await registry.active()).has(spec.collection)) await registry.activate(record);
+      return tables;
+    },
+    tables: (record) => open(record, false),
+    activate: (record) => registry.activate(record),
+    async close() {
+      for (const tables of opened.values()) await (await tables).close();
+      for (const table of [failures, runs, ledger, registry]) await table[Symbol.asyncDispose]();
+      connection.close();
+    },
+    [Symbol.asyncDispose]: () => store.close(),
+  };
+  return store;
+}
+
+interface OpenGeneration extends GenerationTables {
+  close(): Promise<void>;
+}
+
+// Lance's own limits are 6 GB and 1 GB, which a long run of writes does fill.
+const INDEX_CACHE_BYTES = BigInt(256 * 2 ** 20);
+const METADATA_CACHE_BYTES = BigInt(64 * 2 ** 20);
+
+async function openConnection(folder: IndexFolder, create: boolean): Promise<Connection> {
+  return attemptRead(`index "${folder.path}"`, async () => {
+    // 0: look for a newer version before each read, so that a server sees what an indexing process commits.
+    const session = new Session(INDEX_CACHE_BYTES, METADATA_CACHE_BYTES);
+    const connection = await connect(folder.lancePath, { readConsistencyInterval: 0, session });
+    if (create || (await connection.tableNames({ limit: 1_000_000 })).includes('runs')) return connection;
+    throw notFound(folder.path);
+  });
+}
+
+async function openTables(
+  connection: Connection,
+  folder: string,
+  record: GenerationRecord,
+  create: boolean,
+): Promise<OpenGeneration> {
+  const { name, dimensions } = record;
+  const imageSpec = { name: `${name}.images`, format: imageRows, dimensions, indexed: [] };
+  const images = await openVectorTable(connection, folder, imageSpec, create);
+  const captions = await openCaptionTable(
+    connection,
+    folder,
+    { name: `${name}.captions`, dimensions },
+    create,
+  );
+  return {
+    record,
+    images,
+    captions,
+    async close() {
+      await images.lance.close();
+      await captions.lance.close();
+    },
+  };
+}
+
+/** Twelve digits name a generation, but the whole fingerprint and the length of its vectors decide. */
+function assertSameModel(known: GenerationRecord, spec: GenerationSpec): void {
+  if (known.fingerprint === spec.fingerprint && known.dimensions === spec.dimensions) return;
+  const expected = `${known.fingerprint} of ${known.dimensions} dimensions`;
+  const received = `${spec.fingerprint} of ${spec.dimensions} dimensions`;
+  const message = `Cannot open generation "${known.name}": expected model ${expected}, received ${received}`;
+  throw new VlmoError('STORE_GENERATION_CONFLICT', message);
+}

@@ -1,0 +1,64 @@
+import type { RecordBatch } from 'apache-arrow';
+import { HALF_VALUES } from '#float16.ts';
+import type { Neighbour } from '../contract.ts';
+import { readNumber, readText, readVector } from './column-readers.ts';
+import type { RowFormat } from './vector-rows.ts';
+
+export interface Rescored<Row> {
+  /** The k rows of largest score, best first, ties by id. */
+  readonly best: Neighbour<Row>[];
+  readonly fetched: number;
+  /** Lance's distance of the k-th row as it came; infinite where there are fewer. */
+  readonly kth: number;
+  /** Lance's distance of the last row. */
+  readonly last: number;
+}
+
+/** Scores rows that Lance found, with their `vector`, in float64, whatever it took their distance for. */
+export async function rescore<Row extends { readonly id: string }>(
+  batches: AsyncIterable<RecordBatch>,
+  format: RowFormat<Row>,
+  query: Float32Array,
+  k: number,
+): Promise<Rescored<Row>> {
+  let candidates: Candidate<Row>[] = [];
+  let fetched = 0;
+  let kth = Number.POSITIVE_INFINITY;
+  let last = Number.NEGATIVE_INFINITY;
+  for await (const batch of batches) {
+    const id = readText(batch, 'id');
+    const vector = readVector(batch, 'vector', query.length);
+    const distance = readNumber(batch, '_distance');
+    const row = format.reader(batch);
+    for (let index = 0; index < batch.numRows; index++) {
+      fetched += 1;
+      last = distance(index);
+      if (fetched === k) kth = last;
+      candidates.push({ id: id(index), score: dot(query, vector(index)), row: () => row(index) });
+    }
+    // Thousands of equal pictures must not pile up in memory.
+    if (candidates.length > 2 * k + MOST_SPARE) candidates = top(candidates, k);
+  }
+  const best = top(candidates, k).map(({ row, score }) => ({ row: row(), score }));
+  return { best, fetched, kth, last };
+}
+
+interface Candidate<Row> {
+  readonly id: string;
+  readonly score: number;
+  /** Decoded only for rows that are returned. */
+  readonly row: () => Row;
+}
+
+const MOST_SPARE = 256;
+
+function dot(query: Float32Array, halves: Uint16Array): number {
+  let sum = 0;
+  for (let i = 0; i < query.length; i++)
+    sum += (query[i] as number) * (HALF_VALUES[halves[i] as number] as number);
+  return sum;
+}
+
+function top<Row>(candidates: Candidate<Row>[], k: number): Candidate<Row>[] {
+  return candidates.sort((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1)).slice(0, k);
+}

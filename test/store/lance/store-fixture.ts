@@ -1,0 +1,100 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import type { CaptionRecord, FailureRecord, GenerationSpec, ImageRecord, Store } from '#store/contract.ts';
+import { openStore } from '#store/lance/open-store.ts';
+import { seededRandom } from '../../fixtures/files.ts';
+
+/** A folder that is gone after the test, once everything that `closeAfter` was given is closed. */
+export async function temporaryFolder(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'vlmo-store-'));
+  const stack = new AsyncDisposableStack();
+  stack.defer(() => rm(folder, { recursive: true, force: true }));
+  stacks.set(t, stack);
+  t.after(() => stack.disposeAsync());
+  return folder;
+}
+
+/** Closes something before the test's folder goes: node:test runs `after` hooks in the order they were given. */
+export function closeAfter<T extends AsyncDisposable>(t: TestContext, resource: T): T {
+  return stacks.get(t)?.use(resource) ?? resource;
+}
+
+const stacks = new WeakMap<TestContext, AsyncDisposableStack>();
+
+/** A store in a fresh folder, closed after the test. */
+export async function temporaryStore(t: TestContext): Promise<Store> {
+  const folder = await temporaryFolder(t);
+  return closeAfter(t, await openStore(join(folder, 'index'), { create: true }));
+}
+
+export function generationSpec(changes: Partial<GenerationSpec> = {}): GenerationSpec {
+  return {
+    collection: 'default',
+    fingerprint: '0123456789abcdef0123456789abcdef',
+    modelName: 'tiny',
+    modelPath: '/models/tiny',
+    preprocess: 'official',
+    dimensions: 4,
+    ...changes,
+  };
+}
+
+export function imageRow(id: string, changes: Partial<ImageRecord> = {}): ImageRecord {
+  return {
+    id,
+    uri: `file:///${id}`,
+    width: 640,
+    height: 480,
+    bytes: 12_345,
+    sha256: 'ab'.repeat(32),
+    format: 'jpeg',
+    meta: {},
+    indexedAt: new Date('2024-05-06T07:08:09.123Z'),
+    run: 'run-1',
+    ...changes,
+  };
+}
+
+export function captionRow(id: string, changes: Partial<CaptionRecord> = {}): CaptionRecord {
+  return {
+    id,
+    uri: 'captions.csv',
+    imageId: null,
+    caption: `a caption of ${id}`,
+    meta: {},
+    indexedAt: new Date('2024-05-06T07:08:09.123Z'),
+    run: 'run-1',
+    ...changes,
+  };
+}
+
+export function failureRecord(id: string, changes: Partial<FailureRecord> = {}): FailureRecord {
+  return {
+    collection: 'default',
+    kind: 'image',
+    id,
+    uri: `file:///${id}`,
+    code: 'SOURCE_ROW_INVALID',
+    message: 'Cannot decode it',
+    attempts: 1,
+    retriable: false,
+    sha256: null,
+    item: null,
+    failedAt: new Date('2024-05-06T07:08:09.123Z'),
+    run: 'run-1',
+    ...changes,
+  };
+}
+
+/** Vectors of unit length [count, dimensions]. */
+export function unitVectors(count: number, dimensions: number, random = seededRandom(1)): Float32Array {
+  const vectors = Float32Array.from({ length: count * dimensions }, () => random() - 0.5);
+  for (let row = 0; row < count; row++) {
+    const vector = vectors.subarray(row * dimensions, (row + 1) * dimensions);
+    const length = Math.hypot(...vector);
+    for (let i = 0; i < dimensions; i++) vector[i] = (vector[i] as number) / length;
+  }
+  return vectors;
+}

@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test from 'node:test';
+import { connect } from '@lancedb/lancedb';
+import { Bool, type DataType, Field, Int32, Int64, Schema, TimestampMillisecond, Utf8 } from 'apache-arrow';
+import type { RunRecord, Store } from '#store/contract.ts';
+import { openStore } from '#store/lance/open-store.ts';
+import { collect } from '../../pipeline/pipeline-fixture.ts';
+import { failureRecord, generationSpec, imageRow, temporaryFolder, unitVectors } from './store-fixture.ts';
+
+const RUN: RunRecord = {
+  ...{
+    id: 'r1',
+    kind: 'direct',
+    source: '/photos',
+    collection: 'default',
+    generation: 'default.0123456789ab',
+  },
+  ...{ state: 'complete', submitted: true, options: '{}', seen: 1, stored: 1, skipped: 0, failed: 0 },
+  ...{ startedAt: new Date(0), endedAt: null },
+};
+
+/** Lance's own types are of another copy of Arrow than ours. */
+const TYPES: Readonly<Record<string, DataType>> = {
+  Utf8: new Utf8(),
+  Int32: new Int32(),
+  Int64: new Int64(),
+  Bool: new Bool(),
+  'Timestamp<MILLISECOND>': new TimestampMillisecond(),
+};
+
+/** Takes away all that format 2 has brought; marks of keys stay once they are set, so tables without are made anew. */
+async function degrade(index: string): Promise<void> {
+  const connection = await connect(join(index, 'lance'));
+  for (const [name, added] of [
+    ['runs', ['kind', 'submitted', 'options']],
+    ['failures', ['item']],
+  ] as const) {
+    const { fields } = await (await connection.openTable(name)).schema();
+    const kept = fields.filter((field) => !(added as readonly string[]).includes(field.name));
+    await connection.dropTable(name);
+    const old = kept.map(
+      ({ name, type, nullable }) => new Field(name, TYPES[String(type)] as DataType, nullable),
+    );
+    await connection.createEmptyTable(name, new Schema(old));
+  }
+  for (const name of ['chunks', 'chunk_results']) await connection.dropTable(name);
+  connection.close();
+  await writeFile(join(index, 'vlmo-index.json'), '{"format":1}\n');
+}
+
+async function keysOf(index: string, name: string): Promise<string[]> {
+  const connection = await connect(join(index, 'lance'));
+  const { fields } = await (await connection.openTable(name)).schema();
+  connection.close();
+  const mark = 'lance-schema:unenforced-primary-key';
+  return fields.filter(({ metadata }) => metadata.get(mark) === 'true').map(({ name }) => name);
+}
+
+async function write(store: Store): Promise<void> {
+  const { images } = await store.openGeneration(generationSpec());
+  await images.upsert({ rows: [imageRow('a')], vectors: unitVectors(1, 4) });
+  await store.failures.upsert([failureRecord('b')]);
+  await store.runs.upsert(RUN);
+}
+
+test('openStore brings an index of format 1 up to date, also one that is only read', async (t) => {
+  const index = join(await temporaryFolder(t), 'index');
+  const made = await openStore(index, { create: true });
+  await write(made);
+  await made.close();
+  await degrade(index);
+  assert.deepEqual(await keysOf(index, 'failures'), []);
+
+  await using store = await openStore(index, { create: false });
+  assert.match(
+    await readFile(join(index, 'vlmo-index.json'), 'utf8'),
+    /^{"format":2,"id":"[0-9a-f]{32}"}\n$/,
+  );
+  assert.deepEqual(await keysOf(index, 'runs'), ['id']);
+  assert.deepEqual(await keysOf(index, 'failures'), ['collection', 'kind', 'id']);
+  await write(store);
+  assert.deepEqual(await collect(store.failures.scan()), [failureRecord('b')]);
+  await store.failures.upsert([failureRecord('c', { item: '{"kind":"image"}' })]);
+  assert.equal(await store.failures.count(), 2);
+  assert.deepEqual(await collect(store.runs.scan({ kind: 'direct', state: 'complete' })), [RUN]);
+  assert.deepEqual(await collect(store.runs.scan({ kind: 'queued' })), []);
+  const { images } = await store.openGeneration(generationSpec());
+  assert.equal(await images.count(), 1);
+});
+
+test('openStore gives an index one id, whoever makes it first', async (t) => {
+  const index = join(await temporaryFolder(t), 'index');
+  const stores = await Promise.all([1, 2, 3].map(() => openStore(index, { create: true })));
+  assert.equal(new Set(stores.map(({ id }) => id)).size, 1);
+  for (const store of stores) await store.close();
+  await using again = await openStore(index, { create: false });
+  assert.equal(again.id, stores[0]?.id);
+});
