@@ -3,8 +3,8 @@ import { type Device, type DeviceName, resolveDevice } from '#devices/device.ts'
 import { floatToHalf } from '#float16.ts';
 import { pictureValues } from '#model/vlmo/config.ts';
 import { loadVlmo } from '#model/vlmo/vlmo.ts';
-import { Corpus } from '#search/scorer/corpus.ts';
-import { type Found, score } from '#search/scorer/score.ts';
+import { Corpus } from '#scorer/resident-vectors.ts';
+import { type Found, score } from '#scorer/score.ts';
 import type { AddressedVectors } from '#store/contract.ts';
 import { createRandom, randomBaseModel } from './random-model.ts';
 import { median } from './report.ts';

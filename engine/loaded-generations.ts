@@ -5,8 +5,8 @@ import { PREPROCESS_MODES, type PreprocessMode } from '#pictures/preprocess.ts';
 import { pictureBatchSize } from '#pipeline/batch-size.ts';
 import { Indexer } from '#pipeline/indexer.ts';
 import { createChunkPlanner, type Planner } from '#pipeline/plan.ts';
+import { createResidentScorer, type ResidentScorer } from '#scorer/resident-scorer.ts';
 import { openGenerationModel } from '#search/query.ts';
-import { createResidentScorer, type ResidentScorer } from '#search/scorer/resident-scorer.ts';
 import type {
   CaptionRecord,
   GenerationRecord,

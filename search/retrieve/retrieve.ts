@@ -1,5 +1,5 @@
 import type { ErrorData } from '#errors.ts';
-import type { Found } from '../scorer/score.ts';
+import type { Found } from '#scorer/score.ts';
 import type { Columns, Row } from './parquet.ts';
 import type { QueryStream, RetrievalQuery } from './queries.ts';
 import { ResultParts } from './result-parts.ts';

@@ -3,10 +3,10 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { resolveDevice } from '#devices/device.ts';
+import { createResidentScorer } from '#scorer/resident-scorer.ts';
 import { readParquet } from '#search/retrieve/parquet.ts';
 import { type QueryStream, storedQueries } from '#search/retrieve/queries.ts';
 import { type Retrieval, retrieve } from '#search/retrieve/retrieve.ts';
-import { createResidentScorer } from '#search/scorer/resident-scorer.ts';
 import { seededRandom } from '../../fixtures/files.ts';
 import {
   captionRow,

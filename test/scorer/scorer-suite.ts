@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { floatToHalf, halfToFloat } from '#float16.ts';
 import type { ImageRecord, NearestOptions, Neighbour, VectorTable } from '#store/contract.ts';
-import { seededRandom } from '../../fixtures/files.ts';
+import { seededRandom } from '../fixtures/files.ts';
 import {
   closeAfter,
   generationSpec,
   imageRow,
   temporaryStore,
   unitVectors,
-} from '../../store/lance/store-fixture.ts';
+} from '../store/lance/store-fixture.ts';
 
 /** What every exact scorer does. */
 export interface TestedScorer {

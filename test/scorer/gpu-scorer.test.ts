@@ -1,5 +1,5 @@
-import { createResidentScorer } from '#search/scorer/resident-scorer.ts';
-import { useSoftwareGpu } from '../../fixtures/software-gpu.ts';
+import { createResidentScorer } from '#scorer/resident-scorer.ts';
+import { useSoftwareGpu } from '../fixtures/software-gpu.ts';
 import { scorerSuite } from './scorer-suite.ts';
 
 useSoftwareGpu();

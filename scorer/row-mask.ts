@@ -1,8 +1,8 @@
-import type { AddressBook } from './address-book.ts';
+import type { Lane } from './backend.ts';
+import type { Tail } from './growing-rows.ts';
 import type { IdList } from './id-list.ts';
-import type { Lane } from './lane.ts';
+import type { AddressBook } from './row-positions.ts';
 import type { SegmentFile } from './segment-file.ts';
-import type { Tail } from './tail.ts';
 import { HIDDEN } from './top-k-graph.ts';
 
 /** A segment on its device. */

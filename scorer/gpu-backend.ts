@@ -1,7 +1,7 @@
 import { errorMessage, VlmoError } from '#errors.ts';
+import type { Lane } from './backend.ts';
 import { type Gpu, openGpu } from './gpu-device.ts';
 import { GpuSegment } from './gpu-segment.ts';
-import type { Lane } from './lane.ts';
 
 /** Segments on a GPU through WebGPU. It needs no thread: the GPU computes while this one goes on. */
 export function createGpuLane(): Lane {

@@ -1,5 +1,5 @@
 import { resolveDevice } from '#devices/device.ts';
-import { createResidentScorer } from '#search/scorer/resident-scorer.ts';
+import { createResidentScorer } from '#scorer/resident-scorer.ts';
 import { type MakeScorer, scorerSuite } from './scorer-suite.ts';
 
 const onDevice =

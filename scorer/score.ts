@@ -1,7 +1,7 @@
+import type { Tail } from './growing-rows.ts';
 import type { Scored } from './protocol.ts';
-import type { Tail } from './tail.ts';
+import type { View } from './row-mask.ts';
 import { HIDDEN } from './top-k-graph.ts';
-import type { View } from './view.ts';
 
 export interface Found {
   readonly id: string;

@@ -1,9 +1,9 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { bestOf } from './best-of.ts';
 import type { Gpu } from './gpu-device.ts';
 import type { OpenTask, Scored, ScoreTask } from './protocol.ts';
 import { GATHERING_SHADER, HALVES, MOST_WORKGROUPS, scoringShader } from './scoring-shader.ts';
+import { bestOf } from './top-k.ts';
 import { BLOCK_ROWS } from './top-k-graph.ts';
 
 /** Queries that read a row together, where the memory of a workgroup holds them: more gain nothing. */

@@ -5,14 +5,14 @@ import type { Provider } from '#devices/provider.ts';
 import { VlmoError } from '#errors.ts';
 import { makeScratchFolder } from '#scratch-folder.ts';
 import type { VectorTable } from '#store/contract.ts';
-import { AddressBook } from './address-book.ts';
-import { createGpuLane } from './gpu-lane.ts';
-import { createLane, type Lane } from './lane.ts';
+import { createLane, type Lane } from './backend.ts';
+import { createGpuLane } from './gpu-backend.ts';
+import { Tail } from './growing-rows.ts';
 import type { SegmentType } from './protocol.ts';
+import { type Segment, type View, viewOf } from './row-mask.ts';
+import { AddressBook } from './row-positions.ts';
 import { buildSegments, type SegmentRows } from './segment-builder.ts';
-import { Tail } from './tail.ts';
 import { BLOCK_ROWS } from './top-k-graph.ts';
-import { type Segment, type View, viewOf } from './view.ts';
 
 export interface CorpusOptions {
   readonly device: Device;

@@ -1,8 +1,8 @@
 import type { Device } from '#devices/device.ts';
 import type { NearestOptions, Neighbour, VectorTable } from '#store/contract.ts';
-import { Corpus, type CorpusOptions } from './corpus.ts';
+import { Corpus, type CorpusOptions } from './resident-vectors.ts';
+import type { View } from './row-mask.ts';
 import { type Found, score } from './score.ts';
-import type { View } from './view.ts';
 
 /** Exact search over a table whose vectors stay on a device from one query to the next. */
 export interface ResidentScorer<Row extends { readonly id: string }> extends AsyncDisposable {

@@ -12,7 +12,7 @@ export interface Lane extends AsyncDisposable {
 
 export function createLane(setup: LaneSetup): Lane {
   const pool = new Piscina({
-    filename: import.meta.resolve('#search/scorer/score.worker.ts'),
+    filename: import.meta.resolve('#scorer/score.worker.ts'),
     workerData: setup,
     minThreads: 1,
     maxThreads: 1,
