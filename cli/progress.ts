@@ -1,8 +1,8 @@
 import cliProgress from 'cli-progress';
 import type { Progress } from '#pipeline/progress.ts';
 import type { Submitted } from '#pipeline/submit-source.ts';
-import type { PairProgress } from '#search/retrieve/pairs.ts';
-import type { RetrievalProgress } from '#search/retrieve/retrieve.ts';
+import type { PairProgress } from '#search/batch/pairs.ts';
+import type { RetrievalProgress } from '#search/batch/retrieve.ts';
 import { formatCount, formatDuration, note } from './output.ts';
 import { type Standing, standingLine } from './run-report.ts';
 

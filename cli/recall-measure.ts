@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { VlmoError } from '#errors.ts';
 import { loadVlmo } from '#model/vlmo/vlmo.ts';
-import { indexMissing } from '#search/approximate-ranking.ts';
 import { measureRecall } from '#search/measure-recall.ts';
 import { openGenerationModel } from '#search/query.ts';
+import { indexMissing } from '#search/ranking/approximate-ranking.ts';
 import type { SearchTarget } from '#search/request.ts';
 import { sampleQueries } from '#search/sample-queries.ts';
 import type { GenerationTables } from '#store/contract.ts';

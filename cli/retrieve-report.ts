@@ -1,5 +1,5 @@
-import { HISTOGRAM_STEPS, type PairSummary } from '#search/retrieve/pairs.ts';
-import type { RetrievalSummary } from '#search/retrieve/retrieve.ts';
+import { HISTOGRAM_STEPS, type PairSummary } from '#search/batch/pairs.ts';
+import type { RetrievalSummary } from '#search/batch/retrieve.ts';
 import { EXIT_DONE, EXIT_INTERRUPTED, EXIT_ITEMS_FAILED } from './exit-codes.ts';
 import { formatCount, formatDuration, print, printJson } from './output.ts';
 

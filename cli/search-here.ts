@@ -1,9 +1,9 @@
 import { INDEX_OPTIONS } from '#config/options.ts';
 import { type Device, type DeviceName, resolveDevice } from '#devices/device.ts';
 import { createResidentScorer } from '#scorer/resident-scorer.ts';
-import type { SearchMeans } from '#search/arrange.ts';
 import { openLocalQuery } from '#search/local-query.ts';
 import { embedQuery, type Query } from '#search/query.ts';
+import type { SearchMeans } from '#search/ranking/build-ranking.ts';
 import type { SearchAnswer, SearchRequest } from '#search/request.ts';
 import { search } from '#search/search.ts';
 import type { GenerationTables } from '#store/contract.ts';

@@ -6,7 +6,7 @@ import { type ErrorData, errorMessage } from '#errors.ts';
 import { pictureValues } from '#model/vlmo/config.ts';
 import type { ModelFolder } from '#model/vlmo/folder.ts';
 import { type Embedded, embedPictures, embedTexts } from '#pipeline/embed.ts';
-import type { QueryStream, RetrievalQuery } from '#search/retrieve/queries.ts';
+import type { QueryStream, RetrievalQuery } from '#search/batch/queries.ts';
 import type { CaptionItem, ImageItem, Item } from '#sources/item.ts';
 import { openSource } from '#sources/open-source.ts';
 import type { Pools } from '#workers/create-pools.ts';

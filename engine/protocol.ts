@@ -2,9 +2,9 @@ import type { Provider } from '#devices/device.ts';
 import type { ErrorData } from '#errors.ts';
 import type { ChunkTally } from '#pipeline/index-chunk.ts';
 import type { QueryJob, RetrievalJob } from '#queue/job.ts';
+import type { PairSummary } from '#search/batch/pairs.ts';
+import type { RetrievalSummary } from '#search/batch/retrieve.ts';
 import type { SearchAnswer } from '#search/request.ts';
-import type { PairSummary } from '#search/retrieve/pairs.ts';
-import type { RetrievalSummary } from '#search/retrieve/retrieve.ts';
 import type { Item } from '#sources/item.ts';
 import type { GenerationRecord } from '#store/contract.ts';
 

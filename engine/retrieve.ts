@@ -1,13 +1,13 @@
 import { stat } from 'node:fs/promises';
-import { compileFilter } from '#search/filter.ts';
-import type { SearchTarget } from '#search/request.ts';
-import { storedQueries } from '#search/retrieve/queries.ts';
+import { storedQueries } from '#search/batch/queries.ts';
 import {
   type Retrieval,
   type RetrievalProgress,
   type RetrievalSummary,
   retrieve,
-} from '#search/retrieve/retrieve.ts';
+} from '#search/batch/retrieve.ts';
+import { compileFilter } from '#search/filter/filter.ts';
+import type { SearchTarget } from '#search/request.ts';
 import type { GenerationTables } from '#store/contract.ts';
 import { fileQueries, type QueryModel } from './file-queries.ts';
 

@@ -1,5 +1,5 @@
 import type { GenerationTables } from '#store/contract.ts';
-import type { Ranked } from './ranking.ts';
+import type { Ranked } from './ranking/ranking.ts';
 import type { Hit } from './request.ts';
 
 /** Rows as they are shown, with the first caption of each picture. `before` hits were on earlier pages. */

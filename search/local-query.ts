@@ -5,8 +5,6 @@ import { loadVlmo, type Vlmo } from '#model/vlmo/vlmo.ts';
 import type { DecodeLimits } from '#pictures/decode.ts';
 import type { PreprocessMode } from '#pictures/preprocess.ts';
 import type { GenerationTables, ItemKind } from '#store/contract.ts';
-import { createLocalMatcher } from './local-matcher.ts';
-import { chooseSubject, type MatchSubject, storedSubject } from './match-subject.ts';
 import {
   embedParts,
   embedQuery,
@@ -18,8 +16,10 @@ import {
   type QueryOptions,
   type QueryParts,
 } from './query.ts';
-import type { Ranked, Ranking } from './ranking.ts';
-import { rerank } from './rerank.ts';
+import type { Ranked, Ranking } from './ranking/ranking.ts';
+import { createLocalMatcher } from './rerank/local-cross-encoder.ts';
+import { chooseSubject, type MatchSubject, storedSubject } from './rerank/match-subject.ts';
+import { rerank } from './rerank/rerank.ts';
 
 export interface LocalQueryOptions extends QueryOptions {
   readonly maxImageBytes: number;

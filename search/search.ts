@@ -1,9 +1,9 @@
 import type { GenerationTables } from '#store/contract.ts';
-import { type Arranged, arrange, type SearchMeans } from './arrange.ts';
 import { type Cursor, digestOf, readCursor, writeCursor } from './cursor.ts';
-import { compileFilter } from './filter.ts';
+import { compileFilter } from './filter/filter.ts';
 import { toHits } from './hits.ts';
-import type { Ranked } from './ranking.ts';
+import { type Arranged, arrange, type SearchMeans } from './ranking/build-ranking.ts';
+import type { Ranked } from './ranking/ranking.ts';
 import type { SearchAnswer, SearchRequest } from './request.ts';
 
 /**

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Tensor } from '#model/vlmo/inputs.ts';
 import type { Vlmo } from '#model/vlmo/vlmo.ts';
 import { pictureTensor } from '#pictures/picture-tensor.ts';
-import { byScore, type Ranked, type Ranking } from '#search/ranking.ts';
+import { byScore, type Ranked, type Ranking } from '#search/ranking/ranking.ts';
 import type { ItemKind } from '#store/contract.ts';
 import { readDrawings } from '../../demo/drawings.ts';
 import { drawScene, parseScenes } from '../../demo/scenes.ts';

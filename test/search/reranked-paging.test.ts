@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
-import { byScore, type Ranked, type Ranking } from '#search/ranking.ts';
+import { byScore, type Ranked, type Ranking } from '#search/ranking/ranking.ts';
 import type { Hit, SearchRequest } from '#search/request.ts';
 import { search } from '#search/search.ts';
 import { type Corpus, newCaptions, newImages, queryVector, randomCorpus } from './corpus.ts';

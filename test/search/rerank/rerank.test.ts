@@ -3,14 +3,14 @@ import { rm, writeFile } from 'node:fs/promises';
 import { after, describe, test } from 'node:test';
 import { VlmoError } from '#errors.ts';
 import { loadVlmo } from '#model/vlmo/vlmo.ts';
-import { createLocalMatcher } from '#search/local-matcher.ts';
-import type { MatchSubject } from '#search/match-subject.ts';
-import type { Matcher } from '#search/matcher.ts';
-import type { Ranked } from '#search/ranking.ts';
-import { rerank } from '#search/rerank.ts';
-import { temporaryFolder } from '../fixtures/files.ts';
-import { vlmoError } from '../model/vlmo/model-fixture.ts';
-import { DEMO_MODEL, dot, drawFirstScenes, ranked, rankingOf, readPixels } from './demo-scenes.ts';
+import type { Ranked } from '#search/ranking/ranking.ts';
+import type { Matcher } from '#search/rerank/cross-encoder.ts';
+import { createLocalMatcher } from '#search/rerank/local-cross-encoder.ts';
+import type { MatchSubject } from '#search/rerank/match-subject.ts';
+import { rerank } from '#search/rerank/rerank.ts';
+import { temporaryFolder } from '../../fixtures/files.ts';
+import { vlmoError } from '../../model/vlmo/model-fixture.ts';
+import { DEMO_MODEL, dot, drawFirstScenes, ranked, rankingOf, readPixels } from '../demo-scenes.ts';
 
 const COUNT = 24;
 /** exp(logit_scale) of the bundled model. */

@@ -1,20 +1,8 @@
 import type { ItemKind } from '#store/contract.ts';
-import {
-  COMPARISON_OPERATORS,
-  type Condition,
-  comparison,
-  join,
-  negatedOperator,
-} from './filter-condition.ts';
-import type { FilterCursor } from './filter-cursor.ts';
-import {
-  columnNames,
-  columnOperand,
-  type FilterOperand,
-  type FilterValue,
-  metaOperand,
-} from './filter-operand.ts';
-import type { FilterToken } from './filter-tokens.ts';
+import { COMPARISON_OPERATORS, type Condition, comparison, join, negatedOperator } from './condition.ts';
+import { columnNames, columnOperand, type FilterOperand, type FilterValue, metaOperand } from './operand.ts';
+import type { FilterCursor } from './token-cursor.ts';
+import type { FilterToken } from './tokens.ts';
 
 /** Reads one comparison, such as `width > 640`; `negated` gives its opposite. */
 export function readComparison(cursor: FilterCursor, kind: ItemKind, negated: boolean): Condition {

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
-import { approximateRanking, approximateScorer } from '#search/approximate-ranking.ts';
-import { exactRanking } from '#search/exact-ranking.ts';
 import { measureRecall } from '#search/measure-recall.ts';
-import { byScore, type Ranked } from '#search/ranking.ts';
+import { approximateRanking, approximateScorer } from '#search/ranking/approximate-ranking.ts';
+import { exactRanking } from '#search/ranking/exact-ranking.ts';
+import { byScore, type Ranked } from '#search/ranking/ranking.ts';
 import { sampleQueries } from '#search/sample-queries.ts';
 import type { GenerationTables } from '#store/contract.ts';
-import { vlmoError } from '../model/vlmo/model-fixture.ts';
-import { clusteredVectors } from '../store/lance/clustered.ts';
-import { captionRow, generationSpec, imageRow, temporaryStore } from '../store/lance/store-fixture.ts';
+import { vlmoError } from '../../model/vlmo/model-fixture.ts';
+import { clusteredVectors } from '../../store/lance/clustered.ts';
+import { captionRow, generationSpec, imageRow, temporaryStore } from '../../store/lance/store-fixture.ts';
 
 const COUNT = 24_000;
 const DIMENSIONS = 32;

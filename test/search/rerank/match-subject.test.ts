@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { chooseSubject, type SubjectParts, storedSubject } from '#search/match-subject.ts';
-import { vlmoError } from '../model/vlmo/model-fixture.ts';
+import { chooseSubject, type SubjectParts, storedSubject } from '#search/rerank/match-subject.ts';
+import { vlmoError } from '../../model/vlmo/model-fixture.ts';
 import {
   captionRow,
   generationSpec,
   imageRow,
   temporaryStore,
   unitVectors,
-} from '../store/lance/store-fixture.ts';
+} from '../../store/lance/store-fixture.ts';
 
 const beach = { text: 'beach', weight: 1 };
 const people = { text: 'people', weight: -0.5 };

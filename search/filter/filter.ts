@@ -1,8 +1,8 @@
 import type { ItemKind } from '#store/contract.ts';
-import { readComparison } from './filter-comparison.ts';
-import { type Condition, join } from './filter-condition.ts';
-import { createFilterCursor } from './filter-cursor.ts';
-import { filterError } from './filter-tokens.ts';
+import { readComparison } from './comparison.ts';
+import { type Condition, join } from './condition.ts';
+import { createFilterCursor } from './token-cursor.ts';
+import { filterError } from './tokens.ts';
 
 /**
  * Turns what a user wrote after `--where` into the store's SQL:

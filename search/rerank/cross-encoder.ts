@@ -3,7 +3,7 @@ import { pictureValues } from '#model/vlmo/config.ts';
 import { readContrastiveScale } from '#model/vlmo/contrastive-scale.ts';
 import type { ModelFolder } from '#model/vlmo/folder.ts';
 import { requireHead } from '#model/vlmo/sessions.ts';
-import { inLanes } from './lanes.ts';
+import { inLanes } from '../lanes.ts';
 
 /** The path of a picture file, or what was decoded of one: normalised, [C, H, W]. */
 export type Picture = string | Float32Array;

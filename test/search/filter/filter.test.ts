@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
-import { compileFilter } from '#search/filter.ts';
+import { compileFilter } from '#search/filter/filter.ts';
 import type { CaptionRecord, ImageRecord } from '#store/contract.ts';
 import { openStore } from '#store/lance/open-store.ts';
 

@@ -1,5 +1,5 @@
 import type { VlmoError } from '#errors.ts';
-import { type FilterToken, filterError, readTokens } from './filter-tokens.ts';
+import { type FilterToken, filterError, readTokens } from './tokens.ts';
 
 /** A place in the tokens of a filter. */
 export interface FilterCursor {

@@ -1,8 +1,8 @@
 import { VlmoError } from '#errors.ts';
+import { byScore, type Ranked, type Ranking } from '#search/ranking/ranking.ts';
+import type { Matcher } from './cross-encoder.ts';
 import type { MatchSubject } from './match-subject.ts';
 import { requirePair } from './match-subject.ts';
-import type { Matcher } from './matcher.ts';
-import { byScore, type Ranked, type Ranking } from './ranking.ts';
 
 export interface RerankOptions {
   readonly matcher: Matcher;

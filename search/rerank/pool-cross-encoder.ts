@@ -2,7 +2,7 @@ import { errorMessage, VlmoError } from '#errors.ts';
 import type { ModelFolder } from '#model/vlmo/folder.ts';
 import type { Pools } from '#workers/create-pools.ts';
 import type { PictureOutcome } from '#workers/protocol.ts';
-import { createMatcher, type Matcher } from './matcher.ts';
+import { createMatcher, type Matcher } from './cross-encoder.ts';
 
 /**
  * Matches on the threads of the pools, ahead of all bulk work that waits for them. Their fusion sessions are made when

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { resolveDevice } from '#devices/device.ts';
 import { createResidentScorer } from '#scorer/resident-scorer.ts';
-import { readParquet } from '#search/retrieve/parquet.ts';
-import { type QueryStream, storedQueries } from '#search/retrieve/queries.ts';
-import { type Retrieval, retrieve } from '#search/retrieve/retrieve.ts';
+import { readParquet } from '#search/batch/parquet.ts';
+import { type QueryStream, storedQueries } from '#search/batch/queries.ts';
+import { type Retrieval, retrieve } from '#search/batch/retrieve.ts';
 import { seededRandom } from '../../fixtures/files.ts';
 import {
   captionRow,

@@ -1,8 +1,8 @@
 import { VlmoError } from '#errors.ts';
 import type { GenerationTables, ItemKind } from '#store/contract.ts';
+import type { SearchTarget } from '../request.ts';
 import { exactRanking, type RowScorer } from './exact-ranking.ts';
 import type { Ranking } from './ranking.ts';
-import type { SearchTarget } from './request.ts';
 
 /**
  * The pictures or captions of a generation as their approximate index gives them: k whenever k match, by exact cosine,

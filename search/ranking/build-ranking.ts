@@ -1,13 +1,13 @@
 import type { GenerationTables, ItemKind } from '#store/contract.ts';
+import { type Cursor, markOf } from '../cursor.ts';
+import type { SearchRequest } from '../request.ts';
 import { approximateScorer } from './approximate-ranking.ts';
-import { type Cursor, markOf } from './cursor.ts';
 import { atLeast, exactRanking, type RowScorer } from './exact-ranking.ts';
 import { groupKey, groupRanking } from './group-ranking.ts';
 import { hybridRanking } from './hybrid-ranking.ts';
 import { findKeywords, wordsOf } from './keywords.ts';
 import { afterPosition, type Position } from './page.ts';
 import { byScore, type Ranked, type Ranking } from './ranking.ts';
-import type { SearchRequest } from './request.ts';
 
 /** What a search works with, where it is not the tables themselves. */
 export interface SearchMeans {

@@ -4,7 +4,7 @@ import type { DecodeLimits } from '#pictures/decode.ts';
 import { pictureError } from '#pictures/picture-error.ts';
 import { type PreprocessMode, preprocess } from '#pictures/preprocess.ts';
 import { readPicture } from '#pictures/read-picture.ts';
-import { createMatcher, type Matcher } from './matcher.ts';
+import { createMatcher, type Matcher } from './cross-encoder.ts';
 
 export interface LocalMatcherOptions extends DecodeLimits {
   /** The one that made the generation. */

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Hit, SearchRequest } from '#search/request.ts';
 import { search } from '#search/search.ts';
-import { vlmoError } from '../model/vlmo/model-fixture.ts';
-import { type Corpus, newCaptions, queryVector, randomCorpus } from './corpus.ts';
-import { everything } from './oracle.ts';
+import { vlmoError } from '../../model/vlmo/model-fixture.ts';
+import { type Corpus, newCaptions, queryVector, randomCorpus } from '../corpus.ts';
+import { everything } from '../oracle.ts';
 
 const ORDERS: readonly Omit<SearchRequest, 'k'>[] = [
   { in: 'images' },

@@ -1,7 +1,7 @@
 import { VlmoError } from '#errors.ts';
 import type { GenerationTables, ItemKind } from '#store/contract.ts';
-import type { WeightedText } from './compose-query.ts';
-import type { Picture } from './matcher.ts';
+import type { WeightedText } from '../compose-query.ts';
+import type { Picture } from './cross-encoder.ts';
 
 /** What of a query the candidates are read with: a text goes with pictures, a picture with captions. */
 export type MatchSubject =
