@@ -7,7 +7,7 @@ import { loadVlmo } from '#model/vlmo/vlmo.ts';
 import type { Matcher } from '#search/rerank/cross-encoder.ts';
 import { createLocalMatcher } from '#search/rerank/local-cross-encoder.ts';
 import { createPoolMatcher } from '#search/rerank/pool-cross-encoder.ts';
-import { createPools, type Pools } from '#workers/create-pools.ts';
+import { createPools, type Pools } from '#workers/threads/create-pools.ts';
 import { measure } from './contenders/contender.ts';
 import { listPictures, makeJpegs } from './pictures.ts';
 import { createRandom, randomBaseModel } from './random-model.ts';

@@ -6,7 +6,7 @@ import { pictureBatchSize } from '#pipeline/batch-size.ts';
 import { type IndexSummary, indexSource } from '#pipeline/index-source.ts';
 import { openSource } from '#sources/open-source.ts';
 import type { GenerationRecord, Store } from '#store/contract.ts';
-import { createPools } from '#workers/create-pools.ts';
+import { createPools } from '#workers/threads/create-pools.ts';
 import { addConfigOptions, readConfig } from './config-options.ts';
 import { reportIndexing } from './index-report.ts';
 import { noteDevice } from './note-device.ts';

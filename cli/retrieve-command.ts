@@ -15,7 +15,7 @@ import { openGenerationModel } from '#search/query.ts';
 import type { SearchTarget } from '#search/request.ts';
 import type { GenerationTables, Store, VectorTable } from '#store/contract.ts';
 import { openStore } from '#store/lance/open-store.ts';
-import { createPools, type Pools } from '#workers/create-pools.ts';
+import { createPools, type Pools } from '#workers/threads/create-pools.ts';
 import { addConfigOptions, readConfig } from './config-options.ts';
 import { EXIT_INTERRUPTED } from './exit-codes.ts';
 import { noteDevice } from './note-device.ts';

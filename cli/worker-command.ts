@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { Command } from 'commander';
 import { resolveDevice } from '#devices/device.ts';
-import { createLog } from '#engine/log.ts';
-import { serveJobs } from '#engine/serve-jobs.ts';
 import { openStore } from '#store/lance/open-store.ts';
+import { createLog } from '#workers/jobs/log.ts';
+import { serveJobs } from '#workers/jobs/serve-jobs.ts';
 import { addConfigOptions, readConfig } from './config-options.ts';
 import { EXIT_DONE } from './exit-codes.ts';
 import { addRedisOption, openRedis, type RedisFlags } from './open-queue.ts';

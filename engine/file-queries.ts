@@ -9,7 +9,7 @@ import { type Embedded, embedPictures, embedTexts } from '#pipeline/embed.ts';
 import type { QueryStream, RetrievalQuery } from '#search/batch/queries.ts';
 import type { CaptionItem, ImageItem, Item } from '#sources/item.ts';
 import { openSource } from '#sources/open-source.ts';
-import type { Pools } from '#workers/create-pools.ts';
+import type { Pools } from '#workers/threads/create-pools.ts';
 
 export interface QueryModel {
   readonly model: ModelFolder;

@@ -14,7 +14,7 @@ import type {
   ImageRecord,
   Store,
 } from '#store/contract.ts';
-import { createPools, type Pools } from '#workers/create-pools.ts';
+import { createPools, type Pools } from '#workers/threads/create-pools.ts';
 import type { EngineSetup } from './protocol.ts';
 
 /** A generation whose model is on its threads. */

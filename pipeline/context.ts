@@ -1,5 +1,5 @@
 import type { GenerationTables } from '#store/contract.ts';
-import type { InferencePool, PreprocessPool } from '#workers/pools.ts';
+import type { InferencePool, PreprocessPool } from '#workers/threads/pools.ts';
 import type { Ticket } from './ticket.ts';
 import type { Writer } from './writer.ts';
 

@@ -1,5 +1,5 @@
 import { type ErrorData, toErrorData } from '#errors.ts';
-import type { InferencePool } from '#workers/pools.ts';
+import type { InferencePool } from '#workers/threads/pools.ts';
 import { runOrSplit } from './run-or-split.ts';
 
 /** A vector of unit length [D], or why there is none. */

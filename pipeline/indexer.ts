@@ -1,7 +1,7 @@
 import PQueue from 'p-queue';
 import { cut } from '#batches.ts';
 import type { GenerationTables, Store } from '#store/contract.ts';
-import type { InferencePool, PreprocessPool } from '#workers/pools.ts';
+import type { InferencePool, PreprocessPool } from '#workers/threads/pools.ts';
 import { indexCaptions } from './captions.ts';
 import type { BatchContext } from './context.ts';
 import { indexPictures } from './pictures.ts';

@@ -1,6 +1,6 @@
 import { ERROR_CODES, type ErrorData, errorMessage } from '#errors.ts';
 import type { ImageRecord } from '#store/contract.ts';
-import type { PictureOutcome } from '#workers/protocol.ts';
+import type { PictureOutcome } from '#workers/threads/protocol.ts';
 import type { BatchContext } from './context.ts';
 import { embedPictures } from './embed.ts';
 import { isSameRecord, type PlannedImage } from './plan.ts';

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { cut } from '#batches.ts';
 import { openModelFolder } from '#model/vlmo/folder.ts';
 import type { PreprocessMode } from '#pictures/preprocess.ts';
-import { createPreprocessPool } from '#workers/pools.ts';
+import { createPreprocessPool } from '#workers/threads/pools.ts';
 import { listPictures } from '../pictures.ts';
 import { readTask, reportRate } from './contender.ts';
 

@@ -1,7 +1,7 @@
 import { errorMessage, VlmoError } from '#errors.ts';
 import type { ModelFolder } from '#model/vlmo/folder.ts';
-import type { Pools } from '#workers/create-pools.ts';
-import type { PictureOutcome } from '#workers/protocol.ts';
+import type { Pools } from '#workers/threads/create-pools.ts';
+import type { PictureOutcome } from '#workers/threads/protocol.ts';
 import { createMatcher, type Matcher } from './cross-encoder.ts';
 
 /**

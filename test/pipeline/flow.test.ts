@@ -7,7 +7,7 @@ import type { Item } from '#sources/item.ts';
 import { openSource } from '#sources/open-source.ts';
 import type { CaptionTable } from '#store/contract.ts';
 import { temporaryFolder } from '../fixtures/files.ts';
-import { watchThreads } from '../workers/threads.ts';
+import { watchThreads } from '../workers/threads/threads.ts';
 import { drawPictures } from './pictures.ts';
 import {
   counts,

@@ -12,7 +12,7 @@ import {
   createPreprocessPool,
   type InferencePool,
   type PreprocessPool,
-} from '#workers/pools.ts';
+} from '#workers/threads/pools.ts';
 import { importTiny } from '../fixtures/tiny-model.ts';
 
 /** A model on its threads, ready for runs. */

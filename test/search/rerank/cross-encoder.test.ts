@@ -8,12 +8,12 @@ import { openModelFolder } from '#model/vlmo/folder.ts';
 import { loadVlmo } from '#model/vlmo/vlmo.ts';
 import { createLocalMatcher } from '#search/rerank/local-cross-encoder.ts';
 import { createPoolMatcher } from '#search/rerank/pool-cross-encoder.ts';
-import { createPools, type Pools } from '#workers/create-pools.ts';
-import type { InferenceTask, PreprocessTask } from '#workers/protocol.ts';
+import { createPools, type Pools } from '#workers/threads/create-pools.ts';
+import type { InferenceTask, PreprocessTask } from '#workers/threads/protocol.ts';
 import { temporaryFolder } from '../../fixtures/files.ts';
 import { importTiny } from '../../fixtures/tiny-model.ts';
 import { importFixture, loadTiny, vlmoError } from '../../model/vlmo/model-fixture.ts';
-import { preparedWeights } from '../../workers/threads.ts';
+import { preparedWeights } from '../../workers/threads/threads.ts';
 import { readPixels } from '../demo-scenes.ts';
 
 const MODEL = await openModelFolder(await importTiny(await temporaryFolder({ after })));

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { Settler } from '#engine/settler.ts';
 import { VlmoError } from '#errors.ts';
 import type { ChunkRecord, ChunkResult, Ledger } from '#store/contract.ts';
-import { collect } from '../pipeline/pipeline-fixture.ts';
-import { temporaryStore } from '../store/lance/store-fixture.ts';
-import { chunkResult } from './engine-fixture.ts';
+import { Settler } from '#workers/jobs/group-commit.ts';
+import { chunkResult } from '../../engine/engine-fixture.ts';
+import { collect } from '../../pipeline/pipeline-fixture.ts';
+import { temporaryStore } from '../../store/lance/store-fixture.ts';
 
 function chunk(id: string): ChunkRecord {
   return { run: 'r', id, items: 2, data: '{}', priority: 'normal' };

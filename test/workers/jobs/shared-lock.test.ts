@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import { Gate } from '#engine/gate.ts';
+import { Gate } from '#workers/jobs/shared-lock.ts';
 
 /** Work that says when it begins, and ends when it is let go. */
 function work(gate: Gate, begun: string[]) {

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { type Engine, EngineDied } from '#engine/engine.ts';
-import { createChunkHandler } from '#engine/take-chunk.ts';
 import { type ErrorCode, VlmoError } from '#errors.ts';
 import type { ChunkTally } from '#pipeline/index-chunk.ts';
 import { parseChunkJob } from '#queue/job.ts';
 import type { Item } from '#sources/item.ts';
-import { collect } from '../pipeline/pipeline-fixture.ts';
-import { closeAfter, generationSpec, temporaryStore } from '../store/lance/store-fixture.ts';
-import { allStored, caption, keptLog, runRecord, scriptedEngine } from './engine-fixture.ts';
+import { createChunkHandler } from '#workers/jobs/take-chunk.ts';
+import { allStored, caption, keptLog, runRecord, scriptedEngine } from '../../engine/engine-fixture.ts';
+import { collect } from '../../pipeline/pipeline-fixture.ts';
+import { closeAfter, generationSpec, temporaryStore } from '../../store/lance/store-fixture.ts';
 
 const ITEMS = ['a', 'b', 'c'].map((id) => caption(id));
 

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { openModelFolder } from '#model/vlmo/folder.ts';
 import { loadVlmo, type Vlmo } from '#model/vlmo/vlmo.ts';
-import { createInferencePool } from '#workers/pools.ts';
-import { seededRandom, temporaryFolder } from '../fixtures/files.ts';
-import { importTiny } from '../fixtures/tiny-model.ts';
-import { assertClose, vlmoError } from '../model/vlmo/model-fixture.ts';
+import { createInferencePool } from '#workers/threads/pools.ts';
+import { seededRandom, temporaryFolder } from '../../fixtures/files.ts';
+import { importTiny } from '../../fixtures/tiny-model.ts';
+import { assertClose, vlmoError } from '../../model/vlmo/model-fixture.ts';
 import { preparedWeights, watchThreads } from './threads.ts';
 
 const TINY = await importTiny(await temporaryFolder({ after }));

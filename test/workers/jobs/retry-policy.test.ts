@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { isTriedAgain } from '#engine/retry-policy.ts';
 import { ERROR_CODES, type ErrorCode } from '#errors.ts';
+import { isTriedAgain } from '#workers/jobs/retry-policy.ts';
 
 /** How often an item with this error is tried in all. */
 function tries(code: ErrorCode): number {

@@ -1,15 +1,15 @@
+import { type Engine, EngineDied } from '#engine/engine.ts';
 import { VlmoError } from '#errors.ts';
 import type { ChunkTally } from '#pipeline/index-chunk.ts';
 import { backoffMs, doublingMs } from '#queue/backoff.ts';
 import type { ChunkHandler } from '#queue/consumer.ts';
 import type { ChunkJob } from '#queue/job.ts';
 import type { GenerationRecord, Store } from '#store/contract.ts';
-import { type Engine, EngineDied } from './engine.ts';
-import { Gate } from './gate.ts';
-import { indexItems } from './index-items.ts';
+import { indexItems } from './bisect-crash.ts';
+import { Settler } from './group-commit.ts';
 import type { Logger } from './log.ts';
 import { isTriedAgain } from './retry-policy.ts';
-import { Settler } from './settler.ts';
+import { Gate } from './shared-lock.ts';
 
 interface Means {
   readonly store: Store;

@@ -1,4 +1,6 @@
 import type { Config } from '#config/options.ts';
+import { type Engine, EngineDied, startEngine } from '#engine/engine.ts';
+import type { EngineSetup } from '#engine/protocol.ts';
 import { openQueues } from '#queue/bull-queues.ts';
 import type { RedisClient } from '#queue/connection.ts';
 import { createConsumer } from '#queue/consumer.ts';
@@ -6,9 +8,7 @@ import { startHeartbeat } from '#queue/heartbeat.ts';
 import type { RetrievalJob } from '#queue/job.ts';
 import { createProducer } from '#queue/producer.ts';
 import type { Store } from '#store/contract.ts';
-import { type Engine, EngineDied, startEngine } from './engine.ts';
 import type { Logger } from './log.ts';
-import type { EngineSetup } from './protocol.ts';
 import { startSweeper } from './sweep.ts';
 import { createChunkHandler } from './take-chunk.ts';
 

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { EngineDied } from '#engine/engine.ts';
-import { Gate } from '#engine/gate.ts';
-import { type IndexRequest, indexItems } from '#engine/index-items.ts';
 import { VlmoError } from '#errors.ts';
 import type { GenerationRecord } from '#store/contract.ts';
-import { allStored, caption, scriptedEngine } from './engine-fixture.ts';
+import { type IndexRequest, indexItems } from '#workers/jobs/bisect-crash.ts';
+import { Gate } from '#workers/jobs/shared-lock.ts';
+import { allStored, caption, scriptedEngine } from '../../engine/engine-fixture.ts';
 
 function request(ids: string): IndexRequest {
   const generation = { name: 'default.0' } as GenerationRecord;

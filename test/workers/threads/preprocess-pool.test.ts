@@ -2,10 +2,15 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import { createPicturePreprocessor } from '#workers/picture-preprocessor.ts';
-import { createPreprocessPool } from '#workers/pools.ts';
-import type { PictureOutcome, PictureTask, PreprocessSetup, PreprocessTask } from '#workers/protocol.ts';
-import { fixture } from '../fixtures/files.ts';
+import { createPicturePreprocessor } from '#workers/threads/picture-preprocessor.ts';
+import { createPreprocessPool } from '#workers/threads/pools.ts';
+import type {
+  PictureOutcome,
+  PictureTask,
+  PreprocessSetup,
+  PreprocessTask,
+} from '#workers/threads/protocol.ts';
+import { fixture } from '../../fixtures/files.ts';
 import { watchThreads } from './threads.ts';
 
 const SIZE = 3 * 64 * 64;

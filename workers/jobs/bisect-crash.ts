@@ -1,7 +1,7 @@
+import { type Engine, EngineDied } from '#engine/engine.ts';
+import type { IndexCall } from '#engine/protocol.ts';
 import type { ChunkTally } from '#pipeline/index-chunk.ts';
-import { type Engine, EngineDied } from './engine.ts';
-import type { Gate } from './gate.ts';
-import type { IndexCall } from './protocol.ts';
+import type { Gate } from './shared-lock.ts';
 
 /** Ends of the process with one item alone before that item is held to be the cause. */
 const DEATHS_ALONE = 2;

@@ -4,9 +4,9 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { preprocess } from '#pictures/preprocess.ts';
-import { createPicturePreprocessor } from '#workers/picture-preprocessor.ts';
-import type { PictureOutcome, PictureTask, PreprocessSetup } from '#workers/protocol.ts';
-import { fixture, temporaryFolder } from '../fixtures/files.ts';
+import { createPicturePreprocessor } from '#workers/threads/picture-preprocessor.ts';
+import type { PictureOutcome, PictureTask, PreprocessSetup } from '#workers/threads/protocol.ts';
+import { fixture, temporaryFolder } from '../../fixtures/files.ts';
 
 const SETUP: PreprocessSetup = {
   spec: { image_size: [8, 12], num_channels: 3 },

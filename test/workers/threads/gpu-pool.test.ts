@@ -1,11 +1,11 @@
 import { after, describe, test } from 'node:test';
 import { openModelFolder } from '#model/vlmo/folder.ts';
 import { loadVlmo } from '#model/vlmo/vlmo.ts';
-import { createInferencePool } from '#workers/pools.ts';
-import { seededRandom, temporaryFolder } from '../fixtures/files.ts';
-import { useSoftwareGpu } from '../fixtures/software-gpu.ts';
-import { importTiny } from '../fixtures/tiny-model.ts';
-import { assertClose } from '../model/vlmo/model-fixture.ts';
+import { createInferencePool } from '#workers/threads/pools.ts';
+import { seededRandom, temporaryFolder } from '../../fixtures/files.ts';
+import { useSoftwareGpu } from '../../fixtures/software-gpu.ts';
+import { importTiny } from '../../fixtures/tiny-model.ts';
+import { assertClose } from '../../model/vlmo/model-fixture.ts';
 
 useSoftwareGpu();
 const TINY = await importTiny(await temporaryFolder({ after }));

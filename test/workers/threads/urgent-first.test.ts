@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Piscina } from 'piscina';
-import type { PreprocessSetup, PreprocessTask } from '#workers/protocol.ts';
-import { UrgentFirst, urgent } from '#workers/urgent-first.ts';
+import type { PreprocessSetup, PreprocessTask } from '#workers/threads/protocol.ts';
+import { UrgentFirst, urgent } from '#workers/threads/urgent-first.ts';
 
 const SETUP: PreprocessSetup = {
   spec: { image_size: [8, 12], num_channels: 3 },
@@ -18,7 +18,7 @@ class NotingPool {
   readonly done: string[] = [];
   readonly queue = new UrgentFirst();
   readonly #pool = new Piscina({
-    filename: import.meta.resolve('#workers/preprocess.worker.ts'),
+    filename: import.meta.resolve('#workers/threads/preprocess.worker.ts'),
     workerData: SETUP,
     minThreads: 1,
     maxThreads: 1,

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
-import { startSweeper } from '#engine/sweep.ts';
-import { collect } from '../pipeline/pipeline-fixture.ts';
-import { captionItems, result, sourceOf, startQueuedTests } from '../pipeline/queued-fixture.ts';
-import { keptLog } from './engine-fixture.ts';
+import { startSweeper } from '#workers/jobs/sweep.ts';
+import { keptLog } from '../../engine/engine-fixture.ts';
+import { collect } from '../../pipeline/pipeline-fixture.ts';
+import { captionItems, result, sourceOf, startQueuedTests } from '../../pipeline/queued-fixture.ts';
 
 const begin = await startQueuedTests({ after });
 
