@@ -1,9 +1,9 @@
 import { setTimeout } from 'node:timers/promises';
 import { VlmoError } from '#errors.ts';
-import { completeRun } from '#pipeline/complete-run.ts';
-import { runStatus } from '#pipeline/run-status.ts';
 import type { Queues } from '#queue/bull-queues.ts';
 import { queueStatus } from '#queue/status.ts';
+import { completeRun } from '#runs/complete.ts';
+import { runStatus } from '#runs/status.ts';
 import type { RunRecord, Store } from '#store/contract.ts';
 import { EXIT_DONE, EXIT_INTERRUPTED, EXIT_ITEMS_FAILED } from './exit-codes.ts';
 import { hintFlags, type RedisFlags } from './open-queue.ts';

@@ -3,7 +3,7 @@ import { INDEX_OPTIONS } from '#config/options.ts';
 import { resolveDevice } from '#devices/device.ts';
 import { pictureValues } from '#model/vlmo/config.ts';
 import { pictureBatchSize } from '#pipeline/batch-size.ts';
-import { type IndexSummary, indexSource } from '#pipeline/index-source.ts';
+import { type IndexSummary, indexSource } from '#runs/index-source.ts';
 import { openSource } from '#sources/open-source.ts';
 import type { GenerationRecord, Store } from '#store/contract.ts';
 import { createPools } from '#workers/threads/create-pools.ts';

@@ -1,4 +1,4 @@
-import type { IndexSummary } from '#pipeline/index-source.ts';
+import type { IndexSummary } from '#runs/index-source.ts';
 import type { GenerationRecord } from '#store/contract.ts';
 import { EXIT_DONE, EXIT_INTERRUPTED, EXIT_ITEMS_FAILED } from './exit-codes.ts';
 import { formatCount, formatDuration, print, printJson } from './output.ts';

@@ -1,6 +1,6 @@
 import cliProgress from 'cli-progress';
 import type { Progress } from '#pipeline/progress.ts';
-import type { Submitted } from '#pipeline/submit-source.ts';
+import type { Submitted } from '#runs/submit.ts';
 import type { PairProgress } from '#search/batch/pairs.ts';
 import type { RetrievalProgress } from '#search/batch/retrieve.ts';
 import { formatCount, formatDuration, note } from './output.ts';

@@ -1,10 +1,10 @@
 import { Command } from 'commander';
-import { cancelRuns } from '#pipeline/cancel-runs.ts';
-import { createFailedSource } from '#pipeline/failed-source.ts';
-import { submitSource } from '#pipeline/submit-source.ts';
 import { openQueues, type Queues } from '#queue/bull-queues.ts';
 import { cleanJobs, drainChunks, retryFailedJobs } from '#queue/control.ts';
 import { createProducer } from '#queue/producer.ts';
+import { cancelRuns } from '#runs/cancel.ts';
+import { createFailedSource } from '#runs/failed-source.ts';
+import { submitSource } from '#runs/submit.ts';
 import { activeTables } from '#search/active-tables.ts';
 import type { Store } from '#store/contract.ts';
 import { openStore } from '#store/lance/open-store.ts';

@@ -1,5 +1,5 @@
-import type { RunStatus } from '#pipeline/run-status.ts';
 import type { QueueStatus } from '#queue/status.ts';
+import type { RunStatus } from '#runs/status.ts';
 import { counted, formatCount, formatDuration } from './output.ts';
 
 /** How a run stands, and the queue it waits in; undefined where Redis cannot be asked. */

@@ -1,10 +1,10 @@
 import { setTimeout } from 'node:timers/promises';
 import { Command } from 'commander';
 import { errorMessage } from '#errors.ts';
-import { completeRun } from '#pipeline/complete-run.ts';
-import { runStatus } from '#pipeline/run-status.ts';
 import { openQueues, type Queues } from '#queue/bull-queues.ts';
 import { type QueueStatus, queueStatus } from '#queue/status.ts';
+import { completeRun } from '#runs/complete.ts';
+import { runStatus } from '#runs/status.ts';
 import type { RunRecord, Store } from '#store/contract.ts';
 import { openStore } from '#store/lance/open-store.ts';
 import { EXIT_DONE } from './exit-codes.ts';

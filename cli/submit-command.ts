@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
-import { type Submitted, submitSource } from '#pipeline/submit-source.ts';
 import { openQueues } from '#queue/bull-queues.ts';
 import { createProducer, PRIORITIES, type Priority } from '#queue/producer.ts';
+import { type Submitted, submitSource } from '#runs/submit.ts';
 import { openSource } from '#sources/open-source.ts';
 import { addConfigOptions, readConfig } from './config-options.ts';
 import { EXIT_DONE, EXIT_INTERRUPTED } from './exit-codes.ts';

@@ -4,7 +4,7 @@ import type { ModelFolder } from '#model/vlmo/folder.ts';
 import { PREPROCESS_MODES, type PreprocessMode } from '#pictures/preprocess.ts';
 import { pictureBatchSize } from '#pipeline/batch-size.ts';
 import { Indexer } from '#pipeline/indexer.ts';
-import { createChunkPlanner, type Planner } from '#pipeline/plan.ts';
+import { createChunkPlanner, type Planner } from '#pipeline/lookup.ts';
 import { createResidentScorer, type ResidentScorer } from '#scorer/resident-scorer.ts';
 import { openGenerationModel } from '#search/query.ts';
 import type {

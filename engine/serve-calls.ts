@@ -1,6 +1,6 @@
 import { toErrorData } from '#errors.ts';
 import { indexChunk } from '#pipeline/index-chunk.ts';
-import { setAside } from '#pipeline/set-aside.ts';
+import { setAside } from '#pipeline/quarantine.ts';
 import { openStore } from '#store/lance/open-store.ts';
 import { answerQuery } from './answer-query.ts';
 import { answerRetrieval } from './answer-retrieval.ts';

@@ -1,7 +1,7 @@
 import type { CaptionRecord } from '#store/contract.ts';
 import type { BatchContext } from './context.ts';
 import { embedTexts } from './embed.ts';
-import { isSameRecord, type PlannedCaption } from './plan.ts';
+import { isSameRecord, type PlannedCaption } from './lookup.ts';
 
 /** A batch of captions all the way: compare with what is stored, embed, hand to the writer. */
 export async function indexCaptions(context: BatchContext, batch: readonly PlannedCaption[]): Promise<void> {

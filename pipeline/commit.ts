@@ -6,9 +6,9 @@ import type {
   Store,
   VectorTable,
 } from '#store/contract.ts';
-import { keyOf } from './plan.ts';
+import { keyOf } from './lookup.ts';
 import type { Count } from './progress.ts';
-import type { Ticket } from './ticket.ts';
+import type { Ticket } from './run-context.ts';
 
 /** Rows to write, by id: one commit holds an id once, and a later result is the newer one. */
 type Rows<Row> = Map<string, { readonly row: Row; readonly vector: Float32Array }>;

@@ -1,6 +1,6 @@
 import type { GenerationTables } from '#store/contract.ts';
 import type { InferencePool, PreprocessPool } from '#workers/threads/pools.ts';
-import type { Ticket } from './ticket.ts';
+import type { Ticket } from './run-context.ts';
 import type { Writer } from './writer.ts';
 
 /** What the steps of one batch share. */

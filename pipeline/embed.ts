@@ -1,6 +1,6 @@
 import { type ErrorData, toErrorData } from '#errors.ts';
 import type { InferencePool } from '#workers/threads/pools.ts';
-import { runOrSplit } from './run-or-split.ts';
+import { runOrSplit } from './isolate-failures.ts';
 
 /** A vector of unit length [D], or why there is none. */
 export type Embedded = { readonly vector: Float32Array } | { readonly error: ErrorData };

@@ -1,7 +1,7 @@
 import type { ErrorData } from '#errors.ts';
 import type { Item } from '#sources/item.ts';
 import type { Indexer } from './indexer.ts';
-import type { Planner } from './plan.ts';
+import type { Planner } from './lookup.ts';
 import type { Count } from './progress.ts';
 
 export interface Chunk {

@@ -4,10 +4,10 @@ import type { GenerationTables, Store } from '#store/contract.ts';
 import type { InferencePool, PreprocessPool } from '#workers/threads/pools.ts';
 import { indexCaptions } from './captions.ts';
 import type { BatchContext } from './context.ts';
+import type { ChunkPlan, PlannedBroken } from './lookup.ts';
 import { indexPictures } from './pictures.ts';
-import type { ChunkPlan, PlannedBroken } from './plan.ts';
-import { SlabPool } from './slabs.ts';
-import type { Ticket } from './ticket.ts';
+import { SlabPool } from './pixel-buffer-pool.ts';
+import type { Ticket } from './run-context.ts';
 import { Writer } from './writer.ts';
 
 export interface IndexerSetup {

@@ -3,8 +3,8 @@ import type { ImageRecord } from '#store/contract.ts';
 import type { PictureOutcome } from '#workers/threads/protocol.ts';
 import type { BatchContext } from './context.ts';
 import { embedPictures } from './embed.ts';
-import { isSameRecord, type PlannedImage } from './plan.ts';
-import { runOrSplit } from './run-or-split.ts';
+import { runOrSplit } from './isolate-failures.ts';
+import { isSameRecord, type PlannedImage } from './lookup.ts';
 
 type Ready = Extract<PictureOutcome, { kind: 'ready' }>;
 

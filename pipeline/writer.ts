@@ -2,8 +2,8 @@ import { ERROR_CODES, type ErrorData } from '#errors.ts';
 import type { BrokenItem, CaptionItem, ImageItem } from '#sources/item.ts';
 import type { CaptionRecord, FailureRecord, GenerationTables, ImageRecord, Store } from '#store/contract.ts';
 import { Commit } from './commit.ts';
-import type { Planned } from './plan.ts';
-import type { Ticket } from './ticket.ts';
+import type { Planned } from './lookup.ts';
+import type { Ticket } from './run-context.ts';
 
 /** Items of one commit at most, and the longest that an item waits for one: what a crash can cost. */
 const MAX_ITEMS = 2048;

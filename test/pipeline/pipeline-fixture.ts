@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fingerprint } from '#model/fingerprint.ts';
 import { type ModelFolder, openModelFolder } from '#model/vlmo/folder.ts';
-import { type IndexJob, type IndexSummary, indexSource } from '#pipeline/index-source.ts';
+import { type IndexJob, type IndexSummary, indexSource } from '#runs/index-source.ts';
 import type { Item, Source } from '#sources/item.ts';
 import type { FailureRecord, GenerationTables, ImageRecord, Store } from '#store/contract.ts';
 import { openStore } from '#store/lance/open-store.ts';

@@ -1,7 +1,7 @@
 import type { TestContext } from 'node:test';
-import { type Submission, type Submitted, submitSource } from '#pipeline/submit-source.ts';
 import { openQueues, type Queues } from '#queue/bull-queues.ts';
 import { createProducer, type Producer } from '#queue/producer.ts';
+import { type Submission, type Submitted, submitSource } from '#runs/submit.ts';
 import type { CaptionItem, Item, Source } from '#sources/item.ts';
 import type { ChunkResult, GenerationRecord, Store } from '#store/contract.ts';
 import { startTestRedis } from '../fixtures/redis-server.ts';

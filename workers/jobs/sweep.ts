@@ -1,6 +1,6 @@
-import { completeRun } from '#pipeline/complete-run.ts';
-import { putBack } from '#pipeline/put-back.ts';
 import type { Producer } from '#queue/producer.ts';
+import { completeRun } from '#runs/complete.ts';
+import { putBack } from '#runs/requeue-lost.ts';
 import type { Store } from '#store/contract.ts';
 import type { Logger } from './log.ts';
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
-import { completeRun } from '#pipeline/complete-run.ts';
-import { createFailedSource } from '#pipeline/failed-source.ts';
+import { completeRun } from '#runs/complete.ts';
+import { createFailedSource } from '#runs/failed-source.ts';
+import { collect } from '../pipeline/pipeline-fixture.ts';
+import { captionItems, type Queued, result, sourceOf, startQueuedTests } from '../pipeline/queued-fixture.ts';
 import { failureRecord, generationSpec } from '../store/lance/store-fixture.ts';
-import { collect } from './pipeline-fixture.ts';
-import { captionItems, type Queued, result, sourceOf, startQueuedTests } from './queued-fixture.ts';
 
 const begin = await startQueuedTests({ after });
 

@@ -5,8 +5,16 @@ import { after, before, describe, test } from 'node:test';
 import { openSource } from '#sources/open-source.ts';
 import type { FailureRecord } from '#store/contract.ts';
 import { temporaryFolder } from '../fixtures/files.ts';
-import { drawPicture, drawPictures, pictureName, put } from './pictures.ts';
-import { collect, counts, type Engine, type Index, openIndex, run, startEngine } from './pipeline-fixture.ts';
+import { drawPicture, drawPictures, pictureName, put } from '../pipeline/pictures.ts';
+import {
+  collect,
+  counts,
+  type Engine,
+  type Index,
+  openIndex,
+  run,
+  startEngine,
+} from '../pipeline/pipeline-fixture.ts';
 
 let engine: Engine;
 before(async () => {

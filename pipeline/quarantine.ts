@@ -1,7 +1,7 @@
 import type { Item } from '#sources/item.ts';
 import type { ChunkTally } from './index-chunk.ts';
 import type { Indexer } from './indexer.ts';
-import type { Planner } from './plan.ts';
+import type { Planner } from './lookup.ts';
 
 /** Lists an item that has ended the process as failed, without another look at it. */
 export async function setAside(

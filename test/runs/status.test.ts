@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
-import { runStatus } from '#pipeline/run-status.ts';
+import { runStatus } from '#runs/status.ts';
 import type { RunRecord } from '#store/contract.ts';
 import { chunkResult, runRecord } from '../engine/engine-fixture.ts';
 import { generationSpec, temporaryStore } from '../store/lance/store-fixture.ts';

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { cancelRuns } from '#pipeline/cancel-runs.ts';
-import { completeRun } from '#pipeline/complete-run.ts';
+import { cancelRuns } from '#runs/cancel.ts';
+import { completeRun } from '#runs/complete.ts';
 import { runRecord } from '../engine/engine-fixture.ts';
-import { collect } from './pipeline-fixture.ts';
-import { captionItems, result, sourceOf, startQueuedTests } from './queued-fixture.ts';
+import { collect } from '../pipeline/pipeline-fixture.ts';
+import { captionItems, result, sourceOf, startQueuedTests } from '../pipeline/queued-fixture.ts';
 
 const begin = await startQueuedTests({ after });
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
-import { completeRun } from '#pipeline/complete-run.ts';
-import type { Submitted } from '#pipeline/submit-source.ts';
 import { parseChunkJob } from '#queue/job.ts';
-import { collect } from './pipeline-fixture.ts';
-import { captionItem, captionItems, result, sourceOf, startQueuedTests } from './queued-fixture.ts';
+import { completeRun } from '#runs/complete.ts';
+import type { Submitted } from '#runs/submit.ts';
+import { collect } from '../pipeline/pipeline-fixture.ts';
+import { captionItem, captionItems, result, sourceOf, startQueuedTests } from '../pipeline/queued-fixture.ts';
 
 const begin = await startQueuedTests({ after });
 

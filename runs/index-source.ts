@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { chunks } from '#batches.ts';
+import { Indexer, type IndexerSetup } from '#pipeline/indexer.ts';
+import { createPlanner } from '#pipeline/lookup.ts';
+import { type Progress, ProgressCounter } from '#pipeline/progress.ts';
+import type { Ticket } from '#pipeline/run-context.ts';
+import { untilAborted } from '#pipeline/until-aborted.ts';
 import type { Source } from '#sources/item.ts';
 import type { RunRecord, RunState } from '#store/contract.ts';
-import { dropGone } from './gone.ts';
-import { Indexer, type IndexerSetup } from './indexer.ts';
-import { createPlanner } from './plan.ts';
-import { type Progress, ProgressCounter } from './progress.ts';
-import type { Ticket } from './ticket.ts';
-import { untilAborted } from './until-aborted.ts';
+import { dropGone } from './prune-failures.ts';
 
 export interface IndexJob extends IndexerSetup {
   readonly source: Source;

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { Worker } from 'bullmq';
-import { putBack } from '#pipeline/put-back.ts';
 import { bullOptions } from '#queue/bull-queues.ts';
+import { putBack } from '#runs/requeue-lost.ts';
 import type { RunRecord } from '#store/contract.ts';
-import { captionItems, type Queued, result, sourceOf, startQueuedTests } from './queued-fixture.ts';
+import { captionItems, type Queued, result, sourceOf, startQueuedTests } from '../pipeline/queued-fixture.ts';
 
 const begin = await startQueuedTests({ after });
 const { signal } = new AbortController();

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { runOrSplit } from '#pipeline/run-or-split.ts';
+import { runOrSplit } from '#pipeline/isolate-failures.ts';
 
 const failed = (item: number, error: unknown): string => `${item}: ${(error as Error).message}`;
 

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { chunks } from '#batches.ts';
+import { untilAborted } from '#pipeline/until-aborted.ts';
 import { type ChunkJob, chunkJobId } from '#queue/job.ts';
 import type { Priority, Producer } from '#queue/producer.ts';
 import type { Item, Source } from '#sources/item.ts';
 import type { ChunkRecord, GenerationRecord, RunRecord, Store } from '#store/contract.ts';
-import { untilAborted } from './until-aborted.ts';
 
 export interface Submission {
   readonly source: Source;

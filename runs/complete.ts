@@ -1,6 +1,6 @@
 import type { RunRecord, Store } from '#store/contract.ts';
 import { isFailedSource } from './failed-source.ts';
-import { dropGone } from './gone.ts';
+import { dropGone } from './prune-failures.ts';
 
 /**
  * Ends a queued run whose every item is stored or listed as failed: its generation serves from now on, and its part of
