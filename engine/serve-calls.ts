@@ -1,10 +1,10 @@
 import { toErrorData } from '#errors.ts';
 import { indexChunk } from '#pipeline/index-chunk.ts';
 import { setAside } from '#pipeline/quarantine.ts';
+import { answerQuery } from '#service/answer-query.ts';
+import { answerRetrieval } from '#service/answer-retrieval.ts';
+import { LoadedGenerations } from '#service/loaded-generations.ts';
 import { openStore } from '#store/lance/open-store.ts';
-import { answerQuery } from './answer-query.ts';
-import { answerRetrieval } from './answer-retrieval.ts';
-import { LoadedGenerations } from './loaded-generations.ts';
 import type { EngineAnswers, EngineCall, EngineReply, EngineRequest, EngineSetup } from './protocol.ts';
 
 /** The engine's side of the calls: what it does with each, for as long as its parent lives. */

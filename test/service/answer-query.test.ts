@@ -1,19 +1,19 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { answerQuery } from '#engine/answer-query.ts';
-import { LoadedGenerations } from '#engine/loaded-generations.ts';
 import { VlmoError } from '#errors.ts';
 import { loadVlmo } from '#model/vlmo/vlmo.ts';
 import { indexChunk } from '#pipeline/index-chunk.ts';
 import { parseQueryJob, type Query } from '#queue/job.ts';
+import { answerQuery } from '#service/answer-query.ts';
+import { LoadedGenerations } from '#service/loaded-generations.ts';
 import type { Item } from '#sources/item.ts';
 import type { GenerationRecord, Store } from '#store/contract.ts';
 import { openStore } from '#store/lance/open-store.ts';
+import { caption, engineSetup, openModelGeneration } from '../engine/engine-fixture.ts';
 import { temporaryFolder } from '../fixtures/files.ts';
 import { importTiny } from '../fixtures/tiny-model.ts';
 import { drawPictures, pictureName } from '../pipeline/pictures.ts';
-import { caption, engineSetup, openModelGeneration } from './engine-fixture.ts';
 
 const folder = await temporaryFolder({ after });
 const MODEL = await importTiny(folder);

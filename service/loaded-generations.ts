@@ -1,4 +1,5 @@
 import { type Device, resolveDevice } from '#devices/device.ts';
+import type { EngineSetup } from '#engine/protocol.ts';
 import { pictureValues } from '#model/vlmo/config.ts';
 import type { ModelFolder } from '#model/vlmo/folder.ts';
 import { PREPROCESS_MODES, type PreprocessMode } from '#pictures/preprocess.ts';
@@ -15,7 +16,6 @@ import type {
   Store,
 } from '#store/contract.ts';
 import { createPools, type Pools } from '#workers/threads/create-pools.ts';
-import type { EngineSetup } from './protocol.ts';
 
 /** A generation whose model is on its threads. */
 export interface LoadedGeneration {

@@ -1,3 +1,4 @@
+import type { QueryAnswer } from '#engine/protocol.ts';
 import { VlmoError } from '#errors.ts';
 import { pictureValues } from '#model/vlmo/config.ts';
 import type { QueryJob } from '#queue/job.ts';
@@ -12,7 +13,6 @@ import { rerank } from '#search/rerank/rerank.ts';
 import { search } from '#search/search.ts';
 import type { GenerationTables, ItemKind, Store } from '#store/contract.ts';
 import type { LoadedGeneration, LoadedGenerations } from './loaded-generations.ts';
-import type { QueryAnswer } from './protocol.ts';
 
 /**
  * Answers a search or embeds, by the generation that serves the collection, ahead of all bulk work that waits for the
