@@ -1,22 +1,61 @@
 /** Which folder may import which, beside itself and what everyone may. A file stands for itself alone. */
 export const ARROWS: Readonly<Record<string, readonly string[]>> = {
-  cli: ['server', 'engine', 'pipeline', 'search', 'sources', 'queue', 'store', 'model', 'config', 'workers'],
-  server: ['search', 'queue', 'store', 'config'],
-  search: ['model', 'workers', 'store', 'config'],
-  // The process that does what jobs ask for, and the one that takes the jobs for it.
-  engine: ['queue', 'pipeline', 'search', 'sources', 'workers', 'store', 'model', 'config'],
-  // The sizes of a model decide a batch; everything that computes is reached through workers.
-  pipeline: ['sources', 'queue', 'workers', 'store', 'config', 'model/config.ts'],
-  workers: ['model', 'config'],
-  sources: ['config'],
+  cli: [
+    'server',
+    'engine',
+    'service',
+    'runs',
+    'pipeline',
+    'search',
+    'scorer',
+    'sources',
+    'queue',
+    'store',
+    'model',
+    'pictures',
+    'devices',
+    'config',
+    'workers/threads',
+    'workers/jobs',
+  ],
+  server: ['engine', 'service', 'runs', 'queue', 'search', 'pictures', 'config'],
+  // The process that takes the jobs.
+  'workers/jobs': ['engine', 'runs', 'pipeline/index-chunk.ts', 'queue', 'store', 'config'],
+  // The process that does what jobs ask for.
+  engine: ['service', 'devices', 'queue', 'pipeline', 'search', 'sources', 'store', 'config'],
+  service: [
+    'engine/protocol.ts',
+    'queue',
+    'devices',
+    'pictures',
+    'pipeline',
+    'search',
+    'scorer',
+    'workers/threads',
+    'model',
+    'store',
+    'sources',
+    'runs',
+    'config',
+  ],
+  runs: ['pipeline', 'queue', 'store', 'sources', 'config'],
+  pipeline: ['sources', 'workers/threads', 'store', 'config', 'model/vlmo/config.ts'],
+  search: ['scorer', 'store', 'model', 'devices', 'pictures', 'workers/threads', 'config'],
+  scorer: ['onnx', 'devices', 'store', 'config'],
+  // What runs in threads, and the pools that hand it out.
+  'workers/threads': ['model', 'pictures', 'devices', 'config'],
+  sources: ['pictures', 'config'],
+  model: ['onnx', 'devices', 'pictures', 'config'],
+  devices: ['onnx', 'config'],
+  onnx: [],
+  pictures: ['config', 'model/vlmo/config.ts', 'model/vlmo/inputs.ts'],
   queue: ['config'],
   store: ['config'],
-  model: ['config'],
   config: [],
 };
 const PRODUCT = Object.keys(ARROWS);
 /** Files of the root that everyone may import; they import nothing of ours. */
-const FOUNDATIONS = ['errors.ts', 'half.ts', 'package.json'];
+const FOUNDATIONS = ['errors.ts', 'float16.ts', 'batches.ts', 'scratch-folder.ts', 'package.json'];
 /** Programs and tests: nobody imports them, but for tests, and benchmarks that draw what the demo draws. */
 const OUTSIDE = ['cli', 'test', 'bench', 'demo', 'scripts', 'training'];
 const OUTSIDE_ARROWS: Readonly<Record<string, readonly string[]>> = {
@@ -101,8 +140,11 @@ function breach(
   return `${from} may import ${arrows.join(', ') || 'nothing'}`;
 }
 
+/** The folder that has arrows of its own, which may lie in another; else the one at the top. */
 function folderOf(file: string): string {
-  return file.includes('/') ? file.slice(0, file.indexOf('/')) : '';
+  const [top = '', inner = ''] = file.split('/');
+  if (`${top}/${inner}` in ARROWS) return `${top}/${inner}`;
+  return file.includes('/') ? top : '';
 }
 
 /** Each file that comes back to itself, with its way. */
