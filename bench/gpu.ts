@@ -3,7 +3,7 @@ import { type Device, type DeviceName, resolveDevice } from '#devices/device.ts'
 import { floatToHalf } from '#float16.ts';
 import { pictureValues } from '#model/vlmo/config.ts';
 import { loadVlmo } from '#model/vlmo/vlmo.ts';
-import { Corpus } from '#scorer/resident-vectors.ts';
+import { ResidentVectors } from '#scorer/resident-vectors.ts';
 import { type Found, score } from '#scorer/score.ts';
 import type { AddressedVectors } from '#store/contract.ts';
 import { createRandom, randomBaseModel } from './random-model.ts';
@@ -46,7 +46,7 @@ async function scoring(devices: readonly Device[], rows: number, dimensions: num
   const answers: Found[][][] = [];
   for (const device of devices) {
     const started = performance.now();
-    await using corpus = new Corpus(randomTable(rows, dimensions), { device, dimensions });
+    await using corpus = new ResidentVectors(randomTable(rows, dimensions), { device, dimensions });
     const all = await corpus.all();
     const loaded = (performance.now() - started) / 1000;
     console.log(`  ${device.provider}: loaded in ${loaded.toFixed(1)} s, ${all.parts.length} segments`);

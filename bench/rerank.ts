@@ -4,9 +4,9 @@ import { parseArgs } from 'node:util';
 import { pictureValues } from '#model/vlmo/config.ts';
 import { openModelFolder } from '#model/vlmo/folder.ts';
 import { loadVlmo } from '#model/vlmo/vlmo.ts';
-import type { Matcher } from '#search/rerank/cross-encoder.ts';
-import { createLocalMatcher } from '#search/rerank/local-cross-encoder.ts';
-import { createPoolMatcher } from '#search/rerank/pool-cross-encoder.ts';
+import type { CrossEncoder } from '#search/rerank/cross-encoder.ts';
+import { createLocalCrossEncoder } from '#search/rerank/local-cross-encoder.ts';
+import { createPoolCrossEncoder } from '#search/rerank/pool-cross-encoder.ts';
 import { createPools, type Pools } from '#workers/threads/create-pools.ts';
 import { measure } from './contenders/contender.ts';
 import { listPictures, makeJpegs } from './pictures.ts';
@@ -53,8 +53,8 @@ export async function rerankBench(args: readonly string[]): Promise<void> {
   const tokens = Math.max(...texts.map((text) => vlmo.tokenizer.encode(text).length));
   const files = await listPictures(await makeJpegs(n, 640, 480, values.photographs));
   const candidates = { files, texts, tokens };
-  const onPools = await createPoolMatcher(model, pools);
-  const here = await createLocalMatcher(vlmo, LIMITS);
+  const onPools = await createPoolCrossEncoder(model, pools);
+  const here = await createLocalCrossEncoder(vlmo, LIMITS);
   const pictureBytes = pictureValues(model.config) * Float32Array.BYTES_PER_ELEMENT;
   for (const what of ['pictures', 'captions'] as const) {
     const bare = (sessions: number): number => {
@@ -90,12 +90,12 @@ function makeTexts(count: number, isBase: boolean): string[] {
 }
 
 function match(
-  matcher: Matcher,
+  crossEncoder: CrossEncoder,
   what: 'pictures' | 'captions',
   { files, texts }: Candidates,
 ): Promise<unknown> {
-  if (what === 'pictures') return matcher.matchPictures(texts[0] ?? '', files);
-  return matcher.matchTexts(files[0] ?? '', texts);
+  if (what === 'pictures') return crossEncoder.matchPictures(texts[0] ?? '', files);
+  return crossEncoder.matchTexts(files[0] ?? '', texts);
 }
 
 function decode({ preprocess }: Pools, pictureBytes: number, files: readonly string[]): Promise<unknown> {

@@ -3,7 +3,7 @@ import { type Device, type DeviceName, resolveDevice } from '#devices/device.ts'
 import { createResidentScorer } from '#scorer/resident-scorer.ts';
 import { openLocalQuery } from '#search/local-query.ts';
 import { embedQuery, type Query } from '#search/query.ts';
-import type { SearchMeans } from '#search/ranking/build-ranking.ts';
+import type { SearchDeps } from '#search/ranking/build-ranking.ts';
 import type { SearchAnswer, SearchRequest } from '#search/request.ts';
 import { search } from '#search/search.ts';
 import type { GenerationTables } from '#store/contract.ts';
@@ -51,7 +51,7 @@ function scoringMeans(
   { record, images, captions }: GenerationTables,
   asked: DeviceName,
   device: Device,
-): SearchMeans {
+): SearchDeps {
   if (asked === 'auto' || device.provider === 'cpu') return {};
   const options = { device, dimensions: record.dimensions };
   return {

@@ -34,8 +34,8 @@ export interface IndexCall {
 }
 
 /** An item that has ended the engine's process, alone and more than once: listed as failed without a look at it. */
-export interface SetAsideCall {
-  readonly kind: 'set-aside';
+export interface QuarantineCall {
+  readonly kind: 'quarantine';
   readonly run: string;
   readonly generation: GenerationRecord;
   readonly item: Item;
@@ -62,7 +62,7 @@ export interface CloseCall {
   readonly kind: 'close';
 }
 
-export type EngineCall = IndexCall | SetAsideCall | LoadCall | QueryCall | RetrieveCall | CloseCall;
+export type EngineCall = IndexCall | QuarantineCall | LoadCall | QueryCall | RetrieveCall | CloseCall;
 
 /** What a query finds. */
 export type QueryAnswer = SearchAnswer | { readonly embeddings: readonly number[][] };
@@ -70,7 +70,7 @@ export type QueryAnswer = SearchAnswer | { readonly embeddings: readonly number[
 /** The answer to each kind of call. */
 export interface EngineAnswers {
   readonly index: ChunkTally;
-  readonly 'set-aside': ChunkTally;
+  readonly quarantine: ChunkTally;
   readonly load: null;
   readonly query: QueryAnswer;
   readonly retrieve: RetrievalSummary | PairSummary;

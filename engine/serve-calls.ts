@@ -1,6 +1,6 @@
 import { toErrorData } from '#errors.ts';
 import { indexChunk } from '#pipeline/index-chunk.ts';
-import { setAside } from '#pipeline/quarantine.ts';
+import { quarantine } from '#pipeline/quarantine.ts';
 import { answerQuery } from '#service/answer-query.ts';
 import { answerRetrieval } from '#service/answer-retrieval.ts';
 import { LoadedGenerations } from '#service/loaded-generations.ts';
@@ -20,7 +20,7 @@ export async function serveCalls(
     if (call.kind === 'close') return close();
     return generations.use(call.generation, async ({ indexer, plan }) => {
       if (call.kind === 'index') return indexChunk(indexer(), plan, call);
-      if (call.kind === 'set-aside') return setAside(indexer(), plan, call);
+      if (call.kind === 'quarantine') return quarantine(indexer(), plan, call);
       return null;
     });
   }

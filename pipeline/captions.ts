@@ -18,11 +18,11 @@ export async function indexCaptions(context: BatchContext, batch: readonly Plann
   for (const [i, planned] of toEmbed.entries()) {
     const result = embedded[i];
     if (!result) throw new Error(`No result for caption "${planned.item.id}": this is a bug`);
-    if ('error' in result) await context.writer.addFailure(context.ticket, planned, result.error, null);
+    if ('error' in result) await context.writer.addFailure(context.runContext, planned, result.error, null);
     else
       await context.writer.addCaption(
-        context.ticket,
-        toRecord(context.ticket.run, planned),
+        context.runContext,
+        toRecord(context.runContext.run, planned),
         result.vector,
         planned.failure,
       );
@@ -30,12 +30,12 @@ export async function indexCaptions(context: BatchContext, batch: readonly Plann
 }
 
 /** Its vector stays; what else the source says of it is brought up to date. */
-async function keep({ writer, ticket, tables }: BatchContext, planned: PlannedCaption): Promise<void> {
+async function keep({ writer, runContext, tables }: BatchContext, planned: PlannedCaption): Promise<void> {
   const { item, stored, failure } = planned;
   const vector = stored && isSameRecord(item, stored) ? undefined : await tables.captions.vector(item.id);
-  if (vector) return writer.addCaption(ticket, toRecord(ticket.run, planned), vector, failure);
-  if (failure) await writer.addSettled(ticket, failure);
-  else ticket.add('skipped');
+  if (vector) return writer.addCaption(runContext, toRecord(runContext.run, planned), vector, failure);
+  if (failure) await writer.addSettled(runContext, failure);
+  else runContext.add('skipped');
 }
 
 function toRecord(run: string, { item }: PlannedCaption): CaptionRecord {

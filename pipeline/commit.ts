@@ -8,7 +8,7 @@ import type {
 } from '#store/contract.ts';
 import { keyOf } from './lookup.ts';
 import type { Count } from './progress.ts';
-import type { Ticket } from './run-context.ts';
+import type { RunContext } from './run-context.ts';
 
 /** Rows to write, by id: one commit holds an id once, and a later result is the newer one. */
 type Rows<Row> = Map<string, { readonly row: Row; readonly vector: Float32Array }>;
@@ -22,7 +22,7 @@ export class Commit {
   readonly #settled = new Map<string, FailureRecord>();
   /** What is stored under the id of an item that fails now. */
   readonly #superseded = { images: new Set<string>(), captions: new Set<string>() };
-  readonly #counts: { readonly ticket: Ticket; readonly counts: readonly Count[] }[] = [];
+  readonly #counts: { readonly runContext: RunContext; readonly counts: readonly Count[] }[] = [];
   readonly #ended = Promise.withResolvers<void>();
 
   /** Items taken so far. */
@@ -30,15 +30,20 @@ export class Commit {
     return this.#counts.length;
   }
 
-  addImage(ticket: Ticket, row: ImageRecord, vector: Float32Array, failure: FailureRecord | undefined): void {
+  addImage(
+    runContext: RunContext,
+    row: ImageRecord,
+    vector: Float32Array,
+    failure: FailureRecord | undefined,
+  ): void {
     this.#images.set(row.id, { row, vector });
     this.#superseded.images.delete(row.id);
     this.#settle(keyOf({ kind: 'image', id: row.id }), failure);
-    this.#counts.push({ ticket, counts: ['stored'] });
+    this.#counts.push({ runContext, counts: ['stored'] });
   }
 
   addCaption(
-    ticket: Ticket,
+    runContext: RunContext,
     row: CaptionRecord,
     vector: Float32Array,
     failure: FailureRecord | undefined,
@@ -46,16 +51,16 @@ export class Commit {
     this.#captions.set(row.id, { row, vector });
     this.#superseded.captions.delete(row.id);
     this.#settle(keyOf({ kind: 'caption', id: row.id }), failure);
-    this.#counts.push({ ticket, counts: ['stored'] });
+    this.#counts.push({ runContext, counts: ['stored'] });
   }
 
-  addSettled(ticket: Ticket, failure: FailureRecord): void {
+  addSettled(runContext: RunContext, failure: FailureRecord): void {
     this.#settle(keyOf(failure), failure);
-    this.#counts.push({ ticket, counts: ['skipped'] });
+    this.#counts.push({ runContext, counts: ['skipped'] });
   }
 
   /** `isStored`: a row lies under its id, which is of other content and goes. */
-  addFailure(ticket: Ticket, failure: FailureRecord, isStored: boolean): void {
+  addFailure(runContext: RunContext, failure: FailureRecord, isStored: boolean): void {
     const { kind, id } = failure;
     const isPending =
       kind === 'image' ? this.#images.delete(id) : kind === 'caption' && this.#captions.delete(id);
@@ -64,13 +69,13 @@ export class Commit {
       if (kind === 'caption') this.#superseded.captions.add(id);
     }
     this.#list(failure);
-    this.#counts.push({ ticket, counts: ['failed'] });
+    this.#counts.push({ runContext, counts: ['failed'] });
   }
 
   /** A failure of an earlier run that was not tried again. */
-  addKnownFailure(ticket: Ticket, failure: FailureRecord): void {
+  addKnownFailure(runContext: RunContext, failure: FailureRecord): void {
     this.#list(failure);
-    this.#counts.push({ ticket, counts: ['failed', 'knownFailures'] });
+    this.#counts.push({ runContext, counts: ['failed', 'knownFailures'] });
   }
 
   /**
@@ -91,10 +96,10 @@ export class Commit {
     return this.#ended.promise;
   }
 
-  /** Tells every ticket what has become of its items, and whoever waits that it is over. */
+  /** Tells every runContext what has become of its items, and whoever waits that it is over. */
   end(isWritten: boolean): void {
     if (isWritten) {
-      for (const { ticket, counts } of this.#counts) for (const count of counts) ticket.add(count);
+      for (const { runContext, counts } of this.#counts) for (const count of counts) runContext.add(count);
     }
     this.#ended.resolve();
   }

@@ -1,11 +1,11 @@
 import type { GenerationTables } from '#store/contract.ts';
 import type { InferencePool, PreprocessPool } from '#workers/threads/pools.ts';
-import type { Ticket } from './run-context.ts';
+import type { RunContext } from './run-context.ts';
 import type { Writer } from './writer.ts';
 
 /** What the steps of one batch share. */
 export interface BatchContext {
-  readonly ticket: Ticket;
+  readonly runContext: RunContext;
   readonly tables: GenerationTables;
   readonly preprocess: PreprocessPool;
   readonly inference: InferencePool;

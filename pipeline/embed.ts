@@ -1,6 +1,6 @@
 import { type ErrorData, toErrorData } from '#errors.ts';
 import type { InferencePool } from '#workers/threads/pools.ts';
-import { runOrSplit } from './isolate-failures.ts';
+import { isolateFailures } from './isolate-failures.ts';
 
 /** A vector of unit length [D], or why there is none. */
 export type Embedded = { readonly vector: Float32Array } | { readonly error: ErrorData };
@@ -20,14 +20,14 @@ export function embedPictures(
       some.length === count ? pixels : pixels.slice(first * pictureBytes, (first + 1) * pictureBytes);
     return toRows(await pool.run({ kind: 'images', pixels: own, count: some.length }), some.length);
   };
-  return runOrSplit(slots, run, inferenceFailed);
+  return isolateFailures(slots, run, inferenceFailed);
 }
 
 /** Vectors of texts, in their order. */
 export function embedTexts(pool: InferencePool, texts: readonly string[]): Promise<Embedded[]> {
   const run = async (some: readonly string[]): Promise<Embedded[]> =>
     toRows(await pool.run({ kind: 'texts', texts: some }), some.length);
-  return runOrSplit(texts, run, inferenceFailed);
+  return isolateFailures(texts, run, inferenceFailed);
 }
 
 function toRows(matrix: Float32Array, count: number): Embedded[] {

@@ -6,8 +6,8 @@ import { indexCaptions } from './captions.ts';
 import type { BatchContext } from './context.ts';
 import type { ChunkPlan, PlannedBroken } from './lookup.ts';
 import { indexPictures } from './pictures.ts';
-import { SlabPool } from './pixel-buffer-pool.ts';
-import type { Ticket } from './run-context.ts';
+import { PixelBufferPool } from './pixel-buffer-pool.ts';
+import type { RunContext } from './run-context.ts';
 import { Writer } from './writer.ts';
 
 export interface IndexerSetup {
@@ -30,13 +30,13 @@ const CAPTIONS_PER_BATCH = 32;
 export class Indexer {
   readonly writer: Writer;
   readonly #setup: IndexerSetup;
-  readonly #slabs: SlabPool;
+  readonly #slabs: PixelBufferPool;
   readonly #queue: PQueue;
 
   constructor(setup: IndexerSetup) {
     this.#setup = setup;
     this.writer = new Writer(setup.store, setup.tables);
-    this.#slabs = new SlabPool(setup.batchSize * setup.pictureBytes);
+    this.#slabs = new PixelBufferPool(setup.batchSize * setup.pictureBytes);
     this.#queue = new PQueue({ concurrency: setup.preprocess.threads + 2 * setup.inference.threads });
   }
 
@@ -44,8 +44,8 @@ export class Indexer {
    * Resolves when the last batch of a plan is under way, which waits for room, with the end of its batches: then each
    * item is with the writer. That end rejects where the store cannot be read or written.
    */
-  async begin(ticket: Ticket, plan: ChunkPlan): Promise<{ readonly end: Promise<void> }> {
-    const context: BatchContext = { ...this.#setup, ticket, writer: this.writer };
+  async begin(runContext: RunContext, plan: ChunkPlan): Promise<{ readonly end: Promise<void> }> {
+    const context: BatchContext = { ...this.#setup, runContext, writer: this.writer };
     const batches: Promise<void>[] = [];
     const submit = async (work: () => Promise<void>): Promise<void> => {
       await this.#queue.onSizeLessThan(1);
@@ -80,11 +80,14 @@ function byLength(captions: ChunkPlan['captions']): ChunkPlan['captions'] {
   return captions.toSorted((a, b) => a.item.caption.length - b.item.caption.length);
 }
 
-async function listBroken({ writer, ticket }: BatchContext, broken: readonly PlannedBroken[]): Promise<void> {
+async function listBroken(
+  { writer, runContext }: BatchContext,
+  broken: readonly PlannedBroken[],
+): Promise<void> {
   for (const planned of broken) {
     const { item, failure }: PlannedBroken = planned;
-    if (!ticket.retryFailed && failure?.message === item.error.message)
-      await writer.addKnownFailure(ticket, failure);
-    else await writer.addFailure(ticket, planned, item.error, null);
+    if (!runContext.retryFailed && failure?.message === item.error.message)
+      await writer.addKnownFailure(runContext, failure);
+    else await writer.addFailure(runContext, planned, item.error, null);
   }
 }

@@ -2,7 +2,7 @@
  * Runs a batch; where that rejects, each of its items alone and in order, so that the one at fault is known and the
  * rest is done. `failed` says what a lone item's error means.
  */
-export async function runOrSplit<Item, Result>(
+export async function isolateFailures<Item, Result>(
   items: readonly Item[],
   run: (items: readonly Item[]) => Promise<Result[]>,
   failed: (item: Item, error: unknown) => Result,
@@ -13,7 +13,7 @@ export async function runOrSplit<Item, Result>(
     const [first] = items;
     if (items.length === 1 && first !== undefined) return [failed(first, error)];
     const results: Result[] = [];
-    for (const item of items) results.push(...(await runOrSplit([item], run, failed)));
+    for (const item of items) results.push(...(await isolateFailures([item], run, failed)));
     return results;
   }
 }

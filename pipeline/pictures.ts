@@ -3,7 +3,7 @@ import type { ImageRecord } from '#store/contract.ts';
 import type { PictureOutcome } from '#workers/threads/protocol.ts';
 import type { BatchContext } from './context.ts';
 import { embedPictures } from './embed.ts';
-import { runOrSplit } from './isolate-failures.ts';
+import { isolateFailures } from './isolate-failures.ts';
 import { isSameRecord, type PlannedImage } from './lookup.ts';
 
 type Ready = Extract<PictureOutcome, { kind: 'ready' }>;
@@ -19,7 +19,7 @@ export async function indexPictures(
 ): Promise<void> {
   const toRead: PlannedImage[] = [];
   for (const planned of batch) {
-    if (!context.ticket.retryFailed && isKnownUnread(planned)) await keepFailure(context, planned);
+    if (!context.runContext.retryFailed && isKnownUnread(planned)) await keepFailure(context, planned);
     else toRead.push(planned);
   }
   const outcomes = await preprocess(context, toRead, pixels);
@@ -33,10 +33,15 @@ export async function indexPictures(
   for (const [slot, { planned, outcome }] of ready.entries()) {
     const result = embedded[slot];
     if (!result) throw new Error(`No result for slot ${slot}: this is a bug`);
-    const { ticket, writer } = context;
-    if ('error' in result) await writer.addFailure(ticket, planned, result.error, outcome.sha256);
+    const { runContext, writer } = context;
+    if ('error' in result) await writer.addFailure(runContext, planned, result.error, outcome.sha256);
     else
-      await writer.addImage(ticket, toRecord(ticket.run, planned, outcome), result.vector, planned.failure);
+      await writer.addImage(
+        runContext,
+        toRecord(runContext.run, planned, outcome),
+        result.vector,
+        planned.failure,
+      );
   }
 }
 
@@ -46,9 +51,9 @@ function isKnownUnread({ failure }: PlannedImage): boolean {
 }
 
 /** It fails as it did before: listed again as met by this run. */
-function keepFailure({ ticket, writer }: BatchContext, { item, failure }: PlannedImage): Promise<void> {
+function keepFailure({ runContext, writer }: BatchContext, { item, failure }: PlannedImage): Promise<void> {
   if (!failure) throw new Error(`"${item.id}" has no failure to keep: this is a bug`);
-  return writer.addKnownFailure(ticket, failure);
+  return writer.addKnownFailure(runContext, failure);
 }
 
 interface Preprocessed {
@@ -66,13 +71,13 @@ function preprocess(
     const pictures = some.map(({ item, stored, failure }) => ({
       uri: item.uri,
       storedSha256: stored?.sha256 ?? null,
-      failedSha256: failure && !context.ticket.retryFailed && !failure.retriable ? failure.sha256 : null,
+      failedSha256: failure && !context.runContext.retryFailed && !failure.retriable ? failure.sha256 : null,
     }));
     const outcomes = await context.preprocess.run({ pixels, firstSlot: slots, pictures });
     slots += outcomes.filter(({ kind }) => kind === 'ready').length;
     return some.map((planned, i) => ({ planned, outcome: outcomes[i] as PictureOutcome }));
   };
-  return runOrSplit(batch, run, (planned, error) => ({
+  return isolateFailures(batch, run, (planned, error) => ({
     planned,
     outcome: { kind: 'failed', error: workerCrashed(planned.item.uri, error), sha256: null },
   }));
@@ -98,24 +103,24 @@ async function settle(
     throw new Error(`"${planned.item.id}" is unchanged and not stored: this is a bug`);
   // A disk that is away for a while must not cost the vectors of what lies on it.
   const isUnread = outcome.sha256 === null && ERROR_CODES[outcome.error.code].retriable;
-  if (isUnread && planned.stored) return context.ticket.add('skipped');
-  return context.writer.addFailure(context.ticket, planned, outcome.error, outcome.sha256);
+  if (isUnread && planned.stored) return context.runContext.add('skipped');
+  return context.writer.addFailure(context.runContext, planned, outcome.error, outcome.sha256);
 }
 
 /** Its vector stays; what else the source says of it is brought up to date. */
 async function keep(
-  { writer, ticket, tables }: BatchContext,
+  { writer, runContext, tables }: BatchContext,
   planned: PlannedImage,
   stored: ImageRecord,
 ): Promise<void> {
   const { item, failure } = planned;
   const vector = isSameRecord(item, stored) ? undefined : await tables.images.vector(item.id);
   if (vector) {
-    const row = { ...stored, uri: item.uri, meta: item.meta, indexedAt: new Date(), run: ticket.run };
-    return writer.addImage(ticket, row, vector, failure);
+    const row = { ...stored, uri: item.uri, meta: item.meta, indexedAt: new Date(), run: runContext.run };
+    return writer.addImage(runContext, row, vector, failure);
   }
-  if (failure) await writer.addSettled(ticket, failure);
-  else ticket.add('skipped');
+  if (failure) await writer.addSettled(runContext, failure);
+  else runContext.add('skipped');
 }
 
 function toRecord(run: string, { item }: PlannedImage, outcome: Ready): ImageRecord {

@@ -1,5 +1,5 @@
 /** Shared memory for the pixels of batches, used again and again: as many pieces as are ever in use at once. */
-export class SlabPool {
+export class PixelBufferPool {
   readonly #bytes: number;
   readonly #free: SharedArrayBuffer[] = [];
 

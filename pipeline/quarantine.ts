@@ -4,7 +4,7 @@ import type { Indexer } from './indexer.ts';
 import type { Planner } from './lookup.ts';
 
 /** Lists an item that has ended the process as failed, without another look at it. */
-export async function setAside(
+export async function quarantine(
   { writer }: Indexer,
   plan: Planner,
   { run, item }: { readonly run: string; readonly item: Item },
@@ -16,8 +16,8 @@ export async function setAside(
     code: 'ITEM_CRASHES',
     message: `Cannot index "${item.id}": expected a vector or an error, received the end of the process each time it was tried alone`,
   } as const;
-  const ticket = { run, retryFailed: true, add: () => undefined };
-  await writer.addFailure(ticket, planned, error, null);
+  const runContext = { run, retryFailed: true, add: () => undefined };
+  await writer.addFailure(runContext, planned, error, null);
   await writer.flush();
   return { stored: 0, skipped: 0, failed: 1, failures: [] };
 }

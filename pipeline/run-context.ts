@@ -3,7 +3,7 @@ import type { Item } from '#sources/item.ts';
 import type { Count } from './progress.ts';
 
 /** On whose behalf items are worked on, a run or one chunk of it, and where what becomes of them is counted. */
-export interface Ticket {
+export interface RunContext {
   /** Id of the run. */
   readonly run: string;
   /** Try again what is listed as failed. */

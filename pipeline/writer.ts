@@ -3,7 +3,7 @@ import type { BrokenItem, CaptionItem, ImageItem } from '#sources/item.ts';
 import type { CaptionRecord, FailureRecord, GenerationTables, ImageRecord, Store } from '#store/contract.ts';
 import { Commit } from './commit.ts';
 import type { Planned } from './lookup.ts';
-import type { Ticket } from './run-context.ts';
+import type { RunContext } from './run-context.ts';
 
 /** Items of one commit at most, and the longest that an item waits for one: what a crash can cost. */
 const MAX_ITEMS = 2048;
@@ -15,7 +15,7 @@ type FailedItem = Planned<ImageItem | CaptionItem | BrokenItem, ImageRecord | Ca
  * Collects results and writes them in few commits. `add…` waits while a commit is under way and the next one is full:
  * back-pressure for all that comes before.
  *
- *     add… ──► pending, at most MAX_ITEMS ──► the commit under way ──► store, then counted for the tickets
+ *     add… ──► pending, at most MAX_ITEMS ──► the commit under way ──► store, then counted for the runContexts
  */
 export class Writer {
   readonly #store: Store;
@@ -40,37 +40,37 @@ export class Writer {
   }
 
   async addImage(
-    ticket: Ticket,
+    runContext: RunContext,
     row: ImageRecord,
     vector: Float32Array,
     failure?: FailureRecord,
   ): Promise<void> {
     await this.#room();
-    this.#pending.addImage(ticket, row, vector, failure);
+    this.#pending.addImage(runContext, row, vector, failure);
     this.#added();
   }
 
   async addCaption(
-    ticket: Ticket,
+    runContext: RunContext,
     row: CaptionRecord,
     vector: Float32Array,
     failure?: FailureRecord,
   ): Promise<void> {
     await this.#room();
-    this.#pending.addCaption(ticket, row, vector, failure);
+    this.#pending.addCaption(runContext, row, vector, failure);
     this.#added();
   }
 
   /** An item that is stored as it should be, of which an older failure may still be listed. */
-  async addSettled(ticket: Ticket, failure: FailureRecord): Promise<void> {
+  async addSettled(runContext: RunContext, failure: FailureRecord): Promise<void> {
     await this.#room();
-    this.#pending.addSettled(ticket, failure);
+    this.#pending.addSettled(runContext, failure);
     this.#added();
   }
 
   /** Lists an item as failed. What is stored under its id is of other content, and goes. */
   async addFailure(
-    ticket: Ticket,
+    runContext: RunContext,
     { item, stored, failure }: FailedItem,
     error: ErrorData,
     sha256: string | null,
@@ -78,23 +78,23 @@ export class Writer {
     const { collection } = this.#tables.record;
     const { id, uri, kind } = item;
     const attempts = (failure?.attempts ?? 0) + 1;
-    ticket.onFailure?.(item, error, attempts);
+    runContext.onFailure?.(item, error, attempts);
     const record = {
       ...{ collection, kind, id, uri, sha256, code: error.code, message: error.message, attempts },
       retriable: ERROR_CODES[error.code].retriable,
       item: JSON.stringify(item),
       failedAt: new Date(),
-      run: ticket.run,
+      run: runContext.run,
     };
     await this.#room();
-    this.#pending.addFailure(ticket, record, stored !== undefined);
+    this.#pending.addFailure(runContext, record, stored !== undefined);
     this.#added();
   }
 
   /** Lists a failure of an earlier run as met by this one, which did not try the item again. */
-  async addKnownFailure(ticket: Ticket, failure: FailureRecord): Promise<void> {
+  async addKnownFailure(runContext: RunContext, failure: FailureRecord): Promise<void> {
     await this.#room();
-    this.#pending.addKnownFailure(ticket, { ...failure, run: ticket.run });
+    this.#pending.addKnownFailure(runContext, { ...failure, run: runContext.run });
     this.#added();
   }
 

@@ -41,7 +41,7 @@ export interface Consumer {
 }
 
 /** A small number would fail a job whose workers were killed that often through no fault of its own. */
-const MOST_STALLS = 1_000_000;
+const MAX_STALLS = 1_000_000;
 const QUERIES_AT_A_TIME = 4;
 /** How long giving back may take. */
 const GIVE_BACK_MS = 2000;
@@ -113,7 +113,7 @@ function startWorker(
     concurrency,
     lockDuration: lockDurationMs,
     stalledInterval: lockDurationMs,
-    maxStalledCount: MOST_STALLS,
+    maxStalledCount: MAX_STALLS,
   });
   worker.on('error', onTrouble);
   worker.on('stalled', (id) =>

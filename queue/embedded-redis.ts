@@ -13,7 +13,7 @@ export interface EmbeddedRedis extends AsyncDisposable {
 }
 
 /** Longest path of a Unix socket, less its closing zero. */
-const MOST_SOCKET_BYTES = 107;
+const MAX_SOCKET_BYTES = 107;
 /** Until a server that ended is started again, where that fails. */
 const TRY_AGAIN_MS = 1000;
 /** The name of the connection that every process keeps open which uses the server. */
@@ -73,7 +73,7 @@ function keep(first: Redis, open: () => Promise<Redis>): { letGo(): Promise<Redi
 /** In the folder, unless its path is too long for a socket: then in one that only this user may enter. */
 async function socketPath(folder: string): Promise<string> {
   const inside = join(folder, 'redis.sock');
-  if (Buffer.byteLength(inside) <= MOST_SOCKET_BYTES) return inside;
+  if (Buffer.byteLength(inside) <= MAX_SOCKET_BYTES) return inside;
   const note = join(folder, 'socket-folder');
   const noted = await readFile(note, 'utf8').catch(() => '');
   if (noted !== '' && (await isPrivate(noted))) return join(noted, 'redis.sock');

@@ -4,20 +4,20 @@ import { ERROR_CODES, type ErrorCode, VlmoError } from '#errors.ts';
 
 /** What a job may hold. `docs/jobs.md` has the same as JSON Schema, for programs in other languages. */
 
-const MOST_ITEMS = 4096;
-const MOST_TEXTS = 64;
+const MAX_ITEMS = 4096;
+const MAX_TEXTS = 64;
 /** Each is a run of the whole model. */
-const MOST_RERANKED = 1000;
+const MAX_RERANKED = 1000;
 /** A path or an id of several thousand characters is a mistake. */
 const name = z.string().min(1).max(4096);
 const text = z.string().max(65_536);
 const collection = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, '1 to 64 letters, digits, "_" or "-"');
 /** What is nested deeper cannot be sent to another process. Sources allow as much. */
-const MOST_NESTED = 100;
+const MAX_NESTED = 100;
 const meta = z
   .record(z.string(), z.unknown())
   .default({})
-  .refine((value) => !isDeeper(value, MOST_NESTED), `values nested at most ${MOST_NESTED} deep`);
+  .refine((value) => !isDeeper(value, MAX_NESTED), `values nested at most ${MAX_NESTED} deep`);
 
 const imageItem = z.strictObject({
   kind: z.literal('image'),
@@ -52,7 +52,7 @@ export const chunkJobSchema = z.strictObject({
   items: z
     .array(z.discriminatedUnion('kind', [imageItem, captionItem, brokenItem]))
     .min(1)
-    .max(MOST_ITEMS),
+    .max(MAX_ITEMS),
   attempt: z.int().min(1).optional().describe('Set by the worker when it tries some items again'),
   tally: z
     .strictObject({ stored: count, skipped: count, failed: count })
@@ -75,7 +75,7 @@ const searchJob = z
     texts: z
       .array(z.strictObject({ text: text.min(1), weight: z.number().default(1) }))
       .min(1)
-      .max(MOST_TEXTS)
+      .max(MAX_TEXTS)
       .optional()
       .describe(
         'In place of text: texts that count by their weights, below 0 for what hits are to be unlike',
@@ -92,7 +92,7 @@ const searchJob = z
     rerank: z
       .int()
       .min(1)
-      .max(MOST_RERANKED)
+      .max(MAX_RERANKED)
       .optional()
       .describe('So many of the best are read again by the fusion encoder'),
     minMatch: z.number().min(0).max(1).optional().describe('With rerank: the least probability'),
@@ -202,7 +202,7 @@ function describeIssue(issue: z.core.$ZodIssue | undefined): { path: PropertyKey
 function show(data: unknown, path: readonly PropertyKey[]): string {
   let value = data;
   for (const key of path) value = (value as Record<PropertyKey, unknown> | null | undefined)?.[key];
-  return short(isDeeper(value, MOST_NESTED) ? 'deeper ones' : (JSON.stringify(value) ?? 'nothing'));
+  return short(isDeeper(value, MAX_NESTED) ? 'deeper ones' : (JSON.stringify(value) ?? 'nothing'));
 }
 
 function short(text: string): string {

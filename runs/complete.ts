@@ -1,6 +1,6 @@
 import type { RunRecord, Store } from '#store/contract.ts';
 import { isFailedSource } from './failed-source.ts';
-import { dropGone } from './prune-failures.ts';
+import { pruneFailures } from './prune-failures.ts';
 
 /**
  * Ends a queued run whose every item is stored or listed as failed: its generation serves from now on, and its part of
@@ -14,7 +14,8 @@ export async function completeRun(store: Store, id: string): Promise<RunRecord |
   const { items, stored, skipped, failed } = await store.ledger.tally(id);
   // Fewer: another process ends this run just now, and its part of the ledger is gone already.
   if (items !== run.seen || stored + skipped + failed !== items) return run;
-  if (!isFailedSource(run.source)) await dropGone(store, run.collection, { source: run.source, run: id });
+  if (!isFailedSource(run.source))
+    await pruneFailures(store, run.collection, { source: run.source, run: id });
   await activate(store, run);
   const complete: RunRecord = { ...run, stored, skipped, failed, state: 'complete', endedAt: new Date() };
   await store.runs.upsert(complete);

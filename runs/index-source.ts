@@ -3,11 +3,11 @@ import { chunks } from '#batches.ts';
 import { Indexer, type IndexerSetup } from '#pipeline/indexer.ts';
 import { createPlanner } from '#pipeline/lookup.ts';
 import { type Progress, ProgressCounter } from '#pipeline/progress.ts';
-import type { Ticket } from '#pipeline/run-context.ts';
+import type { RunContext } from '#pipeline/run-context.ts';
 import { untilAborted } from '#pipeline/until-aborted.ts';
 import type { Source } from '#sources/item.ts';
 import type { RunRecord, RunState } from '#store/contract.ts';
-import { dropGone } from './prune-failures.ts';
+import { pruneFailures } from './prune-failures.ts';
 
 export interface IndexJob extends IndexerSetup {
   readonly source: Source;
@@ -45,7 +45,7 @@ export async function indexSource(job: IndexJob): Promise<IndexSummary> {
     await stream(job, indexer, run, progress);
     await indexer.writer.flush();
     if (!job.signal.aborted)
-      await dropGone(job.store, job.tables.record.collection, { source: job.source.uri, run });
+      await pruneFailures(job.store, job.tables.record.collection, { source: job.source.uri, run });
     await indexer.writer.tidy();
   } catch (error) {
     await indexer.writer.abandon();
@@ -67,7 +67,7 @@ async function stream(
 ): Promise<void> {
   const failure = new AbortController();
   const plan = await createPlanner(job.store, job.tables);
-  const ticket: Ticket = {
+  const runContext: RunContext = {
     run,
     retryFailed: job.retryFailed,
     add: (count, items) => progress.add(count, items),
@@ -75,7 +75,7 @@ async function stream(
   try {
     for await (const items of chunks(untilAborted(job.source.items(job.signal), job.signal), CHUNK_ITEMS)) {
       progress.add('seen', items.length);
-      const { end } = await indexer.begin(ticket, await plan(items));
+      const { end } = await indexer.begin(runContext, await plan(items));
       end.catch((error: unknown) => failure.abort(error));
       failure.signal.throwIfAborted();
     }

@@ -5,7 +5,7 @@ import type { Store } from '#store/contract.ts';
  * A mended row or sidecar gives no item that could settle them, and neither does a picture that was deleted. What the
  * pass did meet, it listed under its own run.
  */
-export async function dropGone(
+export async function pruneFailures(
   store: Store,
   collection: string,
   { source, run }: { readonly source: string; readonly run: string },

@@ -10,7 +10,7 @@ const BATCH = 500;
  * Puts back what Redis forgot: chunks of a run that have no result and no job. One that is done in this very moment
  * may be put back too; it is then found to be done. Returns how many.
  */
-export async function putBack(
+export async function requeueLost(
   store: Store,
   producer: Producer,
   { id: run }: RunRecord,

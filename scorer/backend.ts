@@ -1,16 +1,16 @@
 import { Piscina } from 'piscina';
 import { errorMessage, VlmoError } from '#errors.ts';
-import type { LaneResult, LaneSetup, LaneTask, OpenTask, Scored, ScoreTask } from './protocol.ts';
+import type { BackendResult, BackendSetup, BackendTask, OpenTask, Scored, ScoreTask } from './protocol.ts';
 
 /** One thread with segments of its own on a device, seen from outside. */
-export interface Lane extends AsyncDisposable {
+export interface Backend extends AsyncDisposable {
   /** Throws SCORING_FAILED where the device cannot take it. */
   open(task: Omit<OpenTask, 'kind'>): Promise<void>;
   score(task: Omit<ScoreTask, 'kind'>): Promise<Scored>;
   close(segment: number): Promise<void>;
 }
 
-export function createLane(setup: LaneSetup): Lane {
+export function createBackend(setup: BackendSetup): Backend {
   const pool = new Piscina({
     filename: import.meta.resolve('#scorer/score.worker.ts'),
     workerData: setup,
@@ -22,9 +22,9 @@ export function createLane(setup: LaneSetup): Lane {
   // A thread that dies takes its task with it, which says so.
   pool.on('error', () => {});
 
-  async function run(task: LaneTask): Promise<Scored | null> {
+  async function run(task: BackendTask): Promise<Scored | null> {
     const result = await pool.run(task).then(
-      (value) => value as LaneResult,
+      (value) => value as BackendResult,
       (error: unknown) => {
         const received = `the end of its thread (${errorMessage(error)})`;
         throw new VlmoError('SCORING_FAILED', `Cannot score: expected the best rows, received ${received}`);
@@ -40,7 +40,7 @@ export function createLane(setup: LaneSetup): Lane {
     },
     async score(task) {
       const scored = await run({ kind: 'score', ...task });
-      if (!scored) throw new Error('A lane scored nothing: this is a bug');
+      if (!scored) throw new Error('A backend scored nothing: this is a bug');
       return scored;
     },
     async close(segment) {

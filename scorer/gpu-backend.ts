@@ -1,10 +1,10 @@
 import { errorMessage, VlmoError } from '#errors.ts';
-import type { Lane } from './backend.ts';
+import type { Backend } from './backend.ts';
 import { type Gpu, openGpu } from './gpu-device.ts';
 import { GpuSegment } from './gpu-segment.ts';
 
 /** Segments on a GPU through WebGPU. It needs no thread: the GPU computes while this one goes on. */
-export function createGpuLane(): Lane {
+export function createGpuBackend(): Backend {
   const segments = new Map<number, GpuSegment>();
   let opening: Promise<Gpu> | undefined;
 

@@ -2,8 +2,8 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Gpu } from './gpu-device.ts';
 import type { OpenTask, Scored, ScoreTask } from './protocol.ts';
-import { GATHERING_SHADER, HALVES, MOST_WORKGROUPS, scoringShader } from './scoring-shader.ts';
-import { bestOf } from './top-k.ts';
+import { GATHERING_SHADER, HALVES, MAX_WORKGROUPS, scoringShader } from './scoring-shader.ts';
+import { topK } from './top-k.ts';
 import { BLOCK_ROWS } from './top-k-graph.ts';
 
 /** Queries that read a row together, where the memory of a workgroup holds them: more gain nothing. */
@@ -117,7 +117,7 @@ export class GpuSegment {
     const chosen = Math.min(k, blocks);
     const places = new Uint32Array(count * chosen);
     for (let q = 0; q < count; q++)
-      places.set(bestOf(best.subarray(q * blocks, (q + 1) * blocks), chosen), q * chosen);
+      places.set(topK(best.subarray(q * blocks, (q + 1) * blocks), chosen), q * chosen);
     const found = scope.storage(4 * places.length * BLOCK_ROWS);
     const gathered = scope.uniform([this.#rows, chosen, places.length]);
     this.#run(GATHERING_SHADER, [scores, scope.filled(places), found, gathered], places.length, 1);
@@ -125,7 +125,7 @@ export class GpuSegment {
 
     for (let q = 0; q < count; q++) {
       const mine = candidates.subarray(q * chosen * BLOCK_ROWS, (q + 1) * chosen * BLOCK_ROWS);
-      bestOf(mine, k).forEach((place, i) => {
+      topK(mine, k).forEach((place, i) => {
         values[q * k + i] = mine[place] as number;
         const block = places[q * chosen + Math.floor(place / BLOCK_ROWS)] as number;
         rows[q * k + i] = block * BLOCK_ROWS + (place % BLOCK_ROWS);
@@ -146,7 +146,7 @@ export class GpuSegment {
     const pass = encoder.beginComputePass();
     pass.setPipeline(pipeline);
     pass.setBindGroup(0, device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries }));
-    pass.dispatchWorkgroups(Math.min(groups, MOST_WORKGROUPS), Math.ceil(groups / MOST_WORKGROUPS), depth);
+    pass.dispatchWorkgroups(Math.min(groups, MAX_WORKGROUPS), Math.ceil(groups / MAX_WORKGROUPS), depth);
     pass.end();
     device.queue.submit([encoder.finish()]);
   }

@@ -1,22 +1,22 @@
 import { halfToFloat } from '#float16.ts';
 import type { AddressedVectors, VectorTable } from '#store/contract.ts';
 
-interface TailRow {
+interface GrowingRow {
   readonly id: string;
   /** [dimensions] */
   readonly values: Float32Array;
 }
 
 /** The rows that no segment has yet: few, and scored here, one by one. */
-export class Tail {
-  #rows = new Map<bigint, TailRow>();
+export class GrowingRows {
+  #rows = new Map<bigint, GrowingRow>();
 
   /** Holds the rows at these addresses and no others; what it does not have yet is read. */
   async hold(
     table: Pick<VectorTable<{ readonly id: string }>, 'vectors'>,
     addresses: BigUint64Array,
   ): Promise<void> {
-    const held = new Map<bigint, TailRow>();
+    const held = new Map<bigint, GrowingRow>();
     const missing: bigint[] = [];
     for (const address of addresses) {
       const row = this.#rows.get(address);
@@ -33,7 +33,7 @@ export class Tail {
   }
 
   /** The rows at these of its addresses, or all. */
-  *rows(addresses?: Iterable<bigint>): Generator<TailRow> {
+  *rows(addresses?: Iterable<bigint>): Generator<GrowingRow> {
     if (!addresses) yield* this.#rows.values();
     else
       for (const address of addresses) {
@@ -43,7 +43,7 @@ export class Tail {
   }
 }
 
-function addTo(held: Map<bigint, TailRow>, { addresses, ids, halves }: AddressedVectors): void {
+function addTo(held: Map<bigint, GrowingRow>, { addresses, ids, halves }: AddressedVectors): void {
   const dimensions = halves.length / Math.max(1, ids.length);
   ids.forEach((id, i) => {
     const values = halfToFloat(halves.subarray(i * dimensions, (i + 1) * dimensions));

@@ -6,7 +6,7 @@ import type { ErrorData } from '#errors.ts';
 /** How a segment's vectors are kept on the device. */
 export type SegmentType = 'float16' | 'float32';
 
-export interface LaneSetup {
+export interface BackendSetup {
   readonly provider: Provider;
   /** Threads that one run computes on. */
   readonly threads: number;
@@ -38,7 +38,7 @@ export interface CloseTask {
   readonly segment: number;
 }
 
-export type LaneTask = OpenTask | ScoreTask | CloseTask;
+export type BackendTask = OpenTask | ScoreTask | CloseTask;
 
 /** The best rows of a segment for each query, best first: values and rows are [Q, k]. */
 export interface Scored {
@@ -47,6 +47,6 @@ export interface Scored {
   readonly rows: Int32Array;
 }
 
-export type LaneResult =
+export type BackendResult =
   | { readonly kind: 'done'; readonly scored: Scored | null }
   | { readonly kind: 'failed'; readonly error: ErrorData };

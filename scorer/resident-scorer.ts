@@ -1,7 +1,7 @@
 import type { Device } from '#devices/device.ts';
 import type { NearestOptions, Neighbour, VectorTable } from '#store/contract.ts';
-import { Corpus, type CorpusOptions } from './resident-vectors.ts';
-import type { View } from './row-mask.ts';
+import { ResidentVectors, type ResidentVectorsOptions } from './resident-vectors.ts';
+import type { RowMask } from './row-mask.ts';
 import { type Found, score } from './score.ts';
 
 /** Exact search over a table whose vectors stay on a device from one query to the next. */
@@ -13,10 +13,10 @@ export interface ResidentScorer<Row extends { readonly id: string }> extends Asy
   nearestIds(queries: Float32Array, options: NearestOptions): Promise<Found[][]>;
 }
 
-export interface ScorerOptions extends CorpusOptions {}
+export interface ScorerOptions extends ResidentVectorsOptions {}
 
 /** Rows may change between scoring and reading them: then all is done again. */
-const MOST_TRIES = 5;
+const MAX_TRIES = 5;
 
 /**
  * A scorer on a device. The first query loads the table; each one sees all commits made before it. Throws SCORING_FAILED
@@ -26,7 +26,7 @@ export function createResidentScorer<Row extends { readonly id: string }>(
   table: VectorTable<Row>,
   options: ScorerOptions,
 ): ResidentScorer<Row> {
-  const corpus = new Corpus(table, options);
+  const corpus = new ResidentVectors(table, options);
   // One after the other: a refresh changes what a query reads.
   let last: Promise<unknown> = Promise.resolve();
   function inTurn<T>(step: () => Promise<T>): Promise<T> {
@@ -43,7 +43,7 @@ export function createResidentScorer<Row extends { readonly id: string }>(
       );
     const count = queries.length / dimensions;
     if (k < 1) return Array.from({ length: count }, () => []);
-    const view: View = await (where === undefined ? corpus.all() : corpus.matching(where));
+    const view: RowMask = await (where === undefined ? corpus.all() : corpus.matching(where));
     return score(view, corpus.tail, queries, dimensions, k);
   }
 
@@ -59,7 +59,7 @@ export function createResidentScorer<Row extends { readonly id: string }>(
             const row = rows.get(id);
             return row ? [{ row, score }] : [];
           });
-          if (hits.length === found.length || tried === MOST_TRIES) return hits;
+          if (hits.length === found.length || tried === MAX_TRIES) return hits;
         }
       }),
     [Symbol.asyncDispose]: () => inTurn(() => corpus[Symbol.asyncDispose]()),

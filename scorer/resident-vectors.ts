@@ -5,16 +5,16 @@ import type { Provider } from '#devices/provider.ts';
 import { VlmoError } from '#errors.ts';
 import { makeScratchFolder } from '#scratch-folder.ts';
 import type { VectorTable } from '#store/contract.ts';
-import { createLane, type Lane } from './backend.ts';
-import { createGpuLane } from './gpu-backend.ts';
-import { Tail } from './growing-rows.ts';
+import { type Backend, createBackend } from './backend.ts';
+import { createGpuBackend } from './gpu-backend.ts';
+import { GrowingRows } from './growing-rows.ts';
 import type { SegmentType } from './protocol.ts';
-import { type Segment, type View, viewOf } from './row-mask.ts';
-import { AddressBook } from './row-positions.ts';
+import { maskOf, type RowMask, type Segment } from './row-mask.ts';
+import { RowPositions } from './row-positions.ts';
 import { buildSegments, type SegmentRows } from './segment-builder.ts';
 import { BLOCK_ROWS } from './top-k-graph.ts';
 
-export interface CorpusOptions {
+export interface ResidentVectorsOptions {
   readonly device: Device;
   /** [D] */
   readonly dimensions: number;
@@ -30,52 +30,52 @@ type Table = Pick<VectorTable<{ readonly id: string }>, 'version' | 'addresses' 
 const PREFIX = 'vlmo-segments-';
 const MAX_TAIL = 1024;
 /** More of them are made into fewer, larger ones. */
-const MOST_SEGMENTS_MADE_APART = 16;
+const MAX_SEGMENTS_MADE_APART = 16;
 /** A CPU scores segments best that its cores can share, and batches whose scores stay in its cache. */
 const CPU_SEGMENT_ROWS = 65_536;
 /** On a GPU, bytes of a segment; CUDA holds it as float32 while it computes. */
 const GPU_SEGMENT_BYTES = 2 ** 30;
-const LEAST_SEGMENT_ROWS = 64 * BLOCK_ROWS;
+const MIN_SEGMENT_ROWS = 64 * BLOCK_ROWS;
 
 /**
  * The vectors of a table on a device, kept as the table is. Rows that are new wait in a small tail, which is scored
  * here; many of them make a segment. Rows that are gone are hidden, and segments without any row are dropped.
  *
  *     table ── addresses ──► which rows there are now ──► bias of each segment
- *       └───── vectors ────► new ones: tail, or file ──► segment on a lane (a thread and its device)
+ *       └───── vectors ────► new ones: tail, or file ──► segment on a backend (a thread and its device)
  */
-export class Corpus implements AsyncDisposable {
-  readonly tail = new Tail();
+export class ResidentVectors implements AsyncDisposable {
+  readonly tail = new GrowingRows();
   readonly #table: Table;
-  readonly #options: CorpusOptions;
-  readonly #lanes: readonly Lane[];
+  readonly #options: ResidentVectorsOptions;
+  readonly #backends: readonly Backend[];
   readonly #type: SegmentType;
   #capacity: number;
   #segments: Segment[] = [];
-  #book = new AddressBook();
+  #book = new RowPositions();
   #positions = 0;
   #made = 0;
   #version: number | undefined;
-  #all: View = { parts: [], tail: undefined };
+  #all: RowMask = { parts: [], tail: undefined };
 
-  constructor(table: Table, options: CorpusOptions) {
+  constructor(table: Table, options: ResidentVectorsOptions) {
     this.#table = table;
     this.#options = options;
     const { provider, hasHalf } = options.device;
-    this.#lanes = createLanes(provider);
+    this.#backends = createBackends(provider);
     // Our own kernel unpacks halves wherever it runs; onnxruntime's need a device that computes in them.
     this.#type = provider === 'webgpu' || (provider === 'cuda' && hasHalf) ? 'float16' : 'float32';
     this.#capacity = options.segmentRows ?? defaultRows(options);
   }
 
   /** Every row that is stored now. */
-  async all(): Promise<View> {
+  async all(): Promise<RowMask> {
     await this.#refresh();
     return this.#all;
   }
 
   /** Every row that matches a filter, in the store's SQL, now. */
-  async matching(where: string): Promise<View> {
+  async matching(where: string): Promise<RowMask> {
     for (;;) {
       await this.#refresh();
       const view = this.#view(await this.#table.addresses(where));
@@ -86,7 +86,7 @@ export class Corpus implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const segment of this.#segments) await segment.file.close();
-    for (const lane of this.#lanes) await lane[Symbol.asyncDispose]();
+    for (const backend of this.#backends) await backend[Symbol.asyncDispose]();
   }
 
   async #refresh(): Promise<void> {
@@ -96,7 +96,7 @@ export class Corpus implements AsyncDisposable {
     let missing = this.#book.visit(addresses, () => undefined);
     if (missing.length > (this.#options.maxTail ?? MAX_TAIL)) {
       const fromStart =
-        missing.length === addresses.length || this.#segments.length >= MOST_SEGMENTS_MADE_APART;
+        missing.length === addresses.length || this.#segments.length >= MAX_SEGMENTS_MADE_APART;
       await (fromStart ? this.#rebuild() : this.#append(missing));
       missing = this.#book.visit(addresses, () => undefined);
     }
@@ -111,7 +111,7 @@ export class Corpus implements AsyncDisposable {
 
   async #rebuild(): Promise<void> {
     await this.#dropBut(new Set());
-    this.#book = new AddressBook();
+    this.#book = new RowPositions();
     this.#positions = 0;
     await this.#append(undefined);
   }
@@ -127,7 +127,7 @@ export class Corpus implements AsyncDisposable {
           return;
         } catch (error) {
           const isTooLarge = error instanceof VlmoError && error.code === 'SCORING_FAILED';
-          if (!isTooLarge || this.#capacity <= LEAST_SEGMENT_ROWS) throw error;
+          if (!isTooLarge || this.#capacity <= MIN_SEGMENT_ROWS) throw error;
           this.#capacity = wholeBlocks(this.#capacity / 2);
           await this.#dropBut(before);
         }
@@ -149,45 +149,45 @@ export class Corpus implements AsyncDisposable {
 
   async #open({ file, ids, rows }: SegmentRows): Promise<Segment> {
     const number = this.#made++;
-    const lane = this.#lanes[number % this.#lanes.length] as Lane;
+    const backend = this.#backends[number % this.#backends.length] as Backend;
     const { dimensions } = this.#options;
     const { folder, location } = file;
     try {
-      await lane.open({ segment: number, folder, location, rows, dimensions, type: this.#type });
+      await backend.open({ segment: number, folder, location, rows, dimensions, type: this.#type });
     } catch (error) {
       await file.close();
       throw error;
     } finally {
       await file.unlink();
     }
-    const segment = { number, lane, file, ids, rows, first: this.#positions };
+    const segment = { number, backend, file, ids, rows, first: this.#positions };
     this.#positions += rows;
     this.#segments.push(segment);
     return segment;
   }
 
-  #view(addresses: BigUint64Array): View | undefined {
-    return viewOf({ segments: this.#segments, book: this.#book, tail: this.tail }, addresses);
+  #view(addresses: BigUint64Array): RowMask | undefined {
+    return maskOf({ segments: this.#segments, book: this.#book, tail: this.tail }, addresses);
   }
 
   async #dropBut(kept: ReadonlySet<Segment>): Promise<void> {
     const dropped = this.#segments.filter((segment) => !kept.has(segment));
     this.#segments = this.#segments.filter((segment) => kept.has(segment));
-    for (const { lane, number, file } of dropped) {
-      await lane.close(number);
+    for (const { backend, number, file } of dropped) {
+      await backend.close(number);
       await file.close();
     }
   }
 }
 
 /** On the CPU each core has segments of its own: a lone query reads them all at once. */
-function createLanes(provider: Provider): Lane[] {
-  if (provider === 'webgpu') return [createGpuLane()];
+function createBackends(provider: Provider): Backend[] {
+  if (provider === 'webgpu') return [createGpuBackend()];
   const count = provider === 'cpu' ? availableParallelism() : 1;
-  return Array.from({ length: count }, () => createLane({ provider, threads: 1 }));
+  return Array.from({ length: count }, () => createBackend({ provider, threads: 1 }));
 }
 
-function defaultRows({ device, dimensions }: CorpusOptions): number {
+function defaultRows({ device, dimensions }: ResidentVectorsOptions): number {
   if (device.provider === 'cpu') return CPU_SEGMENT_ROWS;
   return wholeBlocks(GPU_SEGMENT_BYTES / ((device.provider === 'webgpu' ? 2 : 4) * dimensions));
 }

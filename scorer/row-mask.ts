@@ -1,14 +1,14 @@
-import type { Lane } from './backend.ts';
-import type { Tail } from './growing-rows.ts';
+import type { Backend } from './backend.ts';
+import type { GrowingRows } from './growing-rows.ts';
 import type { IdList } from './id-list.ts';
-import type { AddressBook } from './row-positions.ts';
+import type { RowPositions } from './row-positions.ts';
 import type { SegmentFile } from './segment-file.ts';
 import { HIDDEN } from './top-k-graph.ts';
 
 /** A segment on its device. */
 export interface Segment {
   readonly number: number;
-  readonly lane: Lane;
+  readonly backend: Backend;
   readonly file: SegmentFile;
   readonly ids: IdList;
   readonly rows: number;
@@ -17,7 +17,7 @@ export interface Segment {
 }
 
 /** Which rows of the corpus may be found. */
-export interface View {
+export interface RowMask {
   readonly parts: readonly {
     readonly segment: Segment;
     readonly count: number;
@@ -32,12 +32,12 @@ export interface View {
 export interface Places {
   /** In the order of their positions. */
   readonly segments: readonly Segment[];
-  readonly book: AddressBook;
-  readonly tail: Tail;
+  readonly book: RowPositions;
+  readonly tail: GrowingRows;
 }
 
 /** What of a corpus lies at these addresses; undefined where one of them is not in it. */
-export function viewOf({ segments, book, tail }: Places, addresses: BigUint64Array): View | undefined {
+export function maskOf({ segments, book, tail }: Places, addresses: BigUint64Array): RowMask | undefined {
   const masks = segments.map((segment) => ({ segment, shown: new Uint8Array(segment.rows), count: 0 }));
   const inTail = book.visit(addresses, (position) => {
     const mask = masks[segmentAt(segments, position)];
@@ -65,7 +65,7 @@ function segmentAt(segments: readonly Segment[], position: number): number {
   return low;
 }
 
-/** In shared memory, so that no query copies it to its lane. */
+/** In shared memory, so that no query copies it to its backend. */
 function toBias(shown: Uint8Array): Float32Array {
   const bias = new Float32Array(new SharedArrayBuffer(4 * shown.length));
   for (let row = 0; row < shown.length; row++) bias[row] = shown[row] === 1 ? 0 : HIDDEN;

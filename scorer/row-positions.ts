@@ -1,5 +1,5 @@
 /** Where rows are by their addresses: a number for each place of a fragment, 4 bytes a row. */
-export class AddressBook {
+export class RowPositions {
   readonly #fragments = new Map<number, Int32Array>();
 
   /** Notes that these addresses are at `first`, `first + 1` and so on. */

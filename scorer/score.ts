@@ -1,6 +1,6 @@
-import type { Tail } from './growing-rows.ts';
+import type { GrowingRows } from './growing-rows.ts';
 import type { Scored } from './protocol.ts';
-import type { View } from './row-mask.ts';
+import type { RowMask } from './row-mask.ts';
 import { HIDDEN } from './top-k-graph.ts';
 
 export interface Found {
@@ -21,8 +21,8 @@ const MARGIN = 64;
  * a - 2e. So rows are fetched until each segment has given one below that (or all it has), and scored again.
  */
 export async function score(
-  view: View,
-  tail: Tail,
+  view: RowMask,
+  tail: GrowingRows,
   queries: Float32Array,
   dimensions: number,
   k: number,
@@ -45,7 +45,7 @@ export async function score(
 
 /** The `limit` best rows of every segment for each query. */
 function fetch(
-  { parts }: View,
+  { parts }: RowMask,
   vectors: readonly Float32Array[],
   dimensions: number,
   limit: number,
@@ -56,15 +56,15 @@ function fetch(
   });
   return Promise.all(
     parts.map(({ segment, bias }) =>
-      segment.lane.score({ segment: segment.number, queries, k: limit, bias }),
+      segment.backend.score({ segment: segment.number, queries, k: limit, bias }),
     ),
   );
 }
 
 /** The k best of one query; undefined where more rows have to be fetched. */
 function best(
-  { parts, tail: shown }: View,
-  tail: Tail,
+  { parts, tail: shown }: RowMask,
+  tail: GrowingRows,
   fetched: readonly Scored[],
   query: Float32Array,
   at: number,

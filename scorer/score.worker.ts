@@ -1,5 +1,5 @@
 import { workerData } from 'piscina';
-import type { LaneSetup } from './protocol.ts';
+import type { BackendSetup } from './protocol.ts';
 import { createSegments } from './segments.ts';
 
-export default createSegments(workerData as unknown as LaneSetup);
+export default createSegments(workerData as unknown as BackendSetup);

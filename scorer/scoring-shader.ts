@@ -5,7 +5,7 @@ export const WORKGROUP = 256;
 /** float16 values in one vec4<u32>: rows are kept in multiples of it. */
 export const HALVES = 8;
 /** Workgroups along one axis at most. */
-export const MOST_WORKGROUPS = 65_535;
+export const MAX_WORKGROUPS = 65_535;
 
 /**
  * Scores of all rows for `queries` queries at a time, and the maximum of each block. Rows are float16 pairs, unpacked and
@@ -39,7 +39,7 @@ fn main(
   @builtin(subgroup_size) lanes: u32,
 ) {
   let blocks = shape.rows / ${BLOCK_ROWS}u;
-  let block = group.x + group.y * ${MOST_WORKGROUPS}u;
+  let block = group.x + group.y * ${MAX_WORKGROUPS}u;
   let firstQuery = group.z * ${queries}u;
   for (var i = thread; i < ${2 * words * queries}u; i += ${WORKGROUP}u) {
     query[i] = queries[firstQuery * ${2 * words}u + i];
@@ -97,7 +97,7 @@ struct Shape { rows: u32, chosen: u32, count: u32 }
 
 @compute @workgroup_size(${BLOCK_ROWS})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) row: u32) {
-  let at = group.x + group.y * ${MOST_WORKGROUPS}u;
+  let at = group.x + group.y * ${MAX_WORKGROUPS}u;
   if (at < shape.count) {
     let query = at / shape.chosen;
     found[at * ${BLOCK_ROWS}u + row] = scores[query * shape.rows + chosen[at] * ${BLOCK_ROWS}u + row];

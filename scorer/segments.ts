@@ -1,7 +1,7 @@
 import ort from 'onnxruntime-node';
 import { errorMessage } from '#errors.ts';
 import { encodeModel } from '#onnx/encode.ts';
-import type { LaneResult, LaneSetup, LaneTask, OpenTask, Scored, ScoreTask } from './protocol.ts';
+import type { BackendResult, BackendSetup, BackendTask, OpenTask, Scored, ScoreTask } from './protocol.ts';
 import { BLOCK_ROWS, buildTopKGraph } from './top-k-graph.ts';
 
 interface Segment {
@@ -11,10 +11,10 @@ interface Segment {
 }
 
 /** What a scoring thread does: it keeps segments on its device and finds their best rows. It never rejects. */
-export function createSegments(setup: LaneSetup): (task: LaneTask) => Promise<LaneResult> {
+export function createSegments(setup: BackendSetup): (task: BackendTask) => Promise<BackendResult> {
   const segments = new Map<number, Segment>();
 
-  async function run(task: LaneTask): Promise<Scored | null> {
+  async function run(task: BackendTask): Promise<Scored | null> {
     switch (task.kind) {
       case 'open':
         segments.set(task.segment, await open(setup, task));
@@ -44,7 +44,7 @@ export function createSegments(setup: LaneSetup): (task: LaneTask) => Promise<La
     );
 }
 
-async function open(setup: LaneSetup, { rows, dimensions, ...task }: OpenTask): Promise<Segment> {
+async function open(setup: BackendSetup, { rows, dimensions, ...task }: OpenTask): Promise<Segment> {
   const graph = buildTopKGraph({ rows, dimensions, type: task.type, location: task.location });
   const session = await ort.InferenceSession.create(encodeModel(graph), {
     executionProviders: [setup.provider],
@@ -70,7 +70,7 @@ async function open(setup: LaneSetup, { rows, dimensions, ...task }: OpenTask): 
 }
 
 /** Values that a run may hold between two steps, [Q, rows]: what is larger leaves the CPU's cache. */
-const MOST_SCORES = 2 ** 23;
+const MAX_SCORES = 2 ** 23;
 
 async function score(
   { session, rows, dimensions }: Segment,
@@ -87,7 +87,7 @@ async function score(
       : new ort.Tensor('float32', new Float32Array(1), [1, 1]),
   };
   const scored = { k, values: new Float32Array(count * k), rows: new Int32Array(count * k) };
-  const step = Math.max(1, Math.floor(MOST_SCORES / rows));
+  const step = Math.max(1, Math.floor(MAX_SCORES / rows));
   for (let at = 0; at < count; at += step) {
     const some = queries.subarray(at * dimensions, (at + step) * dimensions);
     const [values, places, blocks] = await run(session, {

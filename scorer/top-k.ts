@@ -1,5 +1,5 @@
 /** The places of the k largest of some values, largest first; of equal ones the earlier. A heap of k: O(n log k). */
-export function bestOf(values: Float32Array, k: number): Int32Array {
+export function topK(values: Float32Array, k: number): Int32Array {
   const heap = new Int32Array(Math.min(k, values.length));
   let size = 0;
   /** Whether place a is to leave before place b. */

@@ -44,7 +44,7 @@ export function composeVector(parts: readonly WeightedVector[]): Float32Array {
   }
   const length = Math.sqrt(sum.reduce((square, value) => square + value * value, 0));
   const weights = parts.reduce((all, { weight }) => all + Math.abs(weight), 0);
-  if (!Number.isFinite(length) || length <= LEAST_LENGTH * weights) {
+  if (!Number.isFinite(length) || length <= MIN_LENGTH * weights) {
     const received = weights === 0 ? 'weights of 0 only' : 'parts that cancel each other out';
     throw new VlmoError(
       'QUERY_INVALID',
@@ -55,4 +55,4 @@ export function composeVector(parts: readonly WeightedVector[]): Float32Array {
 }
 
 /** Of the sum of the weights. Models in float16 give the same text vectors that differ by nearly as much. */
-const LEAST_LENGTH = 1e-3;
+const MIN_LENGTH = 1e-3;

@@ -17,7 +17,7 @@ import {
   type QueryParts,
 } from './query.ts';
 import type { Ranked, Ranking } from './ranking/ranking.ts';
-import { createLocalMatcher } from './rerank/local-cross-encoder.ts';
+import { createLocalCrossEncoder } from './rerank/local-cross-encoder.ts';
 import { chooseSubject, type MatchSubject, storedSubject } from './rerank/match-subject.ts';
 import { rerank } from './rerank/rerank.ts';
 
@@ -59,11 +59,11 @@ export async function openLocalQuery(
   const vlmo = await loadVlmo(model, { graphs: [...graphs, 'fusion'], provider });
   try {
     const { vector, subject } = await embed(vlmo);
-    const matcher = await createLocalMatcher(vlmo, { ...options, preprocess: mode });
+    const crossEncoder = await createLocalCrossEncoder(vlmo, { ...options, preprocess: mode });
     return {
       vector,
       rerank: (ranking, first, minMatch) =>
-        rerank(ranking, { matcher, subject, first, minMatch, warn: options.warn }),
+        rerank(ranking, { crossEncoder, subject, first, minMatch, warn: options.warn }),
       [Symbol.asyncDispose]: () => vlmo[Symbol.asyncDispose](),
     };
   } catch (error) {

@@ -13,7 +13,7 @@ export async function sampleQueries(
   let drawn: Drawn[] = [];
   for await (const { id } of table.scan()) {
     drawn.push({ id, lot: hash('sha256', `${seed}\n${id}`) });
-    if (drawn.length >= 2 * count + MOST_SPARE) drawn = lowest(drawn, count);
+    if (drawn.length >= 2 * count + MAX_SPARE) drawn = lowest(drawn, count);
   }
   const ids = lowest(drawn, count).map(({ id }) => id);
   const vectors = await table.findVectors(ids);
@@ -25,7 +25,7 @@ interface Drawn {
   readonly lot: string;
 }
 
-const MOST_SPARE = 4096;
+const MAX_SPARE = 4096;
 
 function lowest(drawn: readonly Drawn[], count: number): Drawn[] {
   return drawn.toSorted((a, b) => (a.lot < b.lot ? -1 : 1)).slice(0, count);

@@ -2,7 +2,7 @@ import type { GenerationTables } from '#store/contract.ts';
 import { type Cursor, digestOf, readCursor, writeCursor } from './cursor.ts';
 import { compileFilter } from './filter/filter.ts';
 import { toHits } from './hits.ts';
-import { type Arranged, arrange, type SearchMeans } from './ranking/build-ranking.ts';
+import { type Arranged, buildRanking, type SearchDeps } from './ranking/build-ranking.ts';
 import type { Ranked } from './ranking/ranking.ts';
 import type { SearchAnswer, SearchRequest } from './request.ts';
 
@@ -15,14 +15,14 @@ export async function search(
   tables: GenerationTables,
   query: Float32Array,
   request: SearchRequest,
-  means: SearchMeans = {},
+  means: SearchDeps = {},
 ): Promise<SearchAnswer> {
   const kind = request.in === 'images' ? 'image' : 'caption';
   const where = request.where === undefined ? undefined : compileFilter(request.where, kind);
   const { k } = request;
   const asked = digestOf(query, whatDecides(tables, request));
   const from = request.cursor === undefined ? undefined : readCursor(request.cursor, asked);
-  const arranged = await arrange({ tables, kind, query, where, request, from }, means);
+  const arranged = await buildRanking({ tables, kind, query, where, request, from }, means);
   // One more tells whether there is another page.
   const found = await arranged.ranking(k + 1);
   const rows = found.slice(0, k);
@@ -43,7 +43,7 @@ function whatDecides({ record }: GenerationTables, request: SearchRequest): read
 }
 
 /** Marks beyond this are forgotten, the oldest first, so that a cursor stays below 64 KiB. */
-const MOST_SHOWN = 4096;
+const MAX_SHOWN = 4096;
 
 function nextCursor(
   rows: readonly Ranked[],
@@ -52,7 +52,7 @@ function nextCursor(
 ): Cursor {
   const last = rows.at(-1);
   if (!last) throw new Error('A page without a row has no next one: this is a bug');
-  const shown = mark && [...(from?.shown ?? []), ...rows.map(mark)].slice(-MOST_SHOWN);
+  const shown = mark && [...(from?.shown ?? []), ...rows.map(mark)].slice(-MAX_SHOWN);
   return {
     position: { score: last.score, id: last.id },
     before: (from?.before ?? 0) + rows.length,

@@ -5,10 +5,10 @@ import type { QueryJob } from '#queue/job.ts';
 import { activeTables } from '#search/active-tables.ts';
 import { composeVector, type WeightedText } from '#search/compose-query.ts';
 import { embedQuery } from '#search/query.ts';
-import type { SearchMeans } from '#search/ranking/build-ranking.ts';
+import type { SearchDeps } from '#search/ranking/build-ranking.ts';
 import type { SearchAnswer } from '#search/request.ts';
 import { chooseSubject, type MatchSubject, storedSubject } from '#search/rerank/match-subject.ts';
-import { createPoolMatcher } from '#search/rerank/pool-cross-encoder.ts';
+import { createPoolCrossEncoder } from '#search/rerank/pool-cross-encoder.ts';
 import { rerank } from '#search/rerank/rerank.ts';
 import { search } from '#search/search.ts';
 import type { GenerationTables, ItemKind, Store } from '#store/contract.ts';
@@ -51,12 +51,12 @@ async function planReranking(
   tables: GenerationTables,
   { model, pools }: LoadedGeneration,
   query: SearchJob,
-): Promise<NonNullable<SearchMeans['rerank']>> {
-  const matcher = await createPoolMatcher(model, pools);
+): Promise<NonNullable<SearchDeps['rerank']>> {
+  const crossEncoder = await createPoolCrossEncoder(model, pools);
   const kind = query.in === 'images' ? 'image' : 'caption';
   const subject =
     query.id === undefined ? subjectOf(partsOf(query), kind) : await storedSubject(tables, query.id, kind);
-  return (ranking, first, minMatch) => rerank(ranking, { matcher, subject, first, minMatch });
+  return (ranking, first, minMatch) => rerank(ranking, { crossEncoder, subject, first, minMatch });
 }
 
 function subjectOf(parts: Parts, kind: ItemKind): MatchSubject {

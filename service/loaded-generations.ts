@@ -37,7 +37,7 @@ export interface Scorers {
 }
 
 /** Models that stay loaded: more than the one that serves and the one that replaces it are rarely in use at once. */
-const MOST_LOADED = 2;
+const MAX_LOADED = 2;
 
 interface Entry {
   readonly loading: Promise<LoadedGeneration>;
@@ -85,7 +85,7 @@ export class LoadedGenerations implements AsyncDisposable {
 
   async #makeRoom(): Promise<void> {
     for (const [name, { loading, users }] of this.#entries) {
-      if (this.#entries.size <= MOST_LOADED) return;
+      if (this.#entries.size <= MAX_LOADED) return;
       if (users > 0) continue;
       this.#entries.delete(name);
       await unload(loading);

@@ -22,7 +22,7 @@ export interface RetrieveRequest {
   readonly out: string;
 }
 
-export interface RetrieveMeans {
+export interface RetrieveDeps {
   readonly tables: GenerationTables;
   /** What scores the images, or the captions. */
   nearestIds(target: SearchTarget): Retrieval['nearestIds'];
@@ -33,10 +33,7 @@ export interface RetrieveMeans {
 }
 
 /** Every query of a file or of the collection itself against the collection; see `retrieve`. Throws FILTER_INVALID too. */
-export async function runRetrieval(
-  means: RetrieveMeans,
-  request: RetrieveRequest,
-): Promise<RetrievalSummary> {
+export async function runRetrieval(means: RetrieveDeps, request: RetrieveRequest): Promise<RetrievalSummary> {
   const { tables, signal, onStart } = means;
   const { in: target, k, where, minScore, out, queries } = request;
   const filter =

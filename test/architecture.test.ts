@@ -32,10 +32,10 @@ function madeUp(changes: Readonly<Record<string, string>>): Tree {
       'cli/main.ts': "import { run } from '#pipeline/run.ts';\nimport { show } from './show.ts';",
       'cli/show.ts': "import { VlmoError } from '#errors.ts';",
       'pipeline/run.ts':
-        "import type {\n  Pool,\n} from '#workers/pools.ts';\nimport type { Row } from '#store/contract.ts';",
-      'workers/pools.ts':
-        "import { load } from '#model/load.ts';\nimport.meta.resolve('#workers/a.worker.ts');",
-      'workers/a.worker.ts': "import { load } from '#model/load.ts';",
+        "import type {\n  Pool,\n} from '#workers/threads/pools.ts';\nimport type { Row } from '#store/contract.ts';",
+      'workers/threads/pools.ts':
+        "import { load } from '#model/load.ts';\nimport.meta.resolve('#workers/threads/a.worker.ts');",
+      'workers/threads/a.worker.ts': "import { load } from '#model/load.ts';",
       'model/load.ts': "import sharp from 'sharp';\nimport { readFile } from 'node:fs/promises';",
       'model/config.ts': '',
       'store/contract.ts': "import './side.ts';",
@@ -88,12 +88,7 @@ describe('architecture', () => {
       "import type { X } from '#model/load.ts';",
       'store may import config',
     ],
-    [
-      'import() that crosses it',
-      'model/config.ts',
-      "await import('#store/side.ts');",
-      'model may import config',
-    ],
+    ['import() that crosses it', 'model/config.ts', "await import('#store/side.ts');", 'model may import'],
     ['pipeline to model', 'pipeline/run.ts', "import { load } from '#model/load.ts';", 'pipeline may import'],
     ['an import of cli', 'index.ts', "export * from './cli/main.ts';", 'nobody imports cli'],
     ['an import of a test', 'model/load.ts', "import '#test/a.test.ts';", 'nobody imports test'],
@@ -102,7 +97,7 @@ describe('architecture', () => {
     ['its own folder by #, again', 'cli/show.ts', "import '#cli/main.ts';", 'in its folder, it is "./"'],
     [
       'a thread entry',
-      'workers/pools.ts',
+      'workers/threads/pools.ts',
       "import './a.worker.ts';",
       'the entry of a thread or a process is imported by nobody',
     ],

@@ -10,7 +10,7 @@ import { afterPosition, type Position } from './page.ts';
 import { byScore, type Ranked, type Ranking } from './ranking.ts';
 
 /** What a search works with, where it is not the tables themselves. */
-export interface SearchMeans {
+export interface SearchDeps {
   /** What compares vectors, for images and for captions. */
   readonly scorers?: { readonly images: RowScorer; readonly captions: RowScorer } | undefined;
   /** The first rows of an order, as the fusion encoder orders them; needed where `rerank` is asked. */
@@ -44,7 +44,7 @@ export interface Arranged {
  *     cosine, with or without keywords ── behind the cursor ── best of each picture
  *     cosine, with or without keywords ── best of each picture ── first N, read again ── those not shown yet
  */
-export async function arrange(task: ArrangeTask, means: SearchMeans): Promise<Arranged> {
+export async function buildRanking(task: ArrangeTask, means: SearchDeps): Promise<Arranged> {
   const { from, kind, request } = task;
   const { ranking, ...basic } = await basicRanking(task, means);
   const isGrouped = request.groupBy !== undefined && kind === 'caption';
@@ -67,7 +67,7 @@ type Basic = Omit<Arranged, 'pool' | 'shown'>;
 
 async function basicRanking(
   { tables, kind, query, where, request, from }: ArrangeTask,
-  means: SearchMeans,
+  means: SearchDeps,
 ): Promise<Basic> {
   const isApproximate = request.approximate === true;
   const all: RowScorer = isApproximate

@@ -16,7 +16,7 @@ const KEYWORD_WEIGHT = 0.5;
 /** Rows fetched beyond k at first. */
 const MARGIN = 64;
 /** So many rows are looked up by their ids at once rather than met on the way down the order by cosine. */
-const MOST_LOOKED_UP = 16_384;
+const MAX_LOOKUP = 16_384;
 
 /**
  * The order by cosine + KEYWORD_WEIGHT * share of the keywords, exactly. A row that was not fetched has at most the
@@ -36,7 +36,7 @@ export function hybridRanking(
       const found = nearest.map(fuse);
       const isAll = nearest.length < asked;
       const missing = isAll ? [] : couldBelong(found, k, nearest.at(-1)?.score ?? 0);
-      if (missing.length > Math.max(MOST_LOOKED_UP, asked)) continue;
+      if (missing.length > Math.max(MAX_LOOKUP, asked)) continue;
       for (const ids of chunks(missing)) found.push(...(await lookUp(ids)));
       return found.sort(byScore).slice(0, k);
     }

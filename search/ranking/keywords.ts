@@ -9,12 +9,12 @@ export interface Keywords {
 }
 
 /** More words than this are passed over: each is looked up by itself. */
-const MOST_WORDS = 64;
+const MAX_WORDS = 64;
 
 /** The words of a text, each once: runs of letters and digits. */
 export function wordsOf(text: string): string[] {
   const words = text.toLowerCase().match(/[\p{Alphabetic}\p{N}]+/gu) ?? [];
-  return [...new Set(words)].slice(0, MOST_WORDS);
+  return [...new Set(words)].slice(0, MAX_WORDS);
 }
 
 /**

@@ -9,7 +9,7 @@ import { inLanes } from '../lanes.ts';
 export type Picture = string | Float32Array;
 
 /** Reads pictures and texts together through the fusion encoder of a model. */
-export interface Matcher {
+export interface CrossEncoder {
   /** exp(logit_scale): what a cosine counts beside log-odds. */
   readonly scale: number;
   /** Log-odds that the text belongs to each of the pictures; for one that cannot be read, why not. */
@@ -18,8 +18,8 @@ export interface Matcher {
   matchTexts(picture: Picture, texts: readonly string[]): Promise<readonly number[]>;
 }
 
-/** What a matcher works with: this thread, or those of the pools. */
-export interface MatchMeans {
+/** What a cross-encoder works with: this thread, or those of the pools. */
+export interface MatchDeps {
   readonly model: ModelFolder;
   /** Batches that the model computes at once. */
   readonly threads: number;
@@ -30,10 +30,10 @@ export interface MatchMeans {
 }
 
 /** Pairs of a batch at most: more gain nothing, and their values leave the cache. */
-const MOST_PAIRS = 8;
+const MAX_PAIRS = 8;
 
 /** Throws MODEL_HEAD_MISSING before anything is loaded or read. */
-export async function createMatcher(means: MatchMeans): Promise<Matcher> {
+export async function createCrossEncoder(means: MatchDeps): Promise<CrossEncoder> {
   requireHead(means.model, 'fusion');
   const scale = await readContrastiveScale(means.model);
   // One batch more than the model computes: it is decoded meanwhile.
@@ -74,7 +74,7 @@ export async function createMatcher(means: MatchMeans): Promise<Matcher> {
 
 /** As many for each thread, and never more than are good for a run. */
 function batches<T>(values: readonly T[], threads: number): T[][] {
-  const size = Math.min(MOST_PAIRS, Math.ceil(values.length / threads));
+  const size = Math.min(MAX_PAIRS, Math.ceil(values.length / threads));
   return Array.from({ length: Math.ceil(values.length / Math.max(1, size)) }, (_, i) =>
     values.slice(i * size, (i + 1) * size),
   );
@@ -86,7 +86,7 @@ interface Decoded {
   readonly failures: readonly (VlmoError | undefined)[];
 }
 
-async function decodeAll(means: MatchMeans, uris: readonly string[]): Promise<Decoded> {
+async function decodeAll(means: MatchDeps, uris: readonly string[]): Promise<Decoded> {
   const size = pictureValues(means.model.config);
   const pixels = new SharedArrayBuffer(uris.length * size * Float32Array.BYTES_PER_ELEMENT);
   const failures = await Promise.all(
@@ -110,7 +110,7 @@ async function decodeAll(means: MatchMeans, uris: readonly string[]): Promise<De
   return { pixels, failures };
 }
 
-async function onePicture(means: MatchMeans, picture: Picture): Promise<SharedArrayBuffer> {
+async function onePicture(means: MatchDeps, picture: Picture): Promise<SharedArrayBuffer> {
   const size = pictureValues(means.model.config) * Float32Array.BYTES_PER_ELEMENT;
   const pixels = new SharedArrayBuffer(size);
   if (typeof picture === 'string') await means.decode(picture, pixels, 0);

@@ -4,9 +4,9 @@ import type { DecodeLimits } from '#pictures/decode.ts';
 import { pictureError } from '#pictures/picture-error.ts';
 import { type PreprocessMode, preprocess } from '#pictures/preprocess.ts';
 import { readPicture } from '#pictures/read-picture.ts';
-import { createMatcher, type Matcher } from './cross-encoder.ts';
+import { type CrossEncoder, createCrossEncoder } from './cross-encoder.ts';
 
-export interface LocalMatcherOptions extends DecodeLimits {
+export interface LocalCrossEncoderOptions extends DecodeLimits {
   /** The one that made the generation. */
   readonly preprocess: PreprocessMode;
   readonly maxImageBytes: number;
@@ -16,10 +16,13 @@ export interface LocalMatcherOptions extends DecodeLimits {
  * Matches by a model that this thread has loaded, and may dispose of when no match is under way. The graph of the fusion
  * encoder is made when it is first needed, if it was not asked for. Throws MODEL_HEAD_MISSING.
  */
-export function createLocalMatcher(vlmo: Vlmo, options: LocalMatcherOptions): Promise<Matcher> {
+export function createLocalCrossEncoder(
+  vlmo: Vlmo,
+  options: LocalCrossEncoderOptions,
+): Promise<CrossEncoder> {
   const { config } = vlmo;
   const size = pictureValues(config);
-  return createMatcher({
+  return createCrossEncoder({
     model: vlmo.folder,
     threads: 1,
     async decode(uri, pixels, slot) {

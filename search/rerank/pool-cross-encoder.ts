@@ -2,17 +2,17 @@ import { errorMessage, VlmoError } from '#errors.ts';
 import type { ModelFolder } from '#model/vlmo/folder.ts';
 import type { Pools } from '#workers/threads/create-pools.ts';
 import type { PictureOutcome } from '#workers/threads/protocol.ts';
-import { createMatcher, type Matcher } from './cross-encoder.ts';
+import { type CrossEncoder, createCrossEncoder } from './cross-encoder.ts';
 
 /**
  * Matches on the threads of the pools, ahead of all bulk work that waits for them. Their fusion sessions are made when
  * they are first needed. Throws MODEL_HEAD_MISSING.
  */
-export function createPoolMatcher(
+export function createPoolCrossEncoder(
   model: ModelFolder,
   { preprocess, inference }: Pick<Pools, 'preprocess' | 'inference'>,
-): Promise<Matcher> {
-  return createMatcher({
+): Promise<CrossEncoder> {
+  return createCrossEncoder({
     model,
     threads: inference.threads,
     async decode(uri, pixels, slot) {

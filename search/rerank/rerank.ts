@@ -1,11 +1,11 @@
 import { VlmoError } from '#errors.ts';
 import { byScore, type Ranked, type Ranking } from '#search/ranking/ranking.ts';
-import type { Matcher } from './cross-encoder.ts';
+import type { CrossEncoder } from './cross-encoder.ts';
 import type { MatchSubject } from './match-subject.ts';
 import { requirePair } from './match-subject.ts';
 
 export interface RerankOptions {
-  readonly matcher: Matcher;
+  readonly crossEncoder: CrossEncoder;
   /** What of the query is read together with each row. */
   readonly subject: MatchSubject;
   /** So many of the best are read again, and are all there is. */
@@ -46,17 +46,17 @@ const UNREAD = -1000;
 
 async function readAgain(
   ranking: Ranking,
-  { matcher, subject, first, minMatch, warn }: RerankOptions,
+  { crossEncoder, subject, first, minMatch, warn }: RerankOptions,
 ): Promise<readonly Ranked[]> {
   const rows = await ranking(first);
-  const found = await matchAll(matcher, subject, rows);
+  const found = await matchAll(crossEncoder, subject, rows);
   const read = rows.map((row, i) => {
     const odds = found[i];
     const isRead = typeof odds === 'number';
     if (odds instanceof VlmoError) warn?.(row, odds);
     return {
       ...row,
-      score: (isRead ? odds : UNREAD) + matcher.scale * row.cosine,
+      score: (isRead ? odds : UNREAD) + crossEncoder.scale * row.cosine,
       match: isRead ? 1 / (1 + Math.exp(-odds)) : null,
     };
   });
@@ -66,19 +66,19 @@ async function readAgain(
 }
 
 async function matchAll(
-  matcher: Matcher,
+  crossEncoder: CrossEncoder,
   subject: MatchSubject,
   rows: readonly Ranked[],
 ): Promise<readonly (number | VlmoError)[]> {
   for (const { kind } of rows) requirePair(subject, kind);
   if (rows.length === 0) return [];
   if (subject.kind === 'text') {
-    return matcher.matchPictures(
+    return crossEncoder.matchPictures(
       subject.text,
       rows.map(({ row }) => row.uri),
     );
   }
-  return matcher.matchTexts(
+  return crossEncoder.matchTexts(
     subject.picture,
     rows.map(({ row }) => ('caption' in row ? row.caption : '')),
   );

@@ -37,7 +37,7 @@ export async function rescore<Row extends { readonly id: string }>(
       candidates.push({ id: id(index), score: dot(query, vector(index)), row: () => row(index) });
     }
     // Thousands of equal pictures must not pile up in memory.
-    if (candidates.length > 2 * k + MOST_SPARE) candidates = top(candidates, k);
+    if (candidates.length > 2 * k + MAX_SPARE) candidates = top(candidates, k);
   }
   const best = top(candidates, k).map(({ row, score }) => ({ row: row(), score }));
   return { best, fetched, kth, last };
@@ -50,7 +50,7 @@ interface Candidate<Row> {
   readonly row: () => Row;
 }
 
-const MOST_SPARE = 256;
+const MAX_SPARE = 256;
 
 function dot(query: Float32Array, halves: Uint16Array): number {
   let sum = 0;

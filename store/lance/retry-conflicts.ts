@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import { errorMessage } from '#errors.ts';
 
 /** Tries of one step: with four writers, a commit met others up to six times in a row. */
-const MOST_TRIES = 30;
+const MAX_TRIES = 30;
 const FIRST_WAIT_MS = 20;
 const LONGEST_WAIT_MS = 1000;
 
@@ -12,7 +12,7 @@ export async function retryConflicts<T>(step: () => Promise<T>): Promise<T> {
     try {
       return await step();
     } catch (error) {
-      if (!isConflict(error) || attempt >= MOST_TRIES) throw error;
+      if (!isConflict(error) || attempt >= MAX_TRIES) throw error;
       const longest = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** attempt);
       await setTimeout(longest * (0.5 + 0.5 * Math.random()));
     }

@@ -101,7 +101,7 @@ describe('startEngine', { timeout: 300_000 }, () => {
   test('set-aside: listed as failed with its attempts, without a look at it', async () => {
     await using started = await start();
     const item = image('bad.png');
-    const tally = await started.engine.call({ kind: 'set-aside', run: 'r', generation, item });
+    const tally = await started.engine.call({ kind: 'quarantine', run: 'r', generation, item });
     assert.deepEqual([tally.stored, tally.failed], [0, 1]);
     assert.deepEqual(started.deaths, []);
     const [failure] = await store.failures.find('default', ['bad.png']);

@@ -29,7 +29,7 @@ after(() => engine[Symbol.asyncDispose]());
  * Items that may be under way: two commits of 2,048 rows, two chunks of 512 items of the source, and a batch of 64 for
  * each of the 2 + 2 · 2 in flight and the one that waits.
  */
-const MOST_AHEAD = 2 * 2048 + 2 * 512 + 7 * 64;
+const MAX_AHEAD = 2 * 2048 + 2 * 512 + 7 * 64;
 
 describe('indexSource: flow', () => {
   test('a slow store holds the source back, and memory does not grow with what passes', async (t) => {
@@ -49,7 +49,7 @@ describe('indexSource: flow', () => {
     });
     const { stored } = await run(engine, slow, source);
     assert.deepEqual([stored, committed], [total, total]);
-    assert.ok(furthest <= MOST_AHEAD, `${furthest} items ahead of the store`);
+    assert.ok(furthest <= MAX_AHEAD, `${furthest} items ahead of the store`);
     assert.ok(furthest >= 2048, `the store was not slow: ${furthest} items ahead at most`);
     const grown = ((heap[1] ?? Number.NaN) - (heap[0] ?? Number.NaN)) / 1e6;
     assert.ok(grown < 10, `${grown} MB grown between half of the items and all`);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { runOrSplit } from '#pipeline/isolate-failures.ts';
+import { isolateFailures } from '#pipeline/isolate-failures.ts';
 
 const failed = (item: number, error: unknown): string => `${item}: ${(error as Error).message}`;
 
@@ -15,16 +15,16 @@ function squares(bad: readonly number[]) {
   return { batches, run };
 }
 
-describe('runOrSplit', () => {
+describe('isolateFailures', () => {
   test('a batch that succeeds runs once', async () => {
     const { batches, run } = squares([]);
-    assert.deepEqual(await runOrSplit([1, 2, 3], run, failed), ['1', '4', '9']);
+    assert.deepEqual(await isolateFailures([1, 2, 3], run, failed), ['1', '4', '9']);
     assert.deepEqual(batches, [[1, 2, 3]]);
   });
 
   test('a batch that fails runs item by item, in order: only those at fault fail', async () => {
     const { batches, run } = squares([2, 4]);
-    assert.deepEqual(await runOrSplit([1, 2, 3, 4], run, failed), ['1', '2: no', '9', '4: no']);
+    assert.deepEqual(await isolateFailures([1, 2, 3, 4], run, failed), ['1', '2: no', '9', '4: no']);
     assert.deepEqual(batches, [[1, 2, 3, 4], [1], [2], [3], [4]]);
   });
 
@@ -34,12 +34,12 @@ describe('runOrSplit', () => {
       if (calls++ === 0) throw new Error('died');
       return items.map(String);
     };
-    assert.deepEqual(await runOrSplit([1, 2], run, failed), ['1', '2']);
+    assert.deepEqual(await isolateFailures([1, 2], run, failed), ['1', '2']);
   });
 
   test('a lone item that fails is not run twice', async () => {
     const { batches, run } = squares([7]);
-    assert.deepEqual(await runOrSplit([7], run, failed), ['7: no']);
+    assert.deepEqual(await isolateFailures([7], run, failed), ['7: no']);
     assert.deepEqual(batches, [[7]]);
   });
 });

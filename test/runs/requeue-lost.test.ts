@@ -3,7 +3,7 @@ import { after, describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { Worker } from 'bullmq';
 import { bullOptions } from '#queue/bull-queues.ts';
-import { putBack } from '#runs/requeue-lost.ts';
+import { requeueLost } from '#runs/requeue-lost.ts';
 import type { RunRecord } from '#store/contract.ts';
 import { captionItems, type Queued, result, sourceOf, startQueuedTests } from '../pipeline/queued-fixture.ts';
 
@@ -16,7 +16,7 @@ async function recordOf({ store }: Queued, run: string): Promise<RunRecord> {
   return record;
 }
 
-describe('putBack', { timeout: 300_000 }, () => {
+describe('requeueLost', { timeout: 300_000 }, () => {
   test('a Redis that forgot everything gets all that has no result, as it was and in its priority', async (t) => {
     const queued = await begin(t);
     const { store, producer, queues, waiting } = queued;
@@ -26,7 +26,7 @@ describe('putBack', { timeout: 300_000 }, () => {
     const done = before.slice(0, 20);
     await store.ledger.settle(done.map((id) => result(run, id)));
     await queues.chunks.obliterate({ force: true });
-    assert.equal(await putBack(store, producer, await recordOf(queued, run), signal), 580);
+    assert.equal(await requeueLost(store, producer, await recordOf(queued, run), signal), 580);
     assert.deepEqual((await waiting()).sort(), before.slice(20).sort());
     for (const job of jobs.slice(20, 30)) {
       const back = await queues.chunks.getJob(job.id ?? '');
@@ -39,7 +39,7 @@ describe('putBack', { timeout: 300_000 }, () => {
     const queued = await begin(t);
     const { store, producer, queues } = queued;
     const { run } = await queued.submit(sourceOf(captionItems(0, 8)));
-    assert.equal(await putBack(store, producer, await recordOf(queued, run), signal), 0);
+    assert.equal(await requeueLost(store, producer, await recordOf(queued, run), signal), 0);
     assert.equal(await queues.chunks.getPrioritizedCount(), 2);
   });
 
@@ -50,7 +50,7 @@ describe('putBack', { timeout: 300_000 }, () => {
     const worker = new Worker('chunks', async () => ({}), bullOptions(queues.client, store.id));
     while ((await queues.chunks.getCompletedCount()) < 2) await setTimeout(10);
     await worker.close();
-    assert.equal(await putBack(store, producer, await recordOf(queued, run), signal), 2);
+    assert.equal(await requeueLost(store, producer, await recordOf(queued, run), signal), 2);
     assert.equal(await queues.chunks.getPrioritizedCount(), 2);
   });
 
@@ -70,7 +70,7 @@ describe('putBack', { timeout: 300_000 }, () => {
         return producer.add(...args);
       },
     };
-    const putting = putBack(store, watched, await recordOf(queued, run), stop.signal);
+    const putting = requeueLost(store, watched, await recordOf(queued, run), stop.signal);
     await asked.promise;
     stop.abort();
     await assert.rejects(putting, { name: 'AbortError' });

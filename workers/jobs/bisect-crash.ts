@@ -1,7 +1,7 @@
 import { type Engine, EngineDied } from '#engine/engine.ts';
 import type { IndexCall } from '#engine/protocol.ts';
 import type { ChunkTally } from '#pipeline/index-chunk.ts';
-import type { Gate } from './shared-lock.ts';
+import type { SharedLock } from './shared-lock.ts';
 
 /** Ends of the process with one item alone before that item is held to be the cause. */
 const DEATHS_ALONE = 2;
@@ -13,12 +13,16 @@ export type IndexRequest = Omit<IndexCall, 'kind'>;
  * is done again with nothing beside it, and if the process ends again, by halves, until the one item that ends it is
  * alone and set aside as failed. Throws what the engine throws; EngineDied where the model cannot even be loaded.
  */
-export async function indexItems(engine: Engine, gate: Gate, request: IndexRequest): Promise<ChunkTally> {
+export async function indexItems(
+  engine: Engine,
+  lock: SharedLock,
+  request: IndexRequest,
+): Promise<ChunkTally> {
   try {
-    return await gate.together(() => engine.call({ kind: 'index', ...request }));
+    return await lock.shared(() => engine.call({ kind: 'index', ...request }));
   } catch (error) {
     if (!(error instanceof EngineDied)) throw error;
-    return gate.alone(() => isolate(engine, request));
+    return lock.exclusive(() => isolate(engine, request));
   }
 }
 
@@ -38,7 +42,7 @@ async function isolate(engine: Engine, request: IndexRequest, deaths = 0): Promi
   }
   if (deaths + 1 < DEATHS_ALONE) return isolate(engine, request, deaths + 1);
   await engine.call({ kind: 'load', generation });
-  return engine.call({ kind: 'set-aside', generation, run, item });
+  return engine.call({ kind: 'quarantine', generation, run, item });
 }
 
 /** What has become of two parts of a chunk. */

@@ -1,7 +1,7 @@
 import type { ChunkResult, Ledger } from '#store/contract.ts';
 
 /** Writes the results of chunks to the ledger, all that came during one commit in the next one. */
-export class Settler {
+export class GroupCommit {
   readonly #ledger: Ledger;
   #pending: ChunkResult[] = [];
   #next: Promise<void> | undefined;

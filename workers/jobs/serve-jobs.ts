@@ -60,7 +60,7 @@ export async function serveJobs({ store, client, setup, config, log }: ServeJobs
 }
 
 /** Ends of the engine's process that a retrieval outlives: what ended it was most likely an item beside it. */
-const MOST_DEATHS = 5;
+const MAX_DEATHS = 5;
 
 /** Each try goes on where the last one ended. */
 async function retrieveAnyway(engine: Engine, job: RetrievalJob): Promise<object> {
@@ -68,7 +68,7 @@ async function retrieveAnyway(engine: Engine, job: RetrievalJob): Promise<object
     try {
       return await engine.call({ kind: 'retrieve', job });
     } catch (error) {
-      if (!(error instanceof EngineDied) || deaths === MOST_DEATHS) throw error;
+      if (!(error instanceof EngineDied) || deaths === MAX_DEATHS) throw error;
     }
   }
 }

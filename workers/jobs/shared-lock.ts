@@ -1,17 +1,17 @@
 /**
- * Lets many through together, or one alone: whoever asks to be alone waits until those inside are out, and holds the
+ * Shared by many, or held by one: whoever asks for it exclusively waits until those inside are out, and holds the
  * others back meanwhile.
  */
-export class Gate {
+export class SharedLock {
   #inside = 0;
-  /** Settled when nobody is or asks to be alone. */
-  #alone: Promise<void> = Promise.resolve();
+  /** Settled when nobody holds or asks for it exclusively. */
+  #exclusive: Promise<void> = Promise.resolve();
   #empty = Promise.withResolvers<void>();
 
-  async together<T>(work: () => Promise<T>): Promise<T> {
-    for (let alone: Promise<void> | undefined; alone !== this.#alone; ) {
-      alone = this.#alone;
-      await alone;
+  async shared<T>(work: () => Promise<T>): Promise<T> {
+    for (let exclusive: Promise<void> | undefined; exclusive !== this.#exclusive; ) {
+      exclusive = this.#exclusive;
+      await exclusive;
     }
     this.#inside += 1;
     try {
@@ -22,10 +22,10 @@ export class Gate {
     }
   }
 
-  async alone<T>(work: () => Promise<T>): Promise<T> {
-    const before = this.#alone;
+  async exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const before = this.#exclusive;
     const turn = Promise.withResolvers<void>();
-    this.#alone = before.then(() => turn.promise);
+    this.#exclusive = before.then(() => turn.promise);
     await before;
     try {
       while (this.#inside > 0) {

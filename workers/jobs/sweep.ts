@@ -1,10 +1,10 @@
 import type { Producer } from '#queue/producer.ts';
 import { completeRun } from '#runs/complete.ts';
-import { putBack } from '#runs/requeue-lost.ts';
+import { requeueLost } from '#runs/requeue-lost.ts';
 import type { Store } from '#store/contract.ts';
 import type { Logger } from './log.ts';
 
-interface Means {
+interface Deps {
   readonly store: Store;
   readonly producer: Producer;
   readonly log: Logger;
@@ -22,7 +22,7 @@ export interface Sweeper extends AsyncDisposable {
  * Sweeps at once, then every ten seconds, and a run as soon as it may be done. Every worker does: it costs little, and
  * doing it twice does no harm. What goes wrong is logged, and tried again by the next sweep.
  */
-export function startSweeper({ store, producer, log }: Means): Sweeper {
+export function startSweeper({ store, producer, log }: Deps): Sweeper {
   const stop = new AbortController();
   const looked = new Set<string>();
   let wake = (): void => undefined;
@@ -51,7 +51,7 @@ export function startSweeper({ store, producer, log }: Means): Sweeper {
   async function sweep(): Promise<void> {
     for await (const run of store.runs.scan({ kind: 'queued', state: 'running' })) {
       if (stop.signal.aborted) return;
-      const count = await putBack(store, producer, run, stop.signal);
+      const count = await requeueLost(store, producer, run, stop.signal);
       if (count > 0) log.warn({ run: run.id, chunks: count }, 'chunks put back that Redis had forgotten');
       await end(run.id);
     }

@@ -6,12 +6,12 @@ import type { ChunkHandler } from '#queue/consumer.ts';
 import type { ChunkJob } from '#queue/job.ts';
 import type { GenerationRecord, Store } from '#store/contract.ts';
 import { indexItems } from './bisect-crash.ts';
-import { Settler } from './group-commit.ts';
+import { GroupCommit } from './group-commit.ts';
 import type { Logger } from './log.ts';
 import { isTriedAgain } from './retry-policy.ts';
-import { Gate } from './shared-lock.ts';
+import { SharedLock } from './shared-lock.ts';
 
-interface Means {
+interface Deps {
   readonly store: Store;
   readonly engine: Engine;
   readonly log: Logger;
@@ -24,9 +24,9 @@ interface Means {
  * and its result into the ledger of its run. A job of another program may belong to no run; its result is what BullMQ
  * keeps of it. Throws JOB_INVALID for a run or a generation that the index does not have.
  */
-export function createChunkHandler({ store, engine, log, onSettled }: Means): ChunkHandler {
-  const gate = new Gate();
-  const settler = new Settler(store.ledger);
+export function createChunkHandler({ store, engine, log, onSettled }: Deps): ChunkHandler {
+  const lock = new SharedLock();
+  const groupCommit = new GroupCommit(store.ledger);
   /** Since when the store or the engine has refused every chunk. */
   let refusedSince: number | undefined;
 
@@ -36,7 +36,7 @@ export function createChunkHandler({ store, engine, log, onSettled }: Means): Ch
     const generation = await findGeneration(store, job);
     const attempt = job.attempt ?? 1;
     const request = { run: job.run ?? `job ${id}`, generation, retryFailed: job.retryFailed ?? false };
-    const tally = await indexItems(engine, gate, { ...request, items: job.items });
+    const tally = await indexItems(engine, lock, { ...request, items: job.items });
     refusedSince = undefined;
     const again = tally.failures.filter(({ error }) => isTriedAgain(error.code, attempt));
     for (const { item, error, attempts } of tally.failures)
@@ -49,7 +49,7 @@ export function createChunkHandler({ store, engine, log, onSettled }: Means): Ch
       return { kind: 'again', job: next, delayMs: backoffMs(attempt), reason };
     }
     if (job.run !== undefined) {
-      await settler.add({ run: job.run, chunk: id, ...done, at: new Date() });
+      await groupCommit.add({ run: job.run, chunk: id, ...done, at: new Date() });
       onSettled(job.run);
     }
     log.info({ run: job.run, job: id, ...done }, 'chunk done');

@@ -48,9 +48,9 @@ export async function createPools(model: ModelFolder, config: PoolsConfig): Prom
 }
 
 /** Beyond it memory is what limits, not cores. */
-const MOST_THREADS = 8;
+const MAX_THREADS = 8;
 
 /** A thread a core; a GPU works on one run at a time, and holds the weights of every thread anew. */
 function threadsFor(provider: Provider): number {
-  return provider === 'cpu' ? Math.min(availableParallelism(), MOST_THREADS) : 1;
+  return provider === 'cpu' ? Math.min(availableParallelism(), MAX_THREADS) : 1;
 }

@@ -35,7 +35,7 @@ export interface InferencePool extends AsyncDisposable {
 }
 
 export function createPreprocessPool(setup: PreprocessSetup, threads: number): PreprocessPool {
-  const pool = createPool('#workers/preprocess.worker.ts', setup, threads);
+  const pool = createPool('#workers/threads/preprocess.worker.ts', setup, threads);
   return {
     threads,
     run: (task) => pool.run(task) as Promise<PictureOutcome[]>,
@@ -66,7 +66,7 @@ export async function createInferencePool(
     threads: options.threadsPerWorker,
     provider,
   };
-  const pool = createPool('#workers/inference.worker.ts', setup, options.workers);
+  const pool = createPool('#workers/threads/inference.worker.ts', setup, options.workers);
   // As many tasks as idle threads: one goes to each.
   const onEach = (task: InferenceTask): Promise<unknown> =>
     Promise.all(Array.from({ length: options.workers }, () => embed(pool, task)));

@@ -6,8 +6,8 @@ import sharp from 'sharp';
 import { VlmoError } from '#errors.ts';
 import { openModelFolder } from '#model/vlmo/folder.ts';
 import { loadVlmo } from '#model/vlmo/vlmo.ts';
-import { createLocalMatcher } from '#search/rerank/local-cross-encoder.ts';
-import { createPoolMatcher } from '#search/rerank/pool-cross-encoder.ts';
+import { createLocalCrossEncoder } from '#search/rerank/local-cross-encoder.ts';
+import { createPoolCrossEncoder } from '#search/rerank/pool-cross-encoder.ts';
 import { createPools, type Pools } from '#workers/threads/create-pools.ts';
 import type { InferenceTask, PreprocessTask } from '#workers/threads/protocol.ts';
 import { temporaryFolder } from '../../fixtures/files.ts';
@@ -74,7 +74,7 @@ function assertAllClose(found: readonly (number | VlmoError)[], expected: readon
   }
 }
 
-describe('Matcher', async () => {
+describe('CrossEncoder', async () => {
   const vlmo = await loadVlmo(MODEL, { threads: 1 });
   const pools = await createPools(MODEL, POOLS);
   after(async () => {
@@ -97,21 +97,24 @@ describe('Matcher', async () => {
   });
 
   test('in this thread and on the pools: the log-odds of every pair alone', async () => {
-    for (const matcher of [await createLocalMatcher(vlmo, LIMITS), await createPoolMatcher(MODEL, pools)]) {
-      assert.ok(Math.abs(matcher.scale - 1 / 0.07) < 2e-2);
-      assertAllClose(await matcher.matchPictures(text, PICTURES), byText);
-      assertAllClose(await matcher.matchPictures(text, PICTURES.slice(0, 1)), byText.slice(0, 1));
-      assertAllClose(await matcher.matchTexts(picture, TEXTS), byPicture);
+    for (const crossEncoder of [
+      await createLocalCrossEncoder(vlmo, LIMITS),
+      await createPoolCrossEncoder(MODEL, pools),
+    ]) {
+      assert.ok(Math.abs(crossEncoder.scale - 1 / 0.07) < 2e-2);
+      assertAllClose(await crossEncoder.matchPictures(text, PICTURES), byText);
+      assertAllClose(await crossEncoder.matchPictures(text, PICTURES.slice(0, 1)), byText.slice(0, 1));
+      assertAllClose(await crossEncoder.matchTexts(picture, TEXTS), byPicture);
       const { data } = await readPixels(vlmo, picture);
-      assertAllClose(await matcher.matchTexts(data, TEXTS), byPicture);
-      assert.deepEqual(await matcher.matchPictures(text, []), []);
+      assertAllClose(await crossEncoder.matchTexts(data, TEXTS), byPicture);
+      assert.deepEqual(await crossEncoder.matchPictures(text, []), []);
     }
   });
 
   test('each picture is decoded once, the text is sent with a batch, and batches are bounded', async () => {
     const watched = watch(pools);
-    const matcher = await createPoolMatcher(MODEL, watched.pools);
-    await matcher.matchPictures(text, PICTURES);
+    const crossEncoder = await createPoolCrossEncoder(MODEL, watched.pools);
+    await crossEncoder.matchPictures(text, PICTURES);
     assert.deepEqual(watched.decoded.toSorted(), PICTURES.toSorted());
     const sizes = watched.runs.map((task) => (task.kind === 'match' ? [task.count, task.texts] : []));
     assert.deepEqual(sizes, [
@@ -123,8 +126,8 @@ describe('Matcher', async () => {
 
   test('the picture that is searched by is decoded once, and goes alone with each batch of texts', async () => {
     const watched = watch(pools);
-    const matcher = await createPoolMatcher(MODEL, watched.pools);
-    await matcher.matchTexts(picture, TEXTS);
+    const crossEncoder = await createPoolCrossEncoder(MODEL, watched.pools);
+    await crossEncoder.matchTexts(picture, TEXTS);
     assert.deepEqual(watched.decoded, [picture]);
     const sizes = watched.runs.map((task) => (task.kind === 'match' ? [task.count, task.texts.length] : []));
     assert.deepEqual(sizes, [
@@ -140,8 +143,11 @@ describe('Matcher', async () => {
     await writeFile(broken, 'no picture');
     const url = 'https://example.org/a.png';
     const some = [none, ...PICTURES.slice(0, 3), broken, ...PICTURES.slice(3, 12), url, none, none];
-    for (const matcher of [await createLocalMatcher(vlmo, LIMITS), await createPoolMatcher(MODEL, pools)]) {
-      const found = await matcher.matchPictures(text, some);
+    for (const crossEncoder of [
+      await createLocalCrossEncoder(vlmo, LIMITS),
+      await createPoolCrossEncoder(MODEL, pools),
+    ]) {
+      const found = await crossEncoder.matchPictures(text, some);
       const codes = found.map((odds) => (odds instanceof VlmoError ? odds.code : 'read'));
       const read = Array<string>(12).fill('read');
       const expected = ['ITEM_NOT_FOUND', ...read.slice(0, 3), 'IMAGE_INVALID', ...read.slice(3)];
@@ -150,9 +156,9 @@ describe('Matcher', async () => {
         found.filter((odds) => typeof odds === 'number'),
         byText.slice(0, 12),
       );
-      const nothing = await matcher.matchPictures(text, [none, broken]);
+      const nothing = await crossEncoder.matchPictures(text, [none, broken]);
       assert.ok(nothing.every((odds) => odds instanceof VlmoError));
-      await assert.rejects(matcher.matchTexts(none, TEXTS), vlmoError('ITEM_NOT_FOUND', none));
+      await assert.rejects(crossEncoder.matchTexts(none, TEXTS), vlmoError('ITEM_NOT_FOUND', none));
     }
   });
 
@@ -165,25 +171,25 @@ describe('Matcher', async () => {
           ? Promise.reject(new Error('exit code 1'))
           : pools.preprocess.runUrgent(task),
     };
-    const matcher = await createPoolMatcher(MODEL, { ...pools, preprocess });
-    const [lost, ...rest] = await matcher.matchPictures(text, [first, ...others]);
+    const crossEncoder = await createPoolCrossEncoder(MODEL, { ...pools, preprocess });
+    const [lost, ...rest] = await crossEncoder.matchPictures(text, [first, ...others]);
     vlmoError('WORKER_CRASHED', first, 'exit code 1')(lost);
     assertAllClose(rest, byText.slice(1, 4));
   });
 
   test('an error of the model is an error of the whole', async () => {
     const inference = { ...pools.inference, runUrgent: () => Promise.reject(new Error('out of memory')) };
-    const matcher = await createPoolMatcher(MODEL, { ...pools, inference });
-    await assert.rejects(matcher.matchPictures(text, PICTURES), /out of memory/);
+    const crossEncoder = await createPoolCrossEncoder(MODEL, { ...pools, inference });
+    await assert.rejects(crossEncoder.matchPictures(text, PICTURES), /out of memory/);
   });
 });
 
 test('a thread of the pool makes its fusion session of the weights that all threads share', async () => {
   await using pools = await createPools(MODEL, POOLS);
   const before = await preparedWeights();
-  const matcher = await createPoolMatcher(MODEL, pools);
+  const crossEncoder = await createPoolCrossEncoder(MODEL, pools);
   let isDone = false;
-  const matching = matcher.matchTexts(PICTURES[0] ?? '', TEXTS).finally(() => {
+  const matching = crossEncoder.matchTexts(PICTURES[0] ?? '', TEXTS).finally(() => {
     isDone = true;
   });
   while (!isDone) assert.deepEqual(await preparedWeights(), before);
@@ -200,9 +206,9 @@ test('a checkpoint without an ITM head is refused before anything is read, and t
     'vlmo_large_patch16_224.pt',
   );
   const retrieval = await loadTiny(t, 'tiny_abs');
-  await assert.rejects(createLocalMatcher(retrieval, LIMITS), missing);
+  await assert.rejects(createLocalCrossEncoder(retrieval, LIMITS), missing);
   const { model } = await importFixture(t, 'reference/vlmo-tiny/tiny_abs.pt', { heads: 4 });
   const run = () => assert.fail('a thread was asked');
   const pool = { threads: 1, run, runUrgent: run, [Symbol.asyncDispose]: async () => {} };
-  await assert.rejects(createPoolMatcher(model, { preprocess: pool, inference: pool }), missing);
+  await assert.rejects(createPoolCrossEncoder(model, { preprocess: pool, inference: pool }), missing);
 });

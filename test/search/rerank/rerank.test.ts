@@ -4,8 +4,8 @@ import { after, describe, test } from 'node:test';
 import { VlmoError } from '#errors.ts';
 import { loadVlmo } from '#model/vlmo/vlmo.ts';
 import type { Ranked } from '#search/ranking/ranking.ts';
-import type { Matcher } from '#search/rerank/cross-encoder.ts';
-import { createLocalMatcher } from '#search/rerank/local-cross-encoder.ts';
+import type { CrossEncoder } from '#search/rerank/cross-encoder.ts';
+import { createLocalCrossEncoder } from '#search/rerank/local-cross-encoder.ts';
 import type { MatchSubject } from '#search/rerank/match-subject.ts';
 import { rerank } from '#search/rerank/rerank.ts';
 import { temporaryFolder } from '../../fixtures/files.ts';
@@ -27,7 +27,7 @@ describe('rerank by the bundled model', async () => {
   const scenes = await drawFirstScenes(await temporaryFolder({ after }), COUNT);
   const vlmo = await loadVlmo(DEMO_MODEL, { graphs: ['image', 'text', 'fusion'] });
   after(() => vlmo[Symbol.asyncDispose]());
-  const matcher = await createLocalMatcher(vlmo, LIMITS);
+  const crossEncoder = await createLocalCrossEncoder(vlmo, LIMITS);
   const pixels = await Promise.all(scenes.map(({ path }) => readPixels(vlmo, path)));
   const images = await Promise.all(pixels.map(async (some) => (await vlmo.embedImages(some)).data));
   const texts = await Promise.all(scenes.map(async ({ caption }) => (await vlmo.embedTexts([caption])).data));
@@ -48,7 +48,7 @@ describe('rerank by the bundled model', async () => {
     for (const text of [0, 16, 19, 22]) {
       const rows = scenes.map(({ path }, i) => ranked('image', `s${i}`, cosine(i, text), path));
       const found = await rerank(rankingOf(rows), {
-        matcher,
+        crossEncoder,
         subject: { kind: 'text', text: scenes[text]?.caption ?? '' },
         first: COUNT,
       })(COUNT);
@@ -68,7 +68,7 @@ describe('rerank by the bundled model', async () => {
     ] as const) {
       const rows = scenes.map(({ caption }, i) => ranked('caption', `s${i}`, cosine(picture, i), caption));
       const subject = { kind: 'image', picture: given ?? assert.fail() } as const;
-      const found = await rerank(rankingOf(rows), { matcher, subject, first: COUNT })(COUNT);
+      const found = await rerank(rankingOf(rows), { crossEncoder, subject, first: COUNT })(COUNT);
       assertOrder(found, await Promise.all(scenes.map((_, i) => pair(picture, i))));
       assert.notDeepEqual(idsOf(found), idsOf(await rankingOf(rows)(COUNT)));
     }
@@ -83,9 +83,9 @@ describe('rerank by the bundled model', async () => {
     const subject = { kind: 'text', text: scenes[0]?.caption ?? '' } as const;
     const warnings = new Map<string, VlmoError>();
     const warn = ({ id }: Ranked, reason: VlmoError) => warnings.set(id, reason);
-    const found = await rerank(rankingOf(rows), { matcher, subject, first: 12, warn })(12);
+    const found = await rerank(rankingOf(rows), { crossEncoder, subject, first: 12, warn })(12);
     const whole = scenes.slice(0, 12).map(({ path }, i) => ranked('image', `s${i}`, cosine(i, 0), path));
-    const expected = await rerank(rankingOf(whole), { matcher, subject, first: 12 })(12);
+    const expected = await rerank(rankingOf(whole), { crossEncoder, subject, first: 12 })(12);
     const lost = ['s2', 's4', 's9'];
     const byCosine = rows.toSorted((a, b) => b.cosine - a.cosine).map(({ id }) => id);
     assert.deepEqual(idsOf(found), [
@@ -130,17 +130,17 @@ describe('rerank', () => {
       calls.push(keys);
       return keys.map((key) => odds[key] ?? assert.fail(key));
     };
-    const matcher: Matcher = {
+    const crossEncoder: CrossEncoder = {
       scale,
       matchPictures: async (_, uris) => look(uris),
       matchTexts: async (_, captions) => look(captions) as number[],
     };
-    return { matcher, calls };
+    return { crossEncoder, calls };
   }
 
   test('only the first N are read, once, and nothing else is there', async () => {
-    const { matcher, calls } = fakeMatcher({ a: 0, b: 5, c: -2 });
-    const ranking = rerank(rankingOf(CATS), { matcher, subject: TEXT, first: 3 });
+    const { crossEncoder, calls } = fakeMatcher({ a: 0, b: 5, c: -2 });
+    const ranking = rerank(rankingOf(CATS), { crossEncoder, subject: TEXT, first: 3 });
     assert.deepEqual(idsOf(await ranking(2)), ['b', 'a']);
     assert.deepEqual(idsOf(await ranking(100)), ['b', 'a', 'c']);
     assert.deepEqual(calls, [['a', 'b', 'c']]);
@@ -151,8 +151,8 @@ describe('rerank', () => {
 
   test('equal scores follow their ids', async () => {
     const rows = ['z', 'y', 'x'].map((id) => ranked('image', id, 0.5, id));
-    const { matcher } = fakeMatcher({ x: 1, y: 1, z: 1 });
-    assert.deepEqual(idsOf(await rerank(rankingOf(rows), { matcher, subject: TEXT, first: 3 })(3)), [
+    const { crossEncoder } = fakeMatcher({ x: 1, y: 1, z: 1 });
+    assert.deepEqual(idsOf(await rerank(rankingOf(rows), { crossEncoder, subject: TEXT, first: 3 })(3)), [
       'x',
       'y',
       'z',
@@ -161,9 +161,9 @@ describe('rerank', () => {
 
   test('what is below the least match is left out, and what could not be read', async () => {
     const lost = new VlmoError('ITEM_NOT_FOUND', 'Cannot read it');
-    const { matcher } = fakeMatcher({ a: -0.1, b: lost, c: 0, d: 3 });
+    const { crossEncoder } = fakeMatcher({ a: -0.1, b: lost, c: 0, d: 3 });
     const warned: string[] = [];
-    const options = { matcher, subject: TEXT, first: 4, warn: ({ id }: Ranked) => warned.push(id) };
+    const options = { crossEncoder, subject: TEXT, first: 4, warn: ({ id }: Ranked) => warned.push(id) };
     assert.deepEqual(idsOf(await rerank(rankingOf(CATS), { ...options, minMatch: 0.5 })(4)), ['d', 'c']);
     assert.deepEqual(warned, ['b']);
     assert.deepEqual(idsOf(await rerank(rankingOf(CATS), { ...options, minMatch: 1 })(4)), []);
@@ -172,42 +172,42 @@ describe('rerank', () => {
 
   test('where no picture can be read, the order is by cosine', async () => {
     const lost = new VlmoError('ITEM_NOT_FOUND', 'Cannot read it');
-    const { matcher } = fakeMatcher({ a: lost, b: lost, c: lost, d: lost });
-    const found = await rerank(rankingOf(CATS), { matcher, subject: TEXT, first: 4 })(4);
+    const { crossEncoder } = fakeMatcher({ a: lost, b: lost, c: lost, d: lost });
+    const found = await rerank(rankingOf(CATS), { crossEncoder, subject: TEXT, first: 4 })(4);
     assert.deepEqual(idsOf(found), ['a', 'b', 'c', 'd']);
     assert.ok(found.every(({ score, match }) => Number.isFinite(score) && match === null));
   });
 
   test('a text with captions and a picture with pictures are refused before anything is read', async () => {
-    const { matcher, calls } = fakeMatcher({});
+    const { crossEncoder, calls } = fakeMatcher({});
     const captions = rankingOf([ranked('caption', 'a', 1, 'a cat')]);
     await assert.rejects(
-      rerank(captions, { matcher, subject: TEXT, first: 1 })(1),
+      rerank(captions, { crossEncoder, subject: TEXT, first: 1 })(1),
       vlmoError('USAGE_INVALID', 'Cannot re-rank captions: expected a picture', 'received text alone'),
     );
     const subject = { kind: 'image', picture: 'cat.png' } as const;
     await assert.rejects(
-      rerank(rankingOf(CATS), { matcher, subject, first: 1 })(1),
+      rerank(rankingOf(CATS), { crossEncoder, subject, first: 1 })(1),
       vlmoError('USAGE_INVALID', 'Cannot re-rank images: expected one text', 'received a picture alone'),
     );
     assert.deepEqual(calls, []);
   });
 
   test('nothing found is nothing, and the model is not asked', async () => {
-    const { matcher, calls } = fakeMatcher({});
-    assert.deepEqual(await rerank(rankingOf([]), { matcher, subject: TEXT, first: 5 })(5), []);
+    const { crossEncoder, calls } = fakeMatcher({});
+    assert.deepEqual(await rerank(rankingOf([]), { crossEncoder, subject: TEXT, first: 5 })(5), []);
     assert.deepEqual(calls, []);
   });
 
   test('after an error the model is asked again', async () => {
-    const { matcher } = fakeMatcher({ a: 1, b: 2, c: 3, d: 4 });
+    const { crossEncoder } = fakeMatcher({ a: 1, b: 2, c: 3, d: 4 });
     let failing = true;
-    const flaky: Matcher = {
-      ...matcher,
+    const flaky: CrossEncoder = {
+      ...crossEncoder,
       matchPictures: (text, uris) =>
-        failing ? Promise.reject(new Error('the thread died')) : matcher.matchPictures(text, uris),
+        failing ? Promise.reject(new Error('the thread died')) : crossEncoder.matchPictures(text, uris),
     };
-    const ranking = rerank(rankingOf(CATS), { matcher: flaky, subject: TEXT, first: 4 });
+    const ranking = rerank(rankingOf(CATS), { crossEncoder: flaky, subject: TEXT, first: 4 });
     await assert.rejects(ranking(1), /the thread died/);
     failing = false;
     assert.equal((await ranking(4)).length, 4);

@@ -5,7 +5,7 @@ import { EngineDied } from '#engine/engine.ts';
 import { VlmoError } from '#errors.ts';
 import type { GenerationRecord } from '#store/contract.ts';
 import { type IndexRequest, indexItems } from '#workers/jobs/bisect-crash.ts';
-import { Gate } from '#workers/jobs/shared-lock.ts';
+import { SharedLock } from '#workers/jobs/shared-lock.ts';
 import { allStored, caption, scriptedEngine } from '../../engine/engine-fixture.ts';
 
 function request(ids: string): IndexRequest {
@@ -21,7 +21,7 @@ function mortal(deadly: string) {
       if (items.some(({ id }) => deadly.includes(id))) throw new EngineDied('it ended');
       return allStored(items);
     },
-    async 'set-aside'({ item }) {
+    async quarantine({ item }) {
       aside.push(item.id);
       return { stored: 0, skipped: 0, failed: 1, failures: [] };
     },
@@ -32,13 +32,13 @@ function mortal(deadly: string) {
 describe('indexItems', () => {
   test('one call where nothing goes wrong', async () => {
     const { engine } = mortal('');
-    const tally = await indexItems(engine, new Gate(), request('abcd'));
+    const tally = await indexItems(engine, new SharedLock(), request('abcd'));
     assert.deepEqual([tally.stored, engine.calls], [4, ['index abcd']]);
   });
 
   test('by halves: the one item that ends the process is set aside, after two deaths alone', async () => {
     const { engine, aside } = mortal('c');
-    const tally = await indexItems(engine, new Gate(), request('abcdefgh'));
+    const tally = await indexItems(engine, new SharedLock(), request('abcdefgh'));
     assert.deepEqual(tally, { stored: 7, skipped: 0, failed: 1, failures: [] });
     assert.deepEqual(aside, ['c']);
     const calls = engine.calls.filter((call) => call.startsWith('index'));
@@ -51,7 +51,7 @@ describe('indexItems', () => {
 
   test('several items that end the process are each set aside', async () => {
     const { engine, aside } = mortal('aeg');
-    const { stored, failed } = await indexItems(engine, new Gate(), request('abcdefg'));
+    const { stored, failed } = await indexItems(engine, new SharedLock(), request('abcdefg'));
     assert.deepEqual([stored, failed, aside], [4, 3, ['a', 'e', 'g']]);
   });
 
@@ -63,11 +63,11 @@ describe('indexItems', () => {
         if (call.items.some(({ id }) => id === 'a')) await held.promise;
         return engine.call(call);
       },
-      'set-aside': (call) => engine.call(call),
+      quarantine: (call) => engine.call(call),
     });
-    const gate = new Gate();
-    const beside = indexItems(shared, gate, request('ab'));
-    const bad = indexItems(shared, gate, request('xy'));
+    const lock = new SharedLock();
+    const beside = indexItems(shared, lock, request('ab'));
+    const bad = indexItems(shared, lock, request('xy'));
     for (let turn = 0; turn < 5; turn++) await setImmediate();
     assert.deepEqual(shared.calls, ['index ab', 'index xy']);
     held.resolve();
@@ -83,7 +83,7 @@ describe('indexItems', () => {
         return engine.call(call);
       },
     });
-    assert.equal((await indexItems(shared, new Gate(), request('ab'))).stored, 2);
+    assert.equal((await indexItems(shared, new SharedLock(), request('ab'))).stored, 2);
     assert.deepEqual([shared.calls, aside], [['index ab', 'load', 'index ab'], []]);
   });
 
@@ -92,14 +92,14 @@ describe('indexItems', () => {
       throw new EngineDied('it ended');
     };
     const engine = scriptedEngine({ index: died, load: died });
-    await assert.rejects(indexItems(engine, new Gate(), request('ab')), EngineDied);
+    await assert.rejects(indexItems(engine, new SharedLock(), request('ab')), EngineDied);
     assert.deepEqual(engine.calls, ['index ab', 'load']);
   });
 
   test('what the engine throws is thrown, and not tried again', async () => {
     const full = new VlmoError('STORE_WRITE_FAILED', 'Cannot write');
     const engine = scriptedEngine({ index: () => Promise.reject(full) });
-    await assert.rejects(indexItems(engine, new Gate(), request('ab')), full);
+    await assert.rejects(indexItems(engine, new SharedLock(), request('ab')), full);
     assert.equal(engine.calls.length, 1);
   });
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { VlmoError } from '#errors.ts';
 import type { ChunkRecord, ChunkResult, Ledger } from '#store/contract.ts';
-import { Settler } from '#workers/jobs/group-commit.ts';
+import { GroupCommit } from '#workers/jobs/group-commit.ts';
 import { chunkResult } from '../../engine/engine-fixture.ts';
 import { collect } from '../../pipeline/pipeline-fixture.ts';
 import { temporaryStore } from '../../store/lance/store-fixture.ts';
@@ -23,16 +23,16 @@ function heldLedger(ledger: Ledger, results: ChunkResult[][], outcomes: readonly
   };
 }
 
-describe('Settler', () => {
+describe('GroupCommit', () => {
   test('all that comes during one commit goes in the next one, and is in the store when it is said to be', async (t) => {
     const store = await temporaryStore(t);
     await store.ledger.addChunks(['a', 'b', 'c', 'd'].map(chunk));
     const commits: ChunkResult[][] = [];
     const first = Promise.withResolvers<void>();
-    const settler = new Settler(heldLedger(store.ledger, commits, [first.promise]));
-    const a = settler.add(chunkResult('a'));
+    const groupCommit = new GroupCommit(heldLedger(store.ledger, commits, [first.promise]));
+    const a = groupCommit.add(chunkResult('a'));
     await untilLength(commits, 1);
-    const others = ['b', 'c', 'd'].map((id) => settler.add(chunkResult(id)));
+    const others = ['b', 'c', 'd'].map((id) => groupCommit.add(chunkResult(id)));
     assert.equal(commits.length, 1);
     first.resolve();
     await a;
@@ -50,16 +50,16 @@ describe('Settler', () => {
     await store.ledger.addChunks(['a', 'b', 'c'].map(chunk));
     const commits: ChunkResult[][] = [];
     const first = Promise.withResolvers<void>();
-    const settler = new Settler(heldLedger(store.ledger, commits, [first.promise]));
-    const both = [settler.add(chunkResult('a')), settler.add(chunkResult('b'))];
+    const groupCommit = new GroupCommit(heldLedger(store.ledger, commits, [first.promise]));
+    const both = [groupCommit.add(chunkResult('a')), groupCommit.add(chunkResult('b'))];
     await untilLength(commits, 1);
-    const next = settler.add(chunkResult('c'));
+    const next = groupCommit.add(chunkResult('c'));
     const full = new VlmoError('STORE_WRITE_FAILED', 'Cannot write');
     first.reject(full);
     for (const one of both) await assert.rejects(one, full);
     await next;
     assert.deepEqual((await collect(store.ledger.unsettled('r'))).sort(), ['a', 'b']);
-    await settler.add(chunkResult('a'));
+    await groupCommit.add(chunkResult('a'));
     assert.deepEqual(await collect(store.ledger.unsettled('r')), ['b']);
   });
 });
