@@ -1,15 +1,31 @@
 #!/usr/bin/env node
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-
-// libuv reads it when its first thread starts: decoding runs there, and four threads are too few for many cores.
-process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, availableParallelism() + 2));
-// onnxruntime would send telemetry, and leave a file of it in the temporary folder.
-process.env.ORT_DISABLE_TELEMETRY ??= '1';
-// Read once, when the module loads. Its warnings say what is as it should be: that rows added to an approximate index
-// reach some of its partitions only, a line for each other one.
-process.env.LANCEDB_LOG ??= 'error';
 
 // A clone runs the TypeScript; a package carries JavaScript, because Node strips no types under node_modules.
 const source = new URL('../cli/main.ts', import.meta.url);
-await import(existsSync(source) ? source.href : new URL('../dist/cli/main.js', import.meta.url).href);
+const isClone = existsSync(source);
+const [major = 0] = process.versions.node.split('.').map(Number);
+const needed = isClone ? 24 : 22;
+const [word, ...more] = process.argv.slice(2);
+
+if (major < needed) {
+  const hint = isClone ? ' (npm ci brings one along: npx vlmo takes it)' : '';
+  process.stderr.write(
+    `vlmo: Cannot run: expected Node ${needed} or newer${hint}, received ${process.version}\n`,
+  );
+  process.exitCode = 1;
+} else if ((word === '--version' || word === '-V') && more.length === 0) {
+  // Answered here: nothing else has to be loaded.
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  process.stdout.write(`${version}\n`);
+} else {
+  // libuv reads it when its first thread starts: decoding runs there, and four threads are too few for many cores.
+  process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, availableParallelism() + 2));
+  // onnxruntime would send telemetry, and leave a file of it in the temporary folder.
+  process.env.ORT_DISABLE_TELEMETRY ??= '1';
+  // Read once, when the module loads. Its warnings say what is as it should be: that rows added to an approximate index
+  // reach some of its partitions only, a line for each other one.
+  process.env.LANCEDB_LOG ??= 'error';
+  await import(isClone ? source.href : new URL('../dist/cli/main.js', import.meta.url).href);
+}

@@ -1,14 +1,12 @@
-import { Command, Option } from 'commander';
-import { INDEX_OPTIONS } from '#config/options.ts';
+import type { CommandConfig } from '#config/commands.ts';
 import { resolveDevice } from '#devices/device.ts';
 import { type ErrorCode, VlmoError } from '#errors.ts';
 import type { Tensor } from '#model/vlmo/inputs.ts';
 import type { GraphKind } from '#model/vlmo/network.ts';
 import { loadVlmo, type Vlmo } from '#model/vlmo/vlmo.ts';
 import { pictureTensor } from '#pictures/picture-tensor.ts';
-import { PREPROCESS_MODES, type PreprocessMode } from '#pictures/preprocess.ts';
 import { readPicture } from '#pictures/read-picture.ts';
-import { addConfigOptions, readConfig } from './config-options.ts';
+import type { Call } from './call.ts';
 import { EXIT_DONE, EXIT_ITEMS_FAILED } from './exit-codes.ts';
 import { noteDevice } from './note-device.ts';
 import { note, printJson } from './output.ts';
@@ -20,43 +18,27 @@ interface Input {
   readonly source: string;
 }
 
-interface EmbedFlags {
-  readonly model: string;
-  readonly pairs?: true;
-  readonly preprocess: PreprocessMode;
-}
+type EmbedConfig = CommandConfig<'embed'>;
 
 /** `vlmo embed`: vectors of pictures and texts, one JSON object a line, in the order given. */
-export function embedCommand(): Command {
-  const inputs: Input[] = [];
-  const add =
-    (kind: Input['kind']) =>
-    (source: string): true => {
-      inputs.push({ kind, source });
-      return true;
-    };
-  const command = new Command('embed')
-    .description('Print the vectors of pictures and texts, one JSON object a line')
-    .requiredOption('--model <folder>', 'a model folder, or "demo"')
-    .addOption(new Option('--image <files...>', 'pictures').argParser(add('image')))
-    .addOption(new Option('--text <texts...>', 'texts').argParser(add('text')))
-    .option(
-      '--pairs',
-      'score the i-th picture with the i-th text instead: cosine, and match by the fusion encoder',
-    )
-    .addOption(
-      new Option('--preprocess <mode>', INDEX_OPTIONS.preprocess.sentence)
-        .choices([...PREPROCESS_MODES])
-        .default(INDEX_OPTIONS.preprocess.default),
-    )
-    .option('--json', 'JSON lines are all there is; accepted so that every command takes it');
-  addConfigOptions(command, ['device']);
-  return command.action((flags: EmbedFlags) =>
-    flags.pairs ? embedPairs(inputs, flags) : embedAll(inputs, flags),
-  );
+export async function runEmbed(config: EmbedConfig, _: readonly [], call: Call<'embed'>): Promise<void> {
+  const inputs = readInputs(config, call);
+  await (config.pairs ? embedPairs(inputs, config) : embedAll(inputs, config));
 }
 
-async function embedAll(inputs: readonly Input[], flags: EmbedFlags): Promise<void> {
+/** In the order of the command line; behind it what the environment or the file says, which have none. */
+function readInputs({ images = [], texts = [] }: EmbedConfig, { inOrder, origin }: Call<'embed'>): Input[] {
+  const [image, text] = [{ kind: 'image' }, { kind: 'text' }] as const;
+  const elsewhere = (name: 'images' | 'texts', values: readonly string[]): readonly string[] =>
+    origin(name) === 'flag' ? [] : values;
+  return [
+    ...inOrder.map(({ name, value: source }) => ({ ...(name === 'images' ? image : text), source })),
+    ...elsewhere('images', images).map((source) => ({ ...image, source })),
+    ...elsewhere('texts', texts).map((source) => ({ ...text, source })),
+  ];
+}
+
+async function embedAll(inputs: readonly Input[], flags: EmbedConfig): Promise<void> {
   requireInputs(inputs.length > 0, 'at least one --image or --text', 'none');
   const kinds = (['image', 'text'] as const).filter((kind) => inputs.some((input) => input.kind === kind));
   await using vlmo = await load(flags, kinds);
@@ -64,12 +46,12 @@ async function embedAll(inputs: readonly Input[], flags: EmbedFlags): Promise<vo
     const { data } =
       kind === 'text'
         ? await vlmo.embedTexts([source])
-        : await vlmo.embedImages(await readPixels(vlmo, source, flags.preprocess));
+        : await vlmo.embedImages(await readPixels(vlmo, source, flags));
     printJson({ kind, source, embedding: Array.from(data) });
   });
 }
 
-async function embedPairs(inputs: readonly Input[], flags: EmbedFlags): Promise<void> {
+async function embedPairs(inputs: readonly Input[], flags: EmbedConfig): Promise<void> {
   const [images, texts] = (['image', 'text'] as const).map((kind) =>
     inputs.filter((input) => input.kind === kind).map(({ source }) => source),
   ) as [string[], string[]];
@@ -81,7 +63,7 @@ async function embedPairs(inputs: readonly Input[], flags: EmbedFlags): Promise<
   await using vlmo = await load(flags, ['fusion', 'image', 'text']);
   await forEach([...images.entries()], async ([i, image]) => {
     const text = texts[i] ?? '';
-    const pixels = await readPixels(vlmo, image, flags.preprocess);
+    const pixels = await readPixels(vlmo, image, flags);
     const { probabilities } = await vlmo.match(pixels, [text]);
     const cosine = dot((await vlmo.embedImages(pixels)).data, (await vlmo.embedTexts([text])).data);
     printJson({ image, text, cosine, match: probabilities[0] });
@@ -89,11 +71,10 @@ async function embedPairs(inputs: readonly Input[], flags: EmbedFlags): Promise<
 }
 
 /** The model, with what is needed of it, on the device that was asked for. */
-async function load(flags: EmbedFlags, graphs: readonly GraphKind[]): Promise<Vlmo> {
-  const { device: asked } = await readConfig(['device'], flags);
-  const device = await resolveDevice(asked);
+async function load(flags: EmbedConfig, graphs: readonly GraphKind[]): Promise<Vlmo> {
+  const device = await resolveDevice(flags.device);
   const vlmo = await loadVlmo(resolveModel(flags.model), { provider: device.provider, graphs });
-  noteDevice(asked, device);
+  noteDevice(flags.device, device);
   return vlmo;
 }
 
@@ -119,9 +100,12 @@ const ITEM_ERRORS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'IMAGE_TOO_LARGE',
 ]);
 
-function readPixels({ config }: Vlmo, path: string, mode: PreprocessMode): Promise<Tensor> {
-  const bytes = readPicture(path, INDEX_OPTIONS.maxImageBytes.default);
-  return pictureTensor(bytes, config, mode, { maxPixels: INDEX_OPTIONS.maxPixels.default }, path);
+function readPixels(
+  { config }: Vlmo,
+  path: string,
+  { preprocess, maxPixels, maxImageBytes }: EmbedConfig,
+): Promise<Tensor> {
+  return pictureTensor(readPicture(path, maxImageBytes), config, preprocess, { maxPixels }, path);
 }
 
 function dot(a: Float32Array, b: Float32Array): number {

@@ -1,32 +1,19 @@
-import { Command } from 'commander';
+import type { CommandConfig } from '#config/commands.ts';
 import { openStore } from '#store/lance/open-store.ts';
 import { EXIT_DONE } from './exit-codes.ts';
 import { formatCount, note, print, printable, printJson } from './output.ts';
 
-interface FailuresFlags {
-  readonly index: string;
-  readonly collection?: string;
-  readonly json?: true;
-}
-
 /** `vlmo failures`: what could not be stored, and why. */
-export function failuresCommand(): Command {
-  return new Command('failures')
-    .description('List the items that could not be indexed, and why')
-    .requiredOption('--index <folder>', 'the index')
-    .option('--collection <name>', 'only of this collection')
-    .option('--json', 'print one JSON object a line')
-    .action(async ({ index, collection, json }: FailuresFlags) => {
-      await using store = await openStore(index, { create: false });
-      let count = 0;
-      for await (const { id, uri, code, message, attempts } of store.failures.scan(collection)) {
-        count += 1;
-        if (json) printJson({ id, uri, code, message, attempts });
-        else print(`${printable(id)}\n  ${printable(message)}\n  ${code}, ${tried(attempts)}`);
-      }
-      if (!json) note(summary(count));
-      process.exitCode = EXIT_DONE;
-    });
+export async function runFailures({ index, collection, json }: CommandConfig<'failures'>): Promise<void> {
+  await using store = await openStore(index, { create: false });
+  let count = 0;
+  for await (const { id, uri, code, message, attempts } of store.failures.scan(collection)) {
+    count += 1;
+    if (json) printJson({ id, uri, code, message, attempts });
+    else print(`${printable(id)}\n  ${printable(message)}\n  ${code}, ${tried(attempts)}`);
+  }
+  if (!json) note(summary(count));
+  process.exitCode = EXIT_DONE;
 }
 
 function tried(count: number): string {

@@ -22,7 +22,7 @@ export async function followRun(
   queues: Queues,
   id: string,
   signal: AbortSignal,
-  flags: RedisFlags & { readonly index: string; readonly json?: true },
+  flags: RedisFlags & { readonly index: string; readonly json: boolean },
 ): Promise<void> {
   let standing: Standing | undefined;
   using _ = showRun(() => standing);
@@ -57,7 +57,7 @@ export function runNotFound(id: string): VlmoError {
 async function end(
   store: Store,
   record: RunRecord,
-  { index, json }: { readonly index: string; readonly json?: true },
+  { index, json }: { readonly index: string; readonly json: boolean },
 ): Promise<void> {
   const standing: Standing = { run: await runStatus(store, record), queue: undefined };
   if (json) printJson(standingJson(standing));

@@ -5,7 +5,7 @@ import { formatCount, formatDuration, print, printJson } from './output.ts';
 
 interface ReportOptions {
   readonly index: string;
-  readonly json?: true;
+  readonly json: boolean;
 }
 
 /** Says how a run of `vlmo index` went, and sets the exit code. */

@@ -1,58 +1,30 @@
-import { Command, Option } from 'commander';
+import type { CommandConfig } from '#config/commands.ts';
 import { type ModelFolder, openModelFolder } from '#model/vlmo/folder.ts';
 import { importCheckpoint } from '#model/vlmo/import.ts';
 import { formatCount, note, print, printJson, table } from './output.ts';
-import { positiveInteger } from './parse-arguments.ts';
 import { resolveModel } from './resolve-model.ts';
 
-interface ImportFlags {
-  readonly vocab: string;
-  readonly out: string;
-  readonly imageSize?: number;
-  readonly heads?: number;
-  readonly dtype: 'f32' | 'f16';
-  readonly json?: true;
-}
-
-/** `vlmo model import|inspect`. */
-export function modelCommand(): Command {
-  const command = new Command('model').description('Import and look at models');
-  command
-    .command('import')
-    .description('Turn a PyTorch checkpoint of VLMo into a model folder')
-    .argument('<checkpoint>', 'the .pt file; it is read without running anything in it')
-    .requiredOption('--vocab <file>', "BERT's vocab.txt")
-    .requiredOption('--out <folder>', 'the model folder to write; must not exist')
-    .option('--image-size <pixels>', 'another picture size than the checkpoint was made for', positiveInteger)
-    .option('--heads <heads>', 'attention heads, where the checkpoint does not tell', positiveInteger)
-    .addOption(new Option('--dtype <dtype>', 'how weights are stored').choices(['f32', 'f16']).default('f32'))
-    .option('--json', 'print JSON')
-    .action(importModel);
-  command
-    .command('inspect')
-    .description('Print what a model is')
-    .argument('<folder>', 'a model folder, or "demo"')
-    .option('--json', 'print JSON')
-    .action(async (folder: string, { json }: { json?: true }) =>
-      printModel(await openModelFolder(resolveModel(folder)), json),
-    );
-  return command;
-}
-
-async function importModel(checkpoint: string, flags: ImportFlags): Promise<void> {
-  const { model, ignored } = await importCheckpoint(checkpoint, {
-    vocabulary: flags.vocab,
-    out: flags.out,
-    imageSize: flags.imageSize,
-    heads: flags.heads,
-    dtype: flags.dtype,
-  });
+/** `vlmo model import`: a checkpoint becomes a model folder. */
+export async function runImport(
+  { vocab: vocabulary, out, imageSize, heads, dtype, json }: CommandConfig<'model import'>,
+  [checkpoint]: readonly [string],
+): Promise<void> {
+  const options = { vocabulary, out, imageSize, heads, dtype };
+  const { model, ignored } = await importCheckpoint(checkpoint, options);
   if (ignored.length > 0)
     note(`Left out ${ignored.length} tensors that retrieval does not need: ${ignored.join(', ')}`);
-  printModel(model, flags.json);
+  printModel(model, json);
 }
 
-function printModel(model: ModelFolder, json?: true): void {
+/** `vlmo model inspect`: what a model is. */
+export async function runInspect(
+  { json }: CommandConfig<'model inspect'>,
+  [folder]: readonly [string],
+): Promise<void> {
+  printModel(await openModelFolder(resolveModel(folder)), json);
+}
+
+function printModel(model: ModelFolder, json: boolean): void {
   const description = describe(model);
   if (json) printJson(description);
   else

@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import type { CommandConfig } from '#config/commands.ts';
 import { VlmoError } from '#errors.ts';
 import { activeTables } from '#search/active-tables.ts';
 import type { SearchTarget } from '#search/request.ts';
@@ -8,42 +8,13 @@ import { EXIT_DONE } from './exit-codes.ts';
 import { noteEvery } from './note-every.ts';
 import { type OptimizedTable, reportOptimized, reportRecall } from './optimize-report.ts';
 import { formatCount, formatDuration, printJson } from './output.ts';
-import { positiveInteger } from './parse-arguments.ts';
-import { type MeasuredRecall, type MeasureFlags, measureTables } from './recall-measure.ts';
+import { type MeasuredRecall, measureTables } from './recall-measure.ts';
 import { writeRecallPlot } from './recall-plot.ts';
 
-interface OptimizeFlags extends MeasureFlags {
-  readonly index: string;
-  readonly collection: string;
-  readonly ann?: true;
-  readonly dropAnn?: true;
-  readonly measure?: true;
-  readonly plot?: string;
-  readonly json?: true;
-}
+type OptimizeFlags = CommandConfig<'optimize'>;
 
 /** `vlmo optimize`: compacts an index, builds what approximate search needs, and measures what that costs in hits. */
-export function optimizeCommand(): Command {
-  return new Command('optimize')
-    .description(
-      'Compact the tables of an index; build an approximate index of the vectors, and measure what it finds and how fast',
-    )
-    .requiredOption('--index <folder>', 'the index')
-    .option('--collection <name>', 'the collection', 'default')
-    .option('--ann', 'build an approximate index of the vectors, anew where there is one')
-    .option('--drop-ann', 'remove it')
-    .option('--measure', 'compare approximate with exact search: recall and latency, as a table and a plot')
-    .option('--queries <file>', 'with --measure, a text query a line (default: what the collection stores)')
-    .option('--sample <count>', 'with --measure, how many stored items are queries', positiveInteger, 200)
-    .option('--seed <number>', 'with --measure, which ones: the same for the same number', positiveInteger, 1)
-    .option('-k <hits>', 'with --measure, hits of a query', positiveInteger, 10)
-    .option('--plot <file>', 'with --measure, where the plot goes, .svg or .png (default: recall.svg)')
-    .option('--model <folder>', 'with --queries, where the model of the collection lies now, if it moved')
-    .option('--json', 'print JSON')
-    .action(runOptimize);
-}
-
-async function runOptimize(flags: OptimizeFlags): Promise<void> {
+export async function runOptimize(flags: OptimizeFlags): Promise<void> {
   assertTogether(flags);
   await using store = await openStore(flags.index, { create: false });
   const tables = await activeTables(store, flags.collection);

@@ -1,45 +1,92 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
+import type { CommandSpec, Use } from '#config/command.ts';
+import { COMMAND_GROUPS, COMMANDS, type CommandName } from '#config/commands.ts';
+import { readConfigFile } from '#config/config-file.ts';
+import { envName, type OptionSpec } from '#config/option.ts';
+import { ALL_OPTIONS, type OptionName } from '#config/options.ts';
+import { resolveCommand } from '#config/resolve.ts';
 import packageJson from '#package.json' with { type: 'json' };
-import { doctorCommand } from './doctor-command.ts';
-import { embedCommand } from './embed-command.ts';
-import { failuresCommand } from './failures-command.ts';
-import { indexCommand } from './index-command.ts';
-import { modelCommand } from './model-command.ts';
-import { optimizeCommand } from './optimize-command.ts';
-import { queueCommand } from './queue-command.ts';
-import { retrieveCommand } from './retrieve-command.ts';
-import { searchCommand } from './search-command.ts';
-import { statusCommand } from './status-command.ts';
-import { submitCommand } from './submit-command.ts';
-import { workerCommand } from './worker-command.ts';
+import type { Call, RunCommand } from './call.ts';
+import { RUN } from './commands.ts';
 
-const COMMANDS = [
-  indexCommand,
-  searchCommand,
-  retrieveCommand,
-  failuresCommand,
-  optimizeCommand,
-  submitCommand,
-  workerCommand,
-  statusCommand,
-  queueCommand,
-  embedCommand,
-  modelCommand,
-  doctorCommand,
-];
-
-/** The `vlmo` program with all its commands. */
+/** The `vlmo` program with all its commands, as `config/` has them. */
 export function createProgram(): Command {
   const program = new Command('vlmo')
     .description(packageJson.description)
     .version(packageJson.version)
     .showHelpAfterError('(add --help for what can be said)')
     .exitOverride();
-  for (const create of COMMANDS) program.addCommand(create());
-  for (const command of allCommands(program)) command.exitOverride();
+  for (const name of Object.keys(COMMANDS) as CommandName[]) {
+    const [word = '', inner] = name.split(' ');
+    if (inner === undefined) program.addCommand(createCommand(name, word));
+    else groupOf(program, word as keyof typeof COMMAND_GROUPS).addCommand(createCommand(name, inner));
+  }
   return program;
 }
 
-function allCommands(command: Command): Command[] {
-  return command.commands.flatMap((child) => [child as Command, ...allCommands(child as Command)]);
+function groupOf(program: Command, name: keyof typeof COMMAND_GROUPS): Command {
+  const found = program.commands.find((command) => command.name() === name);
+  if (found) return found as Command;
+  const group = new Command(name).description(COMMAND_GROUPS[name]).exitOverride();
+  program.addCommand(group);
+  return group;
+}
+
+function createCommand<Name extends CommandName>(name: Name, word: string): Command {
+  const spec: CommandSpec = COMMANDS[name];
+  const command = new Command(word).description(spec.sentence).exitOverride();
+  for (const [argument, sentence] of spec.arguments ?? []) command.argument(argument, sentence);
+  const inOrder: { name: string; value: string }[] = [];
+  const attributes = new Map<OptionName, string>();
+  for (const [option, use] of Object.entries(spec.options) as [OptionName, Use][]) {
+    const added = createOption(option, use, inOrder);
+    command.addOption(added);
+    attributes.set(option, added.attributeName());
+  }
+  return command.action(async () => {
+    const given = command.opts<Record<string, unknown>>();
+    const flags = Object.fromEntries(
+      [...attributes].map(([option, attribute]) => [option, given[attribute]] as const),
+    );
+    const sources = { flags, env: process.env, file: await readConfigFile() };
+    const { config, origin } = resolveCommand(name, sources);
+    requireOptions(command, spec, config);
+    const run = (await RUN[name]()) as RunCommand<Name>;
+    await run(config, command.processedArgs as never, { origin, inOrder } satisfies Call<Name>);
+  });
+}
+
+/** Texts are parsed when all sources are known; here they are only kept. */
+function createOption(name: OptionName, use: Use, inOrder: { name: string; value: string }[]): Option {
+  const spec: OptionSpec = ALL_OPTIONS[name];
+  const option = new Option(use.flag ?? spec.flag, describeOption(spec, use));
+  if (spec.type.isList)
+    option.argParser((value: string, all: readonly string[] | undefined) => {
+      inOrder.push({ name, value });
+      return [...(all ?? []), value];
+    });
+  return option;
+}
+
+/** `Items of one job (a whole number from 1 to 4096; default: 256; VLMO_CHUNK_ITEMS)`. */
+function describeOption(spec: OptionSpec, use: Use): string {
+  const initial = 'default' in use ? use.default : (spec.defaultWords ?? spec.default);
+  const facts = [
+    use.isRequired ? 'required' : '',
+    spec.type.isSwitch || spec.type.isList ? '' : spec.type.range,
+    initial === undefined || spec.type.isSwitch ? '' : `default: ${String(initial)}`,
+    envName(spec),
+  ];
+  return `${use.sentence ?? spec.sentence} (${facts.filter((fact) => fact !== '').join('; ')})`;
+}
+
+function requireOptions(command: Command, spec: CommandSpec, config: object): void {
+  const values = config as Readonly<Record<string, unknown>>;
+  for (const [name, use] of Object.entries(spec.options) as [OptionName, Use][]) {
+    if (!use.isRequired || values[name] !== undefined) continue;
+    const flag = use.flag ?? ALL_OPTIONS[name].flag;
+    command.error(`error: required option '${flag}' not specified`, {
+      code: 'commander.missingMandatoryOptionValue',
+    });
+  }
 }

@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import type { CommandConfig } from '#config/commands.ts';
 import { openQueues, type Queues } from '#queue/bull-queues.ts';
 import { cleanJobs, drainChunks, retryFailedJobs } from '#queue/control.ts';
 import { createProducer } from '#queue/producer.ts';
@@ -8,20 +8,10 @@ import { submitSource } from '#runs/submit.ts';
 import { activeTables } from '#search/active-tables.ts';
 import type { Store } from '#store/contract.ts';
 import { openStore } from '#store/lance/open-store.ts';
-import { addConfigOptions, readConfig } from './config-options.ts';
 import { EXIT_DONE, EXIT_INTERRUPTED } from './exit-codes.ts';
-import { addRedisOption, openRedis, type RedisFlags } from './open-queue.ts';
+import { openRedis } from './open-queue.ts';
 import { counted, formatCount, print, printJson } from './output.ts';
 import { stopOnSignals } from './signals.ts';
-
-interface QueueFlags extends RedisFlags {
-  readonly index: string;
-  readonly json?: true;
-}
-
-interface RetryFlags extends QueueFlags {
-  readonly collection: string;
-}
 
 /** What an action answers: for `--json`, and in words. */
 interface Answer {
@@ -29,48 +19,32 @@ interface Answer {
   readonly words: string;
 }
 
-const RETRY_OPTIONS = ['chunkItems', 'maxWaiting'] as const;
+type QueueConfig = CommandConfig<'queue pause'>;
 
-/** `vlmo queue`: what a person does to the jobs of an index. */
-export function queueCommand(): Command {
-  const queue = new Command('queue').description('Pause, resume, empty and mend the queue of an index');
-  queue.addCommand(action('pause', 'Let no more chunk jobs be taken; searches go on', pause));
-  queue.addCommand(action('resume', 'Let chunk jobs be taken again', resume));
-  queue.addCommand(
-    action('drain', 'Take away all that waits and end the runs it is of; what is stored stays', drain),
-  );
-  queue.addCommand(action('clean', 'Forget the jobs that are over; what they did stays in the index', clean));
-  const retry = action('retry-failed', 'Try again what is listed as failed', retryFailed).option(
-    '--collection <name>',
-    'the collection',
-    'default',
-  );
-  queue.addCommand(addConfigOptions(retry, RETRY_OPTIONS));
-  return queue;
-}
+/** `vlmo queue …`: what a person does to the jobs of an index. */
+export const runPause = action(pause);
+export const runResume = action(resume);
+export const runDrain = action(drain);
+export const runClean = action(clean);
+export const runRetryFailed = action(retryFailed);
 
-function action<Flags extends QueueFlags>(
-  name: string,
-  description: string,
-  act: (store: Store, queues: Queues, flags: Flags) => Promise<Answer>,
-): Command {
-  const command = new Command(name)
-    .description(description)
-    .requiredOption('--index <folder>', 'the index')
-    .option('--json', 'print JSON');
-  return addRedisOption(command).action(async (flags: Flags) => {
-    await using store = await openStore(flags.index, { create: false });
-    await using redis = await openRedis(store, flags);
+/** A command that opens index and queues, acts, and says what came of it. */
+function action<Acts extends QueueConfig>(
+  act: (store: Store, queues: Queues, config: Acts) => Promise<Answer>,
+): (config: Acts) => Promise<void> {
+  return async (config) => {
+    await using store = await openStore(config.index, { create: false });
+    await using redis = await openRedis(store, config);
     const queues = openQueues(redis.client, store.id);
     try {
       process.exitCode = EXIT_DONE;
-      const { json, words } = await act(store, queues, flags);
-      if (flags.json) printJson(json);
+      const { json, words } = await act(store, queues, config);
+      if (config.json) printJson(json);
       else print(words);
     } finally {
       await queues.close();
     }
-  });
+  };
 }
 
 async function pause(_: Store, { chunks }: Queues): Promise<Answer> {
@@ -102,13 +76,16 @@ async function clean(_: Store, queues: Queues): Promise<Answer> {
   };
 }
 
-async function retryFailed(store: Store, queues: Queues, flags: RetryFlags): Promise<Answer> {
-  const config = await readConfig(RETRY_OPTIONS, flags);
+async function retryFailed(
+  store: Store,
+  queues: Queues,
+  config: CommandConfig<'queue retry-failed'>,
+): Promise<Answer> {
   using signals = stopOnSignals();
-  const { record: generation } = await activeTables(store, flags.collection);
+  const { record: generation } = await activeTables(store, config.collection);
   const jobs = await retryFailedJobs(queues);
   const { run, seen, isWhole } = await submitSource({
-    source: createFailedSource(store, flags.collection),
+    source: createFailedSource(store, config.collection),
     ...{ store, generation, priority: 'normal', retryFailed: true, options: {} },
     producer: createProducer(queues, config.maxWaiting),
     chunkItems: config.chunkItems,

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import type { Config } from '#config/options.ts';
 import { VlmoError } from '#errors.ts';
 import { loadVlmo } from '#model/vlmo/vlmo.ts';
 import { measureRecall } from '#search/measure-recall.ts';
@@ -13,13 +14,7 @@ import { note } from './output.ts';
 import type { RecallCurve } from './recall-plot.ts';
 import { resolveModel } from './resolve-model.ts';
 
-export interface MeasureFlags {
-  readonly queries?: string;
-  readonly sample: number;
-  readonly seed: number;
-  readonly k: number;
-  readonly model?: string;
-}
+export type MeasureFlags = Config<'queries' | 'sample' | 'seed' | 'k' | 'model'>;
 
 export interface MeasuredRecall extends RecallCurve {
   readonly target: SearchTarget;

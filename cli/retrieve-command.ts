@@ -1,6 +1,5 @@
 import { join, resolve } from 'node:path';
-import { Command, Option } from 'commander';
-import type { Config } from '#config/options.ts';
+import type { CommandConfig } from '#config/commands.ts';
 import { resolveDevice } from '#devices/device.ts';
 import { VlmoError } from '#errors.ts';
 import { pictureBatchSize } from '#pipeline/batch-size.ts';
@@ -11,101 +10,36 @@ import { activeTables } from '#search/active-tables.ts';
 import { type PairSummary, scorePairs } from '#search/batch/pairs.ts';
 import type { RetrievalSummary } from '#search/batch/retrieve.ts';
 import { openGenerationModel } from '#search/query.ts';
-import type { SearchTarget } from '#search/request.ts';
 import { type RetrieveRequest, runRetrieval } from '#service/retrieve.ts';
 import type { GenerationTables, Store, VectorTable } from '#store/contract.ts';
 import { openStore } from '#store/lance/open-store.ts';
 import { createPools, type Pools } from '#workers/threads/create-pools.ts';
-import { addConfigOptions, readConfig } from './config-options.ts';
 import { EXIT_INTERRUPTED } from './exit-codes.ts';
 import { noteDevice } from './note-device.ts';
-import { addRedisOption, openRedis, type RedisFlags } from './open-queue.ts';
+import { openRedis } from './open-queue.ts';
 import { note } from './output.ts';
 import { Owned } from './owned.ts';
-import { finiteNumber, positiveInteger } from './parse-arguments.ts';
 import { showPairs, showRetrieval } from './progress.ts';
 import { resolveModel } from './resolve-model.ts';
 import { reportPairs, reportRetrieval } from './retrieve-report.ts';
 import { stopOnSignals } from './signals.ts';
 
-interface RetrieveFlags extends RedisFlags {
-  readonly index: string;
-  readonly collection: string;
-  readonly queries?: string;
-  readonly in?: SearchTarget;
-  readonly k: number;
-  readonly where?: string;
-  readonly minScore?: number;
-  readonly out: string;
-  readonly pairs?: true;
-  readonly threshold?: number;
-  readonly model?: string;
-  readonly queued?: true;
-  readonly json?: true;
-}
-
-const OPTIONS = [
-  'device',
-  'batchSize',
-  'decodeThreads',
-  'inferenceWorkers',
-  'maxPixels',
-  'maxImageBytes',
-  'decodeTimeout',
-] as const;
-type RetrieveConfig = Config<(typeof OPTIONS)[number]>;
+type RetrieveFlags = CommandConfig<'retrieve'>;
 
 /** `vlmo retrieve`: many queries at once, into a file. */
-export function retrieveCommand(): Command {
-  const command = new Command('retrieve')
-    .description(
-      'Answer many queries at once, or score each picture with its own captions, into a Parquet file; running it again goes on where it stopped',
-    )
-    .requiredOption('--index <folder>', 'the index')
-    .option('--collection <name>', 'the collection', 'default')
-    .option(
-      '--queries <what>',
-      '"captions" or "images" for what the collection stores, or a file: .txt with a query a line, .jsonl, .csv or .tsv',
-    )
-    .addOption(new Option('--in <kind>', 'what to find').choices(['images', 'captions']))
-    .option('-k <hits>', 'hits of a query at most', positiveInteger, 10)
-    .option('--where <filter>', `only items that match, e.g. "width >= 640 and meta.year = 2020"`)
-    .option('--min-score <cosine>', 'only hits of at least this cosine', finiteNumber)
-    .option('--pairs', 'score each picture with its own captions instead')
-    .option(
-      '--threshold <cosine>',
-      'with --pairs, the least cosine of the pairs marked as kept',
-      finiteNumber,
-    )
-    .requiredOption('--out <file>', 'the Parquet file to write')
-    .option('--model <folder>', 'where the model of the collection lies now, if it moved')
-    .option(
-      '--queued',
-      'let a running "vlmo worker" do it; the file goes into the folder "results" of the index',
-    )
-    .option('--json', 'print a summary as JSON');
-  return addConfigOptions(addRedisOption(command), OPTIONS).action(runRetrieve);
-}
-
-async function runRetrieve(flags: RetrieveFlags): Promise<void> {
+export async function runRetrieve(flags: RetrieveFlags): Promise<void> {
   checkUsage(flags);
-  const config = await readConfig(OPTIONS, flags);
   await using store = await openStore(flags.index, { create: false });
   const tables = await activeTables(store, flags.collection);
   using signals = stopOnSignals();
   if (flags.queued) await queued(store, flags, signals.signal);
   else if (flags.pairs) await pairs(tables, flags, signals.signal);
-  else await queries(tables, flags, config, signals.signal);
+  else await queries(tables, flags, signals.signal);
 }
 
-async function queries(
-  tables: GenerationTables,
-  flags: RetrieveFlags,
-  config: RetrieveConfig,
-  signal: AbortSignal,
-): Promise<void> {
-  const device = await resolveDevice(config.device);
-  noteDevice(config.device, device);
+async function queries(tables: GenerationTables, flags: RetrieveFlags, signal: AbortSignal): Promise<void> {
+  const device = await resolveDevice(flags.device);
+  noteDevice(flags.device, device);
   await using stack = new Owned();
   const { in: target = 'images', k, where, minScore } = flags;
   const started = performance.now();
@@ -122,11 +56,11 @@ async function queries(
         const model = await openGenerationModel(tables.record, path);
         const preprocess = tables.record.preprocess as 'fast' | 'reference';
         const pools: Pools = stack.use(
-          await createPools(model, { ...config, provider: device.provider, preprocess }),
+          await createPools(model, { ...flags, provider: device.provider, preprocess }),
         );
         const isGpu = device.provider !== 'cpu';
         const batchSize =
-          config.batchSize === 'auto' ? pictureBatchSize(model.config, isGpu) : config.batchSize;
+          flags.batchSize === 'auto' ? pictureBatchSize(model.config, isGpu) : flags.batchSize;
         return { model, pools, batchSize };
       },
       onStart: (ask) => void stack.use(showRetrieval(ask)),

@@ -5,7 +5,7 @@ import { formatCount, formatDuration, print, printJson } from './output.ts';
 
 interface ReportOptions {
   readonly out: string;
-  readonly json?: true;
+  readonly json: boolean;
 }
 
 /** Says how a batch retrieval went, and sets the exit code. */

@@ -1,4 +1,4 @@
-import { INDEX_OPTIONS } from '#config/options.ts';
+import type { Config } from '#config/options.ts';
 import { type Device, type DeviceName, resolveDevice } from '#devices/device.ts';
 import { createResidentScorer } from '#scorer/resident-scorer.ts';
 import { openLocalQuery } from '#search/local-query.ts';
@@ -11,9 +11,8 @@ import { noteDevice } from './note-device.ts';
 import { note } from './output.ts';
 import { Owned } from './owned.ts';
 
-export interface SearchPlace {
+export interface SearchPlace extends Config<'device' | 'maxPixels' | 'maxImageBytes'> {
   readonly modelPath: string | undefined;
-  readonly device: DeviceName;
 }
 
 /** Searches in this process: the model is loaded for this one query. */
@@ -21,11 +20,11 @@ export async function searchHere(
   tables: GenerationTables,
   query: Query,
   request: SearchRequest,
-  { modelPath, device: asked }: SearchPlace,
+  { modelPath, device: asked, maxPixels, maxImageBytes }: SearchPlace,
 ): Promise<SearchAnswer> {
   const device = await resolveDevice(asked);
   if (device.provider !== 'cpu') noteDevice(asked, device);
-  const options = { modelPath, provider: device.provider, maxPixels: INDEX_OPTIONS.maxPixels.default };
+  const options = { modelPath, provider: device.provider, maxPixels };
   await using stack = new Owned();
   const means = scoringMeans(stack, tables, asked, device);
   if (request.rerank === undefined) {
@@ -35,7 +34,7 @@ export async function searchHere(
   const local = stack.use(
     await openLocalQuery(tables, query, kind, {
       ...options,
-      maxImageBytes: INDEX_OPTIONS.maxImageBytes.default,
+      maxImageBytes,
       warn: ({ id }, { message }) => note(`Not read again: ${id}. ${message}`),
     }),
   );

@@ -1,17 +1,11 @@
 import { resolve } from 'node:path';
-import { INDEX_OPTIONS } from '#config/options.ts';
+import type { Config } from '#config/options.ts';
 import { VlmoError } from '#errors.ts';
 import { readPicture } from '#pictures/read-picture.ts';
 import { parseQueryText, type WeightedText } from '#search/compose-query.ts';
 import type { Query } from '#search/query.ts';
 
-export interface QueryFlags {
-  readonly image?: string;
-  readonly imageWeight?: number;
-  readonly id?: string;
-  readonly hybrid?: true;
-  readonly keywords?: string;
-}
+export type QueryFlags = Config<'image' | 'imageWeight' | 'id' | 'hybrid' | 'keywords' | 'maxImageBytes'>;
 
 /** What a user looks for. */
 export interface AskedQuery {
@@ -56,13 +50,16 @@ function readKeywords(texts: readonly WeightedText[], { hybrid, keywords }: Quer
   return wanted.join(' ');
 }
 
-function toQuery(texts: readonly WeightedText[], { image, imageWeight: weight = 1 }: QueryFlags): Query {
+function toQuery(
+  texts: readonly WeightedText[],
+  { image, imageWeight: weight = 1, maxImageBytes }: QueryFlags,
+): Query {
   const [first] = texts;
   if (first?.weight === 1 && texts.length === 1 && image === undefined) {
     return { kind: 'text', text: first.text };
   }
   if (image === undefined) return { kind: 'composed', texts };
-  const picture = { bytes: readPicture(image, INDEX_OPTIONS.maxImageBytes.default), name: image };
+  const picture = { bytes: readPicture(image, maxImageBytes), name: image };
   return { kind: 'composed', texts, image: { ...picture, weight } };
 }
 

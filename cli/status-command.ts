@@ -1,40 +1,26 @@
 import { setTimeout } from 'node:timers/promises';
-import { Command } from 'commander';
+import type { CommandConfig } from '#config/commands.ts';
 import { errorMessage } from '#errors.ts';
 import { openQueues, type Queues } from '#queue/bull-queues.ts';
 import { type QueueStatus, queueStatus } from '#queue/status.ts';
 import { completeRun } from '#runs/complete.ts';
-import { runStatus } from '#runs/status.ts';
+import { runStatus as statusOfRun } from '#runs/status.ts';
 import type { RunRecord, Store } from '#store/contract.ts';
 import { openStore } from '#store/lance/open-store.ts';
 import { EXIT_DONE } from './exit-codes.ts';
 import { followRun, runNotFound } from './follow-run.ts';
-import { addRedisOption, openRedis, type RedisFlags } from './open-queue.ts';
+import { openRedis } from './open-queue.ts';
 import { counted, formatCount, note, print, printable, printJson } from './output.ts';
 import { Owned } from './owned.ts';
 import { standingJson, standingLine } from './run-report.ts';
 import { stopOnSignals } from './signals.ts';
 
-interface StatusFlags extends RedisFlags {
-  readonly index: string;
-  readonly watch?: true;
-  readonly json?: true;
-}
-
 const WATCH_MS = 2000;
 
-/** `vlmo status`: how the runs of an index stand. */
-export function statusCommand(): Command {
-  const command = new Command('status')
-    .description('Say how the runs of an index stand: one, or all that were submitted')
-    .argument('[run]', 'the id of a run')
-    .requiredOption('--index <folder>', 'the index')
-    .option('--watch', 'go on saying it, until the run is over')
-    .option('--json', 'print JSON, one object a run');
-  return addRedisOption(command).action(runStatusCommand);
-}
+type StatusConfig = CommandConfig<'status'>;
 
-async function runStatusCommand(run: string | undefined, flags: StatusFlags): Promise<void> {
+/** `vlmo status`: how the runs of an index stand. */
+export async function runStatus(flags: StatusConfig, [run]: readonly [string | undefined]): Promise<void> {
   await using store = await openStore(flags.index, { create: false });
   await using stack = new Owned();
   const queues = await openQueuesIfThere(store, flags, stack);
@@ -52,7 +38,7 @@ async function runStatusCommand(run: string | undefined, flags: StatusFlags): Pr
 /** The store knows how far a run is without Redis; only what waits where, and who works, is in Redis alone. */
 async function openQueuesIfThere(
   store: Store,
-  flags: StatusFlags,
+  flags: StatusConfig,
   stack: Owned,
 ): Promise<Queues | undefined> {
   try {
@@ -75,7 +61,7 @@ async function show(
   store: Store,
   queues: Queues | undefined,
   id: string | undefined,
-  { json }: StatusFlags,
+  { json }: StatusConfig,
 ): Promise<boolean> {
   const queue = queues && (await queueStatus(queues));
   const records: RunRecord[] = [];
@@ -90,7 +76,7 @@ async function show(
   let isOver = true;
   for (const found of records) {
     const record = (await completeRun(store, found.id)) ?? found;
-    const standing = { run: await runStatus(store, record), queue };
+    const standing = { run: await statusOfRun(store, record), queue };
     if (record.state === 'running') isOver = false;
     if (json) printJson(standingJson(standing));
     else print(`${record.id}  ${printable(record.source)}\n  ${standingLine(standing)}`);

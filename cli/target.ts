@@ -8,7 +8,7 @@ import { resolveModel } from './resolve-model.ts';
 
 export interface TargetFlags {
   readonly index: string;
-  readonly model?: string;
+  readonly model: string | undefined;
   readonly collection: string;
 }
 

@@ -1,62 +1,67 @@
-import { readFile } from 'node:fs/promises';
-import { z } from 'zod';
-import { errorMessage, VlmoError } from '#errors.ts';
-import { ALL_OPTIONS, type Config, type OptionName } from './options.ts';
+import { VlmoError } from '#errors.ts';
+import type { Use } from './command.ts';
+import { COMMANDS, type CommandConfig, type CommandName } from './commands.ts';
+import { CONFIG_FILE } from './config-file.ts';
+import { envName, flagName, type OptionSpec } from './option.ts';
+import { ALL_OPTIONS, type OptionName } from './options.ts';
 
 /** What was said of each option, by whom. */
 export interface ConfigSources {
-  /** From the command line; what was not given is undefined. */
+  /** From the command line, by option name; what was not given is undefined. */
   readonly flags: Readonly<Record<string, unknown>>;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** From a configuration file, by option name. */
   readonly file: Readonly<Record<string, unknown>>;
 }
 
-/** The file in the working directory that sets options by their names. */
-export const CONFIG_FILE = 'vlmo.config.json';
+export type Origin = 'flag' | 'environment' | 'file' | 'default';
 
-/**
- * One frozen configuration of the options named: a flag counts before the environment, that before the file, that before
- * the default.
- */
-export function resolveConfig<Name extends OptionName>(
-  names: readonly Name[],
-  { flags, env, file }: ConfigSources,
-): Config<Name> {
-  const unknown = Object.keys(file).filter((name) => !Object.hasOwn(ALL_OPTIONS, name));
-  if (unknown.length > 0)
-    throw invalid(`"${CONFIG_FILE}"`, `options ${Object.keys(ALL_OPTIONS).join(', ')}`, unknown.join(', '));
-  const entries = names.map((name) => {
-    const option = ALL_OPTIONS[name];
-    const said = [
-      { by: option.flag.split(' ')[0] ?? name, value: flags[name] },
-      { by: option.env, value: env[option.env] },
-      { by: `"${name}" in ${CONFIG_FILE}`, value: file[name] },
-    ].find(({ value }) => value !== undefined);
-    if (!said) return [name, option.default];
-    const parsed = option.schema.safeParse(said.value);
-    if (parsed.success) return [name, parsed.data];
-    throw invalid(said.by, option.sentence, said.value);
-  });
-  return Object.freeze(Object.fromEntries(entries) as Config<Name>);
+/** What an option is set to, and who said so. */
+export interface Setting {
+  readonly value: unknown;
+  readonly origin: Origin;
 }
 
-/** The configuration file of the working directory; empty where there is none. */
-export async function readConfigFile(): Promise<Readonly<Record<string, unknown>>> {
-  try {
-    const text = await readFile(CONFIG_FILE, 'utf8');
-    return z.record(z.string(), z.unknown()).parse(JSON.parse(text));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
-    throw new VlmoError(
-      'CONFIG_INVALID',
-      `Cannot read "${CONFIG_FILE}": expected a JSON object, received ${errorMessage(error)}`,
-      { cause: error },
-    );
-  }
+/** The options of a command, each set by a flag before the environment, that before the file, that before the default. */
+export interface Settings<Name extends CommandName> {
+  readonly config: CommandConfig<Name>;
+  origin(name: keyof CommandConfig<Name>): Origin;
 }
 
-function invalid(subject: string, expected: string, received: unknown): VlmoError {
-  const message = `Cannot use ${subject}: expected ${expected}, received ${JSON.stringify(received)}`;
-  return new VlmoError('CONFIG_INVALID', message);
+/** Throws CONFIG_INVALID for a value that an option does not take. */
+export function resolveCommand<Name extends CommandName>(
+  command: Name,
+  sources: ConfigSources,
+): Settings<Name> {
+  const settings = new Map<PropertyKey, Setting>();
+  for (const [name, use] of Object.entries(COMMANDS[command].options) as [OptionName, Use][])
+    settings.set(name, resolveOption(name, use, sources));
+  const values = [...settings].map(([name, { value }]) => [name, value] as const);
+  return {
+    config: Object.freeze(Object.fromEntries(values)) as CommandConfig<Name>,
+    origin: (name) => settings.get(name)?.origin ?? 'default',
+  };
+}
+
+/** One option, as a command uses it. An empty environment variable says nothing. */
+export function resolveOption(name: OptionName, use: Use, { flags, env, file }: ConfigSources): Setting {
+  const option: OptionSpec = ALL_OPTIONS[name];
+  const variable = envName(option);
+  const said = [
+    { origin: 'flag' as const, by: flagName(option), value: flags[name] },
+    {
+      origin: 'environment' as const,
+      by: variable,
+      value: env[variable]?.trim() === '' ? undefined : env[variable],
+    },
+    { origin: 'file' as const, by: `"${name}" in ${CONFIG_FILE}`, value: file[name] },
+  ].find(({ value }) => value !== undefined);
+  if (!said) return { value: 'default' in use ? use.default : option.default, origin: 'default' };
+  const value = option.type.parse(said.value);
+  if (value !== undefined) return { value, origin: said.origin };
+  const expected = option.type.range === '' ? 'a text' : option.type.range;
+  throw new VlmoError(
+    'CONFIG_INVALID',
+    `Cannot use ${said.by}: expected ${expected}, received ${JSON.stringify(said.value)}`,
+  );
 }

@@ -24,6 +24,9 @@ export type RedisAddress =
     })
   | (Login & { readonly kind: 'cluster'; readonly tls: boolean; readonly nodes: readonly Node[] });
 
+/** Where Redis is when nobody says. */
+export const DEFAULT_REDIS_URL = 'redis://127.0.0.1:6379';
+
 const FORMS =
   'redis://[USER:PASSWORD@]HOST[:PORT][/DB], rediss://… for TLS, unix:///PATH, ' +
   'redis-sentinel://HOST:PORT,HOST:PORT/MASTER[/DB] or redis-cluster://HOST:PORT,HOST:PORT';

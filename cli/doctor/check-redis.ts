@@ -1,11 +1,9 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { errorMessage } from '#errors.ts';
-import { describeAddress, parseRedisUrl } from '#queue/address.ts';
+import { DEFAULT_REDIS_URL, describeAddress, parseRedisUrl } from '#queue/address.ts';
 import { closeRedis, connectRedis } from '#queue/connection.ts';
 import type { Finding } from './finding.ts';
-
-const DEFAULT_URL = 'redis://127.0.0.1:6379';
 
 /** The Redis that REDIS_URL names, which is needed where it names one, and a server for --embedded-redis. */
 export async function checkRedis(url: string | undefined): Promise<Finding[]> {
@@ -15,7 +13,7 @@ export async function checkRedis(url: string | undefined): Promise<Finding[]> {
 async function checkServer(url: string | undefined): Promise<Finding> {
   const name = 'redis';
   try {
-    const address = parseRedisUrl(url || DEFAULT_URL);
+    const address = parseRedisUrl(url || DEFAULT_REDIS_URL);
     const client = await connectRedis(address);
     closeRedis(client);
     return { name, state: 'ok', detail: `${describeAddress(address)} answers, and keeps what it is given` };

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { searchHere } from '#cli/search-here.ts';
 import { readQuery } from '#cli/search-query.ts';
+import { resolveCommand } from '#config/resolve.ts';
 import { parseRedisUrl } from '#queue/address.ts';
 import { closeRedis, connectRedis } from '#queue/connection.ts';
 import { createQueryClient } from '#queue/query-client.ts';
@@ -42,11 +43,16 @@ describe('a search that a worker answers', { timeout: 600_000 }, () => {
     t.after(() => closeRedis(redis));
     await using client = await createQueryClient(redis, store.id);
     for (const [text, flags, order] of SEARCHES) {
-      const { query, job, keywords } = readQuery(text, flags);
+      const { config } = resolveCommand('search', { flags: { ...flags }, env: {}, file: {} });
+      const { query, job, keywords } = readQuery(text, config);
       let cursor: string | undefined;
       for (let page = 1; page <= 2; page++) {
         const request: SearchRequest = { ...order, k: 3, keywords, cursor };
-        const here = await searchHere(tables, query, request, { modelPath: undefined, device: 'cpu' });
+        const here = await searchHere(tables, query, request, {
+          ...config,
+          modelPath: undefined,
+          device: 'cpu',
+        });
         const answer = await client.query({ kind: 'search', ...request, ...job });
         const there = answer as SearchAnswer;
         assertSame(there, here, `${text} ${JSON.stringify([flags, request])}`);

@@ -1,21 +1,24 @@
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { INDEX_OPTIONS } from '#config/options.ts';
-import { CONFIG_FILE, readConfigFile, resolveConfig } from '#config/resolve.ts';
-import { temporaryFolder } from '../fixtures/files.ts';
+import { resolveCommand } from '#config/resolve.ts';
 import { vlmoError } from '../model/vlmo/model-fixture.ts';
 
-const NAMES = Object.keys(INDEX_OPTIONS) as (keyof typeof INDEX_OPTIONS)[];
 const NOBODY = { flags: {}, env: {}, file: {} };
 
-describe('resolveConfig', () => {
-  test('said nothing, every option has its default', () => {
-    assert.deepEqual(resolveConfig(NAMES, NOBODY), {
+describe('resolveCommand', () => {
+  test('said nothing, every option of the command has its default, or is undefined', () => {
+    const { config, origin } = resolveCommand('worker', NOBODY);
+    assert.deepEqual(config, {
+      index: undefined,
+      json: false,
+      embeddedRedis: false,
+      concurrency: 4,
+      drainTimeout: 30,
+      lockDuration: 30,
+      maxWaiting: 4096,
+      logLevel: 'info',
       device: 'auto',
-      preprocess: 'fast',
       batchSize: 'auto',
       decodeThreads: availableParallelism(),
       inferenceWorkers: 'auto',
@@ -23,94 +26,67 @@ describe('resolveConfig', () => {
       maxImageBytes: 256 * 1024 * 1024,
       decodeTimeout: 60,
     });
+    assert.equal(origin('device'), 'default');
   });
 
   test('a flag counts before the environment, that before the file, that before the default', () => {
     const file = { batchSize: 3, decodeThreads: 3, maxPixels: 3 };
     const env = { VLMO_BATCH_SIZE: '2', VLMO_DECODE_THREADS: '2', OTHER: 'x' };
-    const { batchSize, decodeThreads, maxPixels } = resolveConfig(NAMES, {
-      flags: { batchSize: '1' },
-      env,
-      file,
-    });
-    assert.deepEqual([batchSize, decodeThreads, maxPixels], [1, 2, 3]);
+    const { config, origin } = resolveCommand('index', { flags: { batchSize: '1' }, env, file });
+    assert.deepEqual(
+      [config.batchSize, config.decodeThreads, config.maxPixels, config.decodeTimeout],
+      [1, 2, 3, 60],
+    );
+    const names = ['batchSize', 'decodeThreads', 'maxPixels', 'decodeTimeout'] as const;
+    assert.deepEqual(names.map(origin), ['flag', 'environment', 'file', 'default']);
+  });
+
+  test("a command's own default counts before the table's", () => {
+    assert.equal(resolveCommand('search', NOBODY).config.in, 'images');
+    assert.equal(resolveCommand('retrieve', NOBODY).config.in, undefined);
+    assert.equal(resolveCommand('failures', NOBODY).config.collection, undefined);
   });
 
   test('the result cannot be changed', () => {
-    assert.ok(Object.isFrozen(resolveConfig(NAMES, NOBODY)));
+    assert.ok(Object.isFrozen(resolveCommand('index', NOBODY).config));
   });
 
-  test('flags of the command that are no options of a run are left alone', () => {
-    const config = resolveConfig(NAMES, { ...NOBODY, flags: { index: 'x', json: true } });
-    assert.deepEqual(Object.keys(config).length, 8);
+  test('options of other commands are left alone, be they wrong', () => {
+    const { config } = resolveCommand('queue pause', { ...NOBODY, env: { VLMO_BATCH_SIZE: 'x' } });
+    assert.deepEqual(Object.keys(config).toSorted(), ['embeddedRedis', 'index', 'json']);
   });
+
+  for (const empty of ['', '  '])
+    test(`an environment variable ${JSON.stringify(empty)} says nothing`, () => {
+      const sources = {
+        ...NOBODY,
+        env: { VLMO_PREPROCESS: empty, VLMO_MAX_PIXELS: empty },
+        file: { maxPixels: 3 },
+      };
+      const { preprocess, maxPixels } = resolveCommand('index', sources).config;
+      assert.deepEqual([preprocess, maxPixels], ['fast', 3]);
+    });
 
   for (const [who, sources] of [
     ['--batch-size', { ...NOBODY, flags: { batchSize: '0' } }],
     ['VLMO_BATCH_SIZE', { ...NOBODY, env: { VLMO_BATCH_SIZE: '4097' } }],
     ['"batchSize" in vlmo.config.json', { ...NOBODY, file: { batchSize: 1.5 } }],
     ['--preprocess', { ...NOBODY, flags: { preprocess: 'slow' } }],
-    ['VLMO_PREPROCESS', { ...NOBODY, env: { VLMO_PREPROCESS: '' } }],
-    ['VLMO_MAX_PIXELS', { ...NOBODY, env: { VLMO_MAX_PIXELS: '' } }],
+    ['--preprocess', { ...NOBODY, flags: { preprocess: '' } }],
+    ['VLMO_RETRY_FAILED', { ...NOBODY, env: { VLMO_RETRY_FAILED: 'maybe' } }],
     ['"maxPixels" in vlmo.config.json', { ...NOBODY, file: { maxPixels: '12 million' } }],
-    ['"decodeThreads" in vlmo.config.json', { ...NOBODY, file: { decodeThreads: true } }],
-    ['"decodeThreads" in vlmo.config.json', { ...NOBODY, file: { decodeThreads: [2] } }],
     ['"decodeThreads" in vlmo.config.json', { ...NOBODY, file: { decodeThreads: null } }],
-  ] as const) {
+    ['"index" in vlmo.config.json', { ...NOBODY, file: { index: 7 } }],
+  ] as const)
     test(`a value that cannot be is refused with who said it: ${who}`, () => {
       assert.throws(
-        () => resolveConfig(NAMES, sources),
+        () => resolveCommand('index', sources),
         vlmoError('CONFIG_INVALID', `Cannot use ${who}: expected `),
       );
     });
-  }
 
   test('the message says what was received, whatever it was', () => {
     const sources = { ...NOBODY, file: { batchSize: { pictures: 3 } } };
-    assert.throws(() => resolveConfig(NAMES, sources), vlmoError('CONFIG_INVALID', '{"pictures":3}'));
-  });
-
-  test('an option of a file that there is not is refused, with those that there are', () => {
-    const sources = { ...NOBODY, file: { batchSise: 3 } };
-    assert.throws(
-      () => resolveConfig(NAMES, sources),
-      vlmoError('CONFIG_INVALID', 'vlmo.config.json', 'batchSise', 'batchSize'),
-    );
-  });
-});
-
-describe('readConfigFile', () => {
-  /** Reads as from that folder. */
-  async function readIn(folder: string): Promise<unknown> {
-    const before = process.cwd();
-    process.chdir(folder);
-    return readConfigFile().finally(() => process.chdir(before));
-  }
-
-  test('no file says nothing', async (t) => {
-    assert.deepEqual(await readIn(await temporaryFolder(t)), {});
-  });
-
-  test('a file says what its object holds', async (t) => {
-    const folder = await temporaryFolder(t);
-    await writeFile(join(folder, CONFIG_FILE), '{ "batchSize": 8 }');
-    assert.deepEqual(await readIn(folder), { batchSize: 8 });
-  });
-
-  for (const text of ['', '{', '[1]', '"x"', 'null']) {
-    test(`${JSON.stringify(text)} is refused by the file's name`, async (t) => {
-      const folder = await temporaryFolder(t);
-      await writeFile(join(folder, CONFIG_FILE), text);
-      await assert.rejects(
-        readIn(folder),
-        vlmoError('CONFIG_INVALID', 'vlmo.config.json', 'expected a JSON object'),
-      );
-    });
-  }
-
-  test('a folder of that name is refused by its name', async (t) => {
-    const folder = await temporaryFolder(t);
-    await mkdir(join(folder, CONFIG_FILE));
-    await assert.rejects(readIn(folder), vlmoError('CONFIG_INVALID', 'vlmo.config.json'));
+    assert.throws(() => resolveCommand('index', sources), vlmoError('CONFIG_INVALID', '{"pictures":3}'));
   });
 });

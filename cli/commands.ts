@@ -1,0 +1,24 @@
+import type { CommandName } from '#config/commands.ts';
+import type { RunCommand } from './call.ts';
+
+/** What each command does. Its code is loaded when it is called: help and usage errors need none of it. */
+export const RUN: { readonly [Name in CommandName]: () => Promise<RunCommand<Name>> } = {
+  index: async () => (await import('./index-command.ts')).runIndex,
+  search: async () => (await import('./search-command.ts')).runSearch,
+  retrieve: async () => (await import('./retrieve-command.ts')).runRetrieve,
+  failures: async () => (await import('./failures-command.ts')).runFailures,
+  optimize: async () => (await import('./optimize-command.ts')).runOptimize,
+  submit: async () => (await import('./submit-command.ts')).runSubmit,
+  worker: async () => (await import('./worker-command.ts')).runWorker,
+  status: async () => (await import('./status-command.ts')).runStatus,
+  'queue pause': async () => (await import('./queue-command.ts')).runPause,
+  'queue resume': async () => (await import('./queue-command.ts')).runResume,
+  'queue drain': async () => (await import('./queue-command.ts')).runDrain,
+  'queue clean': async () => (await import('./queue-command.ts')).runClean,
+  'queue retry-failed': async () => (await import('./queue-command.ts')).runRetryFailed,
+  embed: async () => (await import('./embed-command.ts')).runEmbed,
+  'model import': async () => (await import('./model-command.ts')).runImport,
+  'model inspect': async () => (await import('./model-command.ts')).runInspect,
+  doctor: async () => (await import('./doctor-command.ts')).runDoctor,
+  config: async () => (await import('./config-command.ts')).runConfig,
+};

@@ -1,0 +1,29 @@
+import type { OptionName } from './options.ts';
+
+/** A command: what it does, what it takes. */
+export interface CommandSpec {
+  readonly sentence: string;
+  /** Arguments as commander reads them (`<source>`, `[text]`), each with its sentence. */
+  readonly arguments?: readonly (readonly [name: string, sentence: string])[];
+  readonly options: Readonly<Partial<Record<OptionName, Use>>>;
+}
+
+/** What an option is in one command, where that differs from the table. */
+export interface Use {
+  readonly isRequired?: true;
+  readonly default?: unknown;
+  readonly sentence?: string;
+  readonly flag?: string;
+}
+
+/** Options that are in a command what they are in the table. */
+export function plain<Name extends OptionName>(...names: readonly Name[]): Readonly<Record<Name, object>> {
+  return Object.fromEntries(names.map((name) => [name, {}])) as Record<Name, object>;
+}
+
+export const THE_INDEX = { isRequired: true } as const;
+export const NEW_INDEX = { isRequired: true, sentence: 'The index; made if it is not there' } as const;
+export const SOURCE = 'a folder, or a .csv, .tsv, .jsonl or .ndjson manifest';
+export const COLUMNS = plain('imageColumn', 'idColumn', 'captionColumn', 'captionIdColumn');
+export const POOLS = plain('batchSize', 'decodeThreads', 'inferenceWorkers');
+export const PICTURE_LIMITS = plain('maxPixels', 'maxImageBytes');

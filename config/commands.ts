@@ -1,0 +1,187 @@
+import {
+  COLUMNS,
+  type CommandSpec,
+  NEW_INDEX,
+  PICTURE_LIMITS,
+  POOLS,
+  plain,
+  SOURCE,
+  THE_INDEX,
+} from './command.ts';
+import type { ALL_OPTIONS, OptionName, OptionValue } from './options.ts';
+import { QUEUE_COMMANDS } from './queue-commands.ts';
+
+const MOVED_MODEL = { sentence: 'Where the model of the collection lies now, if it moved' };
+const IN_IMAGES = { default: 'images' } as const;
+const SUMMARY = { sentence: 'Print a summary as JSON' };
+
+/** Commands that are only there to hold others. */
+export const COMMAND_GROUPS = {
+  queue: 'Pause, resume, empty and mend the queue of an index',
+  model: 'Import and look at models',
+} as const;
+
+/** All commands there are; `queue pause` is the command `pause` of the group `queue`. In the order of the help. */
+export const COMMANDS = {
+  index: {
+    sentence:
+      'Index the pictures and captions of a folder or a manifest; running it again goes on where it stopped',
+    arguments: [['<source>', SOURCE]],
+    options: {
+      index: NEW_INDEX,
+      ...plain('model', 'collection', 'retryFailed'),
+      json: SUMMARY,
+      ...COLUMNS,
+      ...plain('device', 'preprocess'),
+      ...POOLS,
+      ...PICTURE_LIMITS,
+      ...plain('decodeTimeout'),
+    },
+  },
+  search: {
+    sentence: 'Find pictures or captions by text, by picture, or by what is stored already',
+    arguments: [
+      ['[text]', 'what to look for; or parts in double quotes: \'"red apple"^2 "table" -"people"\''],
+    ],
+    options: {
+      index: THE_INDEX,
+      ...plain('collection', 'image', 'imageWeight', 'id'),
+      in: IN_IMAGES,
+      ...plain(
+        'k',
+        'where',
+        'minScore',
+        'rerank',
+        'minMatch',
+        'groupBy',
+        'hybrid',
+        'keywords',
+        'approximate',
+        'cursor',
+      ),
+      model: MOVED_MODEL,
+      ...plain('queued', 'json', 'embeddedRedis', 'device'),
+      ...PICTURE_LIMITS,
+    },
+  },
+  retrieve: {
+    sentence: 'Answer many queries into a Parquet file, a row a hit; run it again to go on where it stopped',
+    options: {
+      index: THE_INDEX,
+      ...plain('collection', 'queries', 'in'),
+      k: { sentence: 'Hits of a query at most' },
+      ...plain('where', 'minScore', 'pairs', 'threshold'),
+      out: { isRequired: true },
+      model: MOVED_MODEL,
+      queued: {
+        sentence: 'Let a running "vlmo worker" do it; the file goes into the folder "results" of the index',
+      },
+      json: SUMMARY,
+      ...plain('embeddedRedis', 'device'),
+      ...POOLS,
+      ...PICTURE_LIMITS,
+      ...plain('decodeTimeout'),
+    },
+  },
+  failures: {
+    sentence: 'List the items that could not be indexed, and why',
+    options: {
+      index: THE_INDEX,
+      collection: { default: undefined, sentence: 'Only of this collection' },
+      json: { sentence: 'Print one JSON object a line' },
+    },
+  },
+  optimize: {
+    sentence:
+      'Compact the tables of an index; build an approximate index of the vectors, and measure what it finds and how fast',
+    options: {
+      index: THE_INDEX,
+      ...plain('collection', 'ann', 'dropAnn', 'measure'),
+      queries: {
+        flag: '--queries <file>',
+        sentence: 'With --measure, a text query a line; left out, what the collection stores',
+      },
+      ...plain('sample', 'seed'),
+      k: { sentence: 'With --measure, hits of a query' },
+      ...plain('plot'),
+      model: { sentence: 'With --queries, where the model of the collection lies now, if it moved' },
+      ...plain('json'),
+    },
+  },
+  ...QUEUE_COMMANDS,
+  embed: {
+    sentence: 'Print the vectors of pictures and texts, one JSON object a line',
+    options: {
+      model: { isRequired: true, sentence: 'A model folder, or "demo"' },
+      ...plain('images', 'texts'),
+      pairs: {
+        sentence:
+          'Score the i-th picture with the i-th text instead: cosine, and match by the fusion encoder',
+      },
+      ...plain('preprocess'),
+      json: { sentence: 'JSON lines are all there is; accepted so that every command takes it' },
+      ...plain('device'),
+      ...PICTURE_LIMITS,
+    },
+  },
+  'model import': {
+    sentence: 'Turn a PyTorch checkpoint of VLMo into a model folder',
+    arguments: [['<checkpoint>', 'the .pt file; it is read without running anything in it']],
+    options: {
+      vocab: { isRequired: true },
+      out: {
+        isRequired: true,
+        flag: '--out <folder>',
+        sentence: 'The model folder to write; must not exist',
+      },
+      ...plain('imageSize', 'heads', 'dtype', 'json'),
+    },
+  },
+  'model inspect': {
+    sentence: 'Print what a model is',
+    arguments: [['<folder>', 'a model folder, or "demo"']],
+    options: plain('json'),
+  },
+  doctor: {
+    sentence: 'Try out the devices, picture decoding, store, Redis and disk of this machine',
+    options: {
+      index: { sentence: 'Also try the index there' },
+      json: { sentence: 'Print one JSON object a check' },
+      ...plain('device'),
+    },
+  },
+  config: {
+    sentence: 'Print what every option is set to here, and where each value comes from',
+    arguments: [['[command...]', 'only the options of this command, e.g. "queue retry-failed"']],
+    options: { json: { sentence: 'Print one JSON object an option' } },
+  },
+} as const satisfies Readonly<Record<string, CommandSpec>>;
+
+export type CommandName = keyof typeof COMMANDS;
+type Options<Name extends CommandName> = (typeof COMMANDS)[Name]['options'];
+
+/** What a command is set to, frozen; undefined is what nobody said and has no default. */
+export type CommandConfig<Name extends CommandName> = {
+  readonly [Key in keyof Options<Name> & OptionName]:
+    | OptionValue<Key>
+    | Missing<Options<Name>[Key], (typeof ALL_OPTIONS)[Key]>;
+};
+type Missing<InCommand, Option> = InCommand extends { readonly isRequired: true }
+  ? never
+  : InCommand extends { readonly default: infer Default }
+    ? Extract<Default, undefined>
+    : Option extends { readonly default: unknown }
+      ? never
+      : undefined;
+
+/** The arguments of a command, in order. */
+export type CommandArguments<Name extends CommandName> = (typeof COMMANDS)[Name] extends {
+  readonly arguments: infer List extends readonly (readonly [string, string])[];
+}
+  ? { readonly [Place in keyof List]: ArgumentValue<List[Place][0]> }
+  : readonly [];
+type ArgumentValue<Name extends string> = Name extends `${string}...${string}`
+  ? readonly string[]
+  : Name extends `<${string}`
+    ? string
+    : string | undefined;

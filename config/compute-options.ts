@@ -1,0 +1,58 @@
+import { availableParallelism } from 'node:os';
+import { choice, either, type OptionSpec, wholeNumber } from './option.ts';
+
+/** What computes, and how much at a time. */
+export const COMPUTE_OPTIONS = {
+  device: {
+    flag: '--device <device>',
+    type: choice('auto', 'cpu', 'webgpu', 'cuda'),
+    default: 'auto',
+    sentence:
+      'What computes; "auto" is the fastest that works, one that is named and does not work is an error',
+  },
+  preprocess: {
+    flag: '--preprocess <mode>',
+    type: choice('reference', 'fast'),
+    default: 'fast',
+    sentence:
+      'How pictures are resized: "reference" (Pillow\'s bicubic, bit for bit) or "fast" (shrunk while decoding)',
+  },
+  batchSize: {
+    flag: '--batch-size <pictures>',
+    type: either(choice('auto'), wholeNumber(1, 4096)),
+    default: 'auto',
+    sentence: 'Pictures of one run of the model; "auto" chooses by the model\'s size',
+  },
+  decodeThreads: {
+    flag: '--decode-threads <threads>',
+    type: wholeNumber(1, 512),
+    default: availableParallelism(),
+    defaultWords: 'as many as cores',
+    sentence: 'Threads that read, decode and resize pictures',
+  },
+  inferenceWorkers: {
+    flag: '--inference-workers <threads>',
+    type: either(choice('auto'), wholeNumber(1, 512)),
+    default: 'auto',
+    sentence:
+      'Copies of the sessions that run side by side on one copy of the weights; "auto": one a core, at most 8, and one on a GPU',
+  },
+  maxPixels: {
+    flag: '--max-pixels <pixels>',
+    type: wholeNumber(1, 2 ** 31 - 1),
+    default: 100_000_000,
+    sentence: 'Most pixels of a picture; a larger one fails before it is decoded',
+  },
+  maxImageBytes: {
+    flag: '--max-image-bytes <bytes>',
+    type: wholeNumber(1, 2 ** 31 - 1),
+    default: 256 * 1024 * 1024,
+    sentence: 'Most bytes of a picture file; a larger one fails before it is read',
+  },
+  decodeTimeout: {
+    flag: '--decode-timeout <seconds>',
+    type: wholeNumber(1, 3600),
+    default: 60,
+    sentence: 'Longest that decoding one picture may take; then it is listed as failed',
+  },
+} as const satisfies Readonly<Record<string, OptionSpec>>;

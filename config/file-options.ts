@@ -1,0 +1,82 @@
+import { choice, decimal, type OptionSpec, present, text, texts, wholeNumber } from './option.ts';
+
+/** What goes into files and comes out of them: queries by the thousand, plots, models. */
+export const FILE_OPTIONS = {
+  images: {
+    flag: '--image <files...>',
+    type: texts,
+    sentence: 'Pictures',
+  },
+  texts: {
+    flag: '--text <texts...>',
+    type: texts,
+    sentence: 'Texts',
+  },
+  pairs: {
+    flag: '--pairs',
+    type: present,
+    default: false,
+    sentence: 'Score each picture with its own captions instead',
+  },
+  queries: {
+    flag: '--queries <what>',
+    type: text,
+    sentence:
+      '"captions" or "images" for what the collection stores, or a file: .txt with a query a line, .jsonl, .csv or .tsv',
+  },
+  threshold: {
+    flag: '--threshold <cosine>',
+    type: decimal(),
+    sentence: 'With --pairs, the least cosine of the pairs marked as kept',
+  },
+  out: {
+    flag: '--out <file>',
+    type: text,
+    sentence: 'The Parquet file to write',
+  },
+  measure: {
+    flag: '--measure',
+    type: present,
+    default: false,
+    sentence: 'Compare approximate with exact search: recall and latency, as a table and a plot',
+  },
+  sample: {
+    flag: '--sample <count>',
+    type: wholeNumber(1),
+    default: 200,
+    sentence: 'With --measure, how many stored items are queries',
+  },
+  seed: {
+    flag: '--seed <number>',
+    type: wholeNumber(1),
+    default: 1,
+    sentence: 'With --measure, which ones: the same for the same number',
+  },
+  plot: {
+    flag: '--plot <file>',
+    type: text,
+    defaultWords: 'recall.svg',
+    sentence: 'With --measure, where the plot goes, .svg or .png',
+  },
+  vocab: {
+    flag: '--vocab <file>',
+    type: text,
+    sentence: "BERT's vocab.txt",
+  },
+  imageSize: {
+    flag: '--image-size <pixels>',
+    type: wholeNumber(1),
+    sentence: 'Another picture size than the checkpoint was made for',
+  },
+  heads: {
+    flag: '--heads <heads>',
+    type: wholeNumber(1),
+    sentence: 'Attention heads, where the checkpoint does not tell',
+  },
+  dtype: {
+    flag: '--dtype <dtype>',
+    type: choice('f32', 'f16'),
+    default: 'f32',
+    sentence: 'How weights are stored',
+  },
+} as const satisfies Readonly<Record<string, OptionSpec>>;
