@@ -1,22 +1,14 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { ERROR_CODES, type ErrorCode, errorMessage, toErrorData, VlmoError } from '#errors.ts';
+import { ARROWS } from './architecture-rules.ts';
 import { fixture } from './fixtures/files.ts';
 
 const ROOT = fixture('../..');
-const FOLDERS = [
-  'cli',
-  'config',
-  'engine',
-  'model',
-  'pipeline',
-  'queue',
-  'search',
-  'sources',
-  'store',
-  'workers',
-];
+/** The product's, those that are there. */
+const FOLDERS = Object.keys(ARROWS).filter((folder) => existsSync(`${ROOT}/${folder}`));
 
 describe('ERROR_CODES', () => {
   test('docs/errors.md lists exactly the codes, what they mean, and which are tried again', async () => {
