@@ -4,7 +4,7 @@ import { pictureValues } from '#model/vlmo/config.ts';
 import { pictureBatchSize } from '#pipeline/batch-size.ts';
 import { type IndexSummary, indexSource } from '#runs/index-source.ts';
 import { openSource } from '#sources/open-source.ts';
-import type { GenerationRecord, Store } from '#store/contract.ts';
+import type { GenerationRecord } from '#store/contract.ts';
 import { createPools } from '#workers/threads/create-pools.ts';
 import { reportIndexing } from './index-report.ts';
 import { noteDevice } from './note-device.ts';
@@ -23,7 +23,6 @@ export async function runIndex(
   const source = await openSource(sourceName, toSourceOptions(config));
   const { model, store, tables } = await openTarget(config, config.preprocess);
   await using _ = store;
-  const before = await store.activeGeneration(config.collection);
   using signals = stopOnSignals();
   await using pools = await createPools(model, { ...config, provider: device.provider });
   noteDevice(config.device, device);
@@ -45,23 +44,19 @@ export async function runIndex(
     });
     progress?.[Symbol.dispose]();
     progress = undefined;
-    await activate(store, tables.record, before, summary);
+    noteServing(tables.record, summary);
     reportIndexing(summary, tables.record, config);
   } finally {
     progress?.[Symbol.dispose]();
   }
 }
 
-/** A new model serves from the moment a run of it is complete; until then the old one does. */
-async function activate(
-  store: Store,
-  record: GenerationRecord,
-  before: GenerationRecord | undefined,
-  { state }: IndexSummary,
-): Promise<void> {
-  if (state !== 'complete' || before?.name === record.name) return;
-  await store.activate(record);
+function noteServing(
+  { collection, modelName, preprocess }: GenerationRecord,
+  { replaced }: IndexSummary,
+): void {
+  if (!replaced) return;
   note(
-    `Collection "${record.collection}" is now served by model "${record.modelName}" (${record.preprocess} preprocessing); before by "${before?.modelName}".`,
+    `Collection "${collection}" is now served by model "${modelName}" (${preprocess} preprocessing); before by "${replaced.modelName}".`,
   );
 }

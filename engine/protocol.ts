@@ -28,6 +28,7 @@ export interface EngineSetup {
 export interface IndexCall {
   readonly kind: 'index';
   readonly run: string;
+  readonly runNumber: number | null;
   readonly generation: GenerationRecord;
   readonly retryFailed: boolean;
   readonly items: readonly Item[];
@@ -37,6 +38,7 @@ export interface IndexCall {
 export interface QuarantineCall {
   readonly kind: 'quarantine';
   readonly run: string;
+  readonly runNumber: number | null;
   readonly generation: GenerationRecord;
   readonly item: Item;
 }

@@ -6,6 +6,8 @@ import type { Count } from './progress.ts';
 
 export interface Chunk {
   readonly run: string;
+  /** Number of the run; null for a job that belongs to none. */
+  readonly runNumber: number | null;
   readonly items: readonly Item[];
   /** Try again what is listed as failed. */
   readonly retryFailed: boolean;
@@ -27,10 +29,10 @@ export interface ChunkTally {
 export async function indexChunk(indexer: Indexer, plan: Planner, chunk: Chunk): Promise<ChunkTally> {
   const counts: Record<Count, number> = { seen: 0, stored: 0, skipped: 0, failed: 0, knownFailures: 0 };
   const failures: ChunkTally['failures'][number][] = [];
-  const { run, retryFailed, items } = chunk;
+  const { run, runNumber, retryFailed, items } = chunk;
   const { end } = await indexer.begin(
     {
-      ...{ run, retryFailed },
+      ...{ run, runNumber, retryFailed },
       add: (count, number = 1) => {
         counts[count] += number;
       },

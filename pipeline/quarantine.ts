@@ -7,7 +7,7 @@ import type { Planner } from './lookup.ts';
 export async function quarantine(
   { writer }: Indexer,
   plan: Planner,
-  { run, item }: { readonly run: string; readonly item: Item },
+  { run, runNumber, item }: { readonly run: string; readonly runNumber: number | null; readonly item: Item },
 ): Promise<ChunkTally> {
   const { images, captions, broken } = await plan([item]);
   const [planned] = [...images, ...captions, ...broken];
@@ -16,7 +16,7 @@ export async function quarantine(
     code: 'ITEM_CRASHES',
     message: `Cannot index "${item.id}": expected a vector or an error, received the end of the process each time it was tried alone`,
   } as const;
-  const runContext = { run, retryFailed: true, add: () => undefined };
+  const runContext = { run, runNumber, retryFailed: true, add: () => undefined };
   await writer.addFailure(runContext, planned, error, null);
   await writer.flush();
   return { stored: 0, skipped: 0, failed: 1, failures: [] };

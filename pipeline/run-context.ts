@@ -6,6 +6,8 @@ import type { Count } from './progress.ts';
 export interface RunContext {
   /** Id of the run. */
   readonly run: string;
+  /** Its number; null for a job that belongs to no run. */
+  readonly runNumber: number | null;
   /** Try again what is listed as failed. */
   readonly retryFailed: boolean;
   /** Called when it is true in the store: after the commit of what was written. */

@@ -85,6 +85,7 @@ export class Writer {
       item: JSON.stringify(item),
       failedAt: new Date(),
       run: runContext.run,
+      runNumber: runContext.runNumber,
     };
     await this.#room();
     this.#pending.addFailure(runContext, record, stored !== undefined);
@@ -94,7 +95,8 @@ export class Writer {
   /** Lists a failure of an earlier run as met by this one, which did not try the item again. */
   async addKnownFailure(runContext: RunContext, failure: FailureRecord): Promise<void> {
     await this.#room();
-    this.#pending.addKnownFailure(runContext, { ...failure, run: runContext.run });
+    const { run, runNumber } = runContext;
+    this.#pending.addKnownFailure(runContext, { ...failure, run, runNumber });
     this.#added();
   }
 

@@ -1,31 +1,29 @@
 import type { RunRecord, Store } from '#store/contract.ts';
+import { activateGeneration } from './activate.ts';
 import { isFailedSource } from './failed-source.ts';
 import { pruneFailures } from './prune-failures.ts';
+import { RunWatch } from './run-watch.ts';
 
 /**
  * Ends a queued run whose every item is stored or listed as failed: its generation serves from now on, and its part of
- * the ledger goes. Any process may call this, any number of times; a run that is not done is left as it is. Returns the
- * run as it is now, undefined where there is none of this id.
+ * the ledger goes. Any process may call this, any number of times; a run that is not done is left as it is. `watch` tells
+ * which older runs were killed. Returns the run as it is now, undefined where there is none of this id.
  */
-export async function completeRun(store: Store, id: string): Promise<RunRecord | undefined> {
+export async function completeRun(
+  store: Store,
+  id: string,
+  watch: RunWatch = new RunWatch(),
+): Promise<RunRecord | undefined> {
   const run = await store.runs.find(id);
   if (run?.kind !== 'queued' || run.state !== 'running' || !run.submitted) return run;
   for await (const _ of store.ledger.unsettled(id)) return run;
   const { items, stored, skipped, failed } = await store.ledger.tally(id);
   // Fewer: another process ends this run just now, and its part of the ledger is gone already.
   if (items !== run.seen || stored + skipped + failed !== items) return run;
-  if (!isFailedSource(run.source))
-    await pruneFailures(store, run.collection, { source: run.source, run: id });
-  await activate(store, run);
+  if (!isFailedSource(run.source)) await pruneFailures(store, run, watch);
+  await activateGeneration(store, run);
   const complete: RunRecord = { ...run, stored, skipped, failed, state: 'complete', endedAt: new Date() };
   await store.runs.upsert(complete);
   await store.ledger.drop(id);
   return complete;
-}
-
-/** A new model serves from the moment a run of it is complete; until then the old one does. */
-async function activate(store: Store, { collection, generation }: RunRecord): Promise<void> {
-  if ((await store.activeGeneration(collection))?.name === generation) return;
-  const record = (await store.generations()).find(({ name }) => name === generation);
-  if (record) await store.activate(record);
 }

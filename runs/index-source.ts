@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { chunks } from '#batches.ts';
 import { Indexer, type IndexerSetup } from '#pipeline/indexer.ts';
 import { createPlanner } from '#pipeline/lookup.ts';
@@ -6,8 +5,12 @@ import { type Progress, ProgressCounter } from '#pipeline/progress.ts';
 import type { RunContext } from '#pipeline/run-context.ts';
 import { untilAborted } from '#pipeline/until-aborted.ts';
 import type { Source } from '#sources/item.ts';
-import type { RunRecord, RunState } from '#store/contract.ts';
-import { pruneFailures } from './prune-failures.ts';
+import type { GenerationRecord, RunRecord, RunState } from '#store/contract.ts';
+import { activateGeneration } from './activate.ts';
+import { beginRun } from './begin.ts';
+import { holdLease, type RunCounts } from './lease.ts';
+import { pruneFailures, untilOlderAreKnown, watchOlder } from './prune-failures.ts';
+import { RunWatch } from './run-watch.ts';
 
 export interface IndexJob extends IndexerSetup {
   readonly source: Source;
@@ -23,6 +26,8 @@ export interface IndexSummary extends Progress {
   readonly run: string;
   readonly state: RunState;
   readonly seconds: number;
+  /** The generation that served the collection until this run was complete; undefined where nothing has changed. */
+  readonly replaced: GenerationRecord | undefined;
 }
 
 /** Items looked up in the store at a time. */
@@ -34,41 +39,57 @@ const CHUNK_ITEMS = 512;
  * what was committed stays, and the next run goes on from there.
  */
 export async function indexSource(job: IndexJob): Promise<IndexSummary> {
-  const started = new Date();
-  const run = randomUUID();
-  const progress = new ProgressCounter(() => job.source.fraction());
+  const { store, source, signal } = job;
+  const begun = performance.now();
+  const progress = new ProgressCounter(() => source.fraction());
+  const counts = (): RunCounts => toCounts(progress.snapshot());
   const indexer = new Indexer(job);
-  const record = (state: RunState): RunRecord => toRecord(job, run, state, started, progress.snapshot());
-  await job.store.runs.upsert(record('running'));
-  job.onStart?.(() => progress.snapshot());
+  const watch = new RunWatch();
+  const run = await beginRun(store, {
+    ...{ kind: 'direct', source: source.uri, generation: job.tables.record, options: {} },
+  });
+  const end = (state: RunState): Promise<void> =>
+    store.runs.upsert({ ...run, ...counts(), state, endedAt: new Date(), owner: null, lease: null });
+  const lease = holdLease(store, run, counts);
   try {
+    job.onStart?.(() => progress.snapshot());
+    await watchOlder(store, run, watch);
     await stream(job, indexer, run, progress);
     await indexer.writer.flush();
-    if (!job.signal.aborted)
-      await pruneFailures(job.store, job.tables.record.collection, { source: job.source.uri, run });
+    if (!signal.aborted) await untilOlderAreKnown(store, run, watch, signal);
+    if (!signal.aborted) await pruneFailures(store, run, watch);
     await indexer.writer.tidy();
   } catch (error) {
     await indexer.writer.abandon();
+    await lease[Symbol.asyncDispose]();
     // The reason for the end matters more than a run record that cannot be written either.
-    await job.store.runs.upsert(record('failed')).catch(() => undefined);
+    await end('failed').catch(() => undefined);
     throw error;
   }
-  const state = job.signal.aborted ? 'interrupted' : 'complete';
-  await job.store.runs.upsert(record(state));
-  return { ...progress.snapshot(), run, state, seconds: (Date.now() - started.getTime()) / 1000 };
+  await lease[Symbol.asyncDispose]();
+  const state = signal.aborted ? 'interrupted' : 'complete';
+  const replaced = state === 'complete' ? await activateGeneration(store, run) : undefined;
+  await end(state);
+  return {
+    ...progress.snapshot(),
+    run: run.id,
+    state,
+    seconds: (performance.now() - begun) / 1000,
+    replaced,
+  };
 }
 
 /** Hands the items to the indexer, chunk by chunk, until the source ends or a batch fails. */
 async function stream(
   job: IndexJob,
   indexer: Indexer,
-  run: string,
+  run: RunRecord,
   progress: ProgressCounter,
 ): Promise<void> {
   const failure = new AbortController();
   const plan = await createPlanner(job.store, job.tables);
   const runContext: RunContext = {
-    run,
+    ...{ run: run.id, runNumber: run.number },
     retryFailed: job.retryFailed,
     add: (count, items) => progress.add(count, items),
   };
@@ -85,17 +106,6 @@ async function stream(
   failure.signal.throwIfAborted();
 }
 
-function toRecord(
-  job: IndexJob,
-  id: string,
-  state: RunState,
-  startedAt: Date,
-  { seen, stored, skipped, failed }: Progress,
-): RunRecord {
-  const { collection, name: generation } = job.tables.record;
-  const source = job.source.uri;
-  const endedAt = state === 'running' ? null : new Date();
-  const asked = { kind: 'direct', submitted: true, options: '{}' } as const;
-  const counts = { seen, stored, skipped, failed };
-  return { id, source, collection, generation, state, ...counts, startedAt, endedAt, ...asked };
+function toCounts({ seen, stored, skipped, failed }: Progress): RunCounts {
+  return { seen, stored, skipped, failed };
 }

@@ -1,10 +1,11 @@
-import { randomUUID } from 'node:crypto';
 import { chunks } from '#batches.ts';
 import { untilAborted } from '#pipeline/until-aborted.ts';
 import { type ChunkJob, chunkJobId } from '#queue/job.ts';
 import type { Priority, Producer } from '#queue/producer.ts';
 import type { Item, Source } from '#sources/item.ts';
-import type { ChunkRecord, GenerationRecord, RunRecord, Store } from '#store/contract.ts';
+import type { ChunkRecord, GenerationRecord, Store } from '#store/contract.ts';
+import { holdLease } from './lease.ts';
+import { openRun } from './open-run.ts';
 
 export interface Submission {
   readonly source: Source;
@@ -44,12 +45,17 @@ const CHUNKS_PER_COMMIT = 32;
 
 /**
  * Streams a source into chunk jobs: first into the ledger of its run, then into Redis, which may forget. A source that
- * was submitted before and is not done yet goes on as the same run: chunks are known by their content, and done once.
- * Memory is bounded by two commits. Throws what the source, the store and Redis throw; then the same call goes on.
+ * was submitted before and is not done yet goes on as the same run, unless another process submits it just now: chunks are
+ * known by their content, and done once. Memory is bounded by two commits. Throws what the source, the store and Redis
+ * throw; then the same call goes on.
  */
 export async function submitSource(submission: Submission): Promise<Submitted> {
-  const { source, store, producer, signal } = submission;
-  const { run, isResumed } = await openRun(submission);
+  const { source, store, producer, generation, retryFailed } = submission;
+  const options = { ...submission.options, retryFailed };
+  const request = { kind: 'queued', source: source.uri, generation, options } as const;
+  const { run, isResumed } = await openRun(store, request, submission.signal);
+  const lost = new AbortController();
+  const signal = AbortSignal.any([submission.signal, lost.signal]);
   const settled = isResumed ? await settledChunks(store, run.id) : new Set<string>();
   const met = new Set<string>();
   const counts = { seen: 0, chunks: 0, added: 0 };
@@ -68,60 +74,46 @@ export async function submitSource(submission: Submission): Promise<Submitted> {
     );
   }
 
+  const lease = holdLease(
+    store,
+    run,
+    () => ({ seen: counts.seen, stored: 0, skipped: 0, failed: 0 }),
+    () => lost.abort(),
+  );
   // The next chunks are read while the last ones are written.
   let writing: Promise<void> = Promise.resolve();
   const items = chunks(untilAborted(source.items(signal), signal), submission.chunkItems);
   try {
-    for await (const some of chunks(toChunks(items, submission, run.id), CHUNKS_PER_COMMIT)) {
-      await writing;
-      writing = submit(some);
-      writing.catch(() => undefined);
-      counts.chunks += some.length;
-      for (const {
-        record: { id, items },
-      } of some) {
-        counts.seen += items;
-        if (isResumed) met.add(id);
+    try {
+      for await (const some of chunks(toChunks(items, submission, run.id), CHUNKS_PER_COMMIT)) {
+        await writing;
+        writing = submit(some);
+        writing.catch(() => undefined);
+        counts.chunks += some.length;
+        for (const {
+          record: { id, items },
+        } of some) {
+          counts.seen += items;
+          if (isResumed) met.add(id);
+        }
       }
+      await writing;
+    } catch (error) {
+      await writing.catch(() => undefined);
+      if (!signal.aborted) throw error;
     }
-    await writing;
+    await lease[Symbol.asyncDispose]();
+    if (isResumed && !signal.aborted) await takeBack(submission, run.id, met);
+    const { items: seen } = await store.ledger.tally(run.id);
+    const isWhole = !signal.aborted;
+    const left = { ...run, seen, submitted: isWhole, owner: null, lease: null };
+    return progress((await store.runs.update(left, run.owner)) && isWhole);
   } catch (error) {
-    await writing.catch(() => undefined);
-    if (!signal.aborted) throw error;
+    await lease[Symbol.asyncDispose]();
+    // The next one that submits the same need not find out that this one is gone.
+    await store.runs.update({ ...run, owner: null, lease: null }, run.owner).catch(() => undefined);
+    throw error;
   }
-  if (signal.aborted) return progress();
-  if (isResumed) await takeBack(submission, run.id, met);
-  const { items: seen } = await store.ledger.tally(run.id);
-  await store.runs.upsert({ ...run, seen, submitted: true });
-  return progress(true);
-}
-
-/** The run that goes on, if the same was asked before and is not done; else a new one. */
-async function openRun(submission: Submission): Promise<{ run: RunRecord; isResumed: boolean }> {
-  const { source, store, generation, retryFailed } = submission;
-  const options = JSON.stringify({ ...submission.options, retryFailed });
-  const asked = {
-    source: source.uri,
-    collection: generation.collection,
-    generation: generation.name,
-    options,
-  };
-  for await (const run of store.runs.scan({ kind: 'queued', state: 'running' })) {
-    if (!Object.entries(asked).every(([name, value]) => run[name as keyof typeof asked] === value)) continue;
-    await store.runs.upsert({ ...run, submitted: false });
-    return { run, isResumed: true };
-  }
-  const counts = { seen: 0, stored: 0, skipped: 0, failed: 0 };
-  const begun = {
-    kind: 'queued',
-    state: 'running',
-    submitted: false,
-    startedAt: new Date(),
-    endedAt: null,
-  } as const;
-  const run: RunRecord = { id: randomUUID(), ...asked, ...begun, ...counts };
-  await store.runs.upsert(run);
-  return { run, isResumed: false };
 }
 
 interface Chunk {

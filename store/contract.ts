@@ -184,12 +184,17 @@ export interface FailureRecord {
   readonly item: string | null;
   readonly failedAt: Date;
   readonly run: string;
+  /** Number of the run; null for a job that belongs to none, and for what was listed before runs had numbers. */
+  readonly runNumber: number | null;
 }
 
 /** Failures of all collections; a failure is known by collection, kind and id. */
 export interface FailureTable {
   find(collection: string, ids: readonly string[]): Promise<FailureRecord[]>;
-  /** Writes records in one commit; collection, kind and id together are distinct inside one batch. */
+  /**
+   * Writes records in one commit; collection, kind and id together are distinct inside one batch. What a run of a larger
+   * number has listed stays as that run listed it.
+   */
   upsert(records: readonly FailureRecord[]): Promise<void>;
   /** In one commit. */
   delete(keys: readonly Pick<FailureRecord, 'collection' | 'kind' | 'id'>[]): Promise<void>;
@@ -222,10 +227,23 @@ export interface RunRecord {
   readonly failed: number;
   readonly startedAt: Date;
   readonly endedAt: Date | null;
+  /**
+   * The order of runs: larger than the number of every run that began before. Null for runs of before there were
+   * numbers, and until the commit that begins a run is known.
+   */
+  readonly number: number | null;
+  /** The process that works on a direct run, or that submits a queued one, as `describeProcess` writes it; else null. */
+  readonly owner: string | null;
+  /** Raised every ten seconds by the owner, as long as it lives. */
+  readonly lease: number | null;
 }
 
 export interface RunTable {
+  /** Adds a run, and gives it the number of its commit. */
+  begin(record: RunRecord): Promise<RunRecord>;
   upsert(record: RunRecord): Promise<void>;
+  /** Replaces a run's record while it is running and belongs to `owner`. Says whether it was. */
+  update(record: RunRecord, owner: string | null): Promise<boolean>;
   find(id: string): Promise<RunRecord | undefined>;
   scan(filter?: Partial<Pick<RunRecord, 'kind' | 'state'>>): AsyncIterable<RunRecord>;
 }

@@ -25,6 +25,12 @@ export function readNumber(batch: RecordBatch, name: string): Reader<number> {
   return (index) => Number(values[index]);
 }
 
+export function readOptionalNumber(batch: RecordBatch, name: string): Reader<number | null> {
+  const data = columnData(batch, name);
+  const number = readNumber(batch, name);
+  return (index) => (data.getValid(index) ? number(index) : null);
+}
+
 export function readBool(batch: RecordBatch, name: string): Reader<boolean> {
   const values = columnData(batch, name).values as Uint8Array;
   return (index) => (((values[index >> 3] as number) >> (index & 7)) & 1) === 1;

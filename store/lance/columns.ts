@@ -45,21 +45,18 @@ export function int64Column<Row>(name: string, value: (row: Row) => number): Col
   return fixedColumn(name, new Int64(), (rows) => BigInt64Array.from(rows, (row) => BigInt(value(row))));
 }
 
+/** Whole numbers up to 2^53, or null. */
+export function optionalInt64Column<Row>(name: string, value: (row: Row) => number | null): Column<Row> {
+  return optionalFixedColumn(name, new Int64(), value);
+}
+
 export function timeColumn<Row>(name: string, value: (row: Row) => Date): Column<Row> {
   const type = new TimestampMillisecond();
   return fixedColumn(name, type, (rows) => BigInt64Array.from(rows, (row) => BigInt(value(row).getTime())));
 }
 
 export function optionalTimeColumn<Row>(name: string, value: (row: Row) => Date | null): Column<Row> {
-  const type = new TimestampMillisecond();
-  return {
-    field: new Field(name, type, true),
-    data(rows) {
-      const values = rows.map(value);
-      const data = BigInt64Array.from(values, (time) => BigInt(time?.getTime() ?? 0));
-      return makeData({ type, length: rows.length, data, ...nulls(values) });
-    },
-  };
+  return optionalFixedColumn(name, new TimestampMillisecond(), (row: Row) => value(row)?.getTime() ?? null);
 }
 
 export function boolColumn<Row>(name: string, value: (row: Row) => boolean): Column<Row> {
@@ -87,6 +84,21 @@ function fixedColumn<Row>(
     field: new Field(name, type, false),
     data: (rows) =>
       makeData<DataType>({ type, length: rows.length, nullCount: 0, data: values(rows) } as never),
+  };
+}
+
+function optionalFixedColumn<Row>(
+  name: string,
+  type: Int64 | TimestampMillisecond,
+  value: (row: Row) => number | null,
+): Column<Row> {
+  return {
+    field: new Field(name, type, true),
+    data(rows) {
+      const values = rows.map(value);
+      const data = BigInt64Array.from(values, (number) => BigInt(number ?? 0));
+      return makeData<DataType>({ type, length: rows.length, data, ...nulls(values) } as never);
+    },
   };
 }
 

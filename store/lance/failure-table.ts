@@ -2,8 +2,22 @@ import type { Connection } from '@lancedb/lancedb';
 import { type RecordBatch, Schema } from 'apache-arrow';
 import type { ErrorCode } from '#errors.ts';
 import type { FailureRecord, FailureTable } from '../contract.ts';
-import { readBool, readNumber, readOptionalText, readText, readTime } from './column-readers.ts';
-import { boolColumn, int32Column, optionalTextColumn, textColumn, timeColumn } from './columns.ts';
+import {
+  readBool,
+  readNumber,
+  readOptionalNumber,
+  readOptionalText,
+  readText,
+  readTime,
+} from './column-readers.ts';
+import {
+  boolColumn,
+  int32Column,
+  optionalInt64Column,
+  optionalTextColumn,
+  textColumn,
+  timeColumn,
+} from './columns.ts';
 import { openLanceTable } from './lance-table.ts';
 import { chunks, rows } from './row-stream.ts';
 import { sqlIn, sqlText } from './sql.ts';
@@ -16,7 +30,7 @@ export async function openFailureTable(
 ): Promise<FailureTable & AsyncDisposable> {
   const schema = new Schema(columns.map((column) => column.field));
   const key = ['collection', 'kind', 'id'];
-  const spec = { name: 'failures', schema, key, indexed: ['id'], added: { item: 'CAST(NULL AS STRING)' } };
+  const spec = { name: 'failures', schema, key, indexed: ['id'], added };
   const lance = await openLanceTable(connection, folder, spec, create);
 
   return {
@@ -31,7 +45,10 @@ export async function openFailureTable(
     },
     async upsert(records) {
       assertDistinct(records);
-      await lance.upsert(columns.map((column) => column.data(records)));
+      await lance.upsert(
+        columns.map((column) => column.data(records)),
+        IS_NOT_OLDER,
+      );
     },
     async delete(keys) {
       if (keys.length > 0) await lance.delete(anyOf(keys));
@@ -61,7 +78,11 @@ const columns = [
   optionalTextColumn('item', (record: FailureRecord) => record.item),
   timeColumn('failed_at', (record: FailureRecord) => record.failedAt),
   textColumn('run', (record: FailureRecord) => record.run),
+  optionalInt64Column('run_number', (record: FailureRecord) => record.runNumber),
 ];
+const added = { item: 'CAST(NULL AS STRING)', run_number: 'CAST(NULL AS BIGINT)' };
+const IS_NOT_OLDER =
+  'source.run_number IS NULL OR target.run_number IS NULL OR source.run_number >= target.run_number';
 const names = columns.map((column) => column.field.name);
 
 function reader(batch: RecordBatch): (index: number) => FailureRecord {
@@ -77,6 +98,7 @@ function reader(batch: RecordBatch): (index: number) => FailureRecord {
   const item = readOptionalText(batch, 'item');
   const failedAt = readTime(batch, 'failed_at');
   const run = readText(batch, 'run');
+  const runNumber = readOptionalNumber(batch, 'run_number');
   return (index) => ({
     collection: collection(index),
     kind: kind(index) as FailureRecord['kind'],
@@ -90,6 +112,7 @@ function reader(batch: RecordBatch): (index: number) => FailureRecord {
     item: item(index),
     failedAt: failedAt(index),
     run: run(index),
+    runNumber: runNumber(index),
   });
 }
 

@@ -1,4 +1,10 @@
-import { type Connection, Index, type Table } from '@lancedb/lancedb';
+import {
+  type Connection,
+  Index,
+  type MergeInsertBuilder,
+  type MergeResult,
+  type Table,
+} from '@lancedb/lancedb';
 import { Table as ArrowTable, type Data, Field, makeData, RecordBatch, Schema, Struct } from 'apache-arrow';
 import { errorMessage } from '#errors.ts';
 import type { VectorIndexState } from '../contract.ts';
@@ -35,10 +41,15 @@ export interface NearestRequest extends ReadRequest {
 
 /** One LanceDB table, with errors in our words and its writes one after the other. */
 export interface LanceTable {
-  /** Writes rows in one commit; `columns` holds the data of each column in the schema's order. */
-  upsert(columns: readonly Data[]): Promise<void>;
-  /** As `upsert`, but a row that is there stays as it is. */
-  insert(columns: readonly Data[]): Promise<void>;
+  /**
+   * Writes rows in one commit; `columns` holds the data of each column in the schema's order. A row that is there is
+   * replaced, with `where` only if that holds of it as `target` and of the new one as `source`.
+   */
+  upsert(columns: readonly Data[], where?: string): Promise<void>;
+  /** As `upsert`, but a row that is there stays as it is. Resolves with the version that it made. */
+  insert(columns: readonly Data[]): Promise<number>;
+  /** As `upsert`, but adds no row. Resolves with the number of rows replaced. */
+  replace(columns: readonly Data[], where: string): Promise<number>;
   delete(where: string): Promise<void>;
   count(where?: string): Promise<number>;
   /** The rows of the newest version, batch by batch. */
@@ -79,7 +90,7 @@ export async function openLanceTable(
 
   // A commit that meets another one is done again, and costs its work twice: those of this process go one at a time.
   let lastWrite: Promise<unknown> = Promise.resolve();
-  function write(step: () => Promise<void>): Promise<void> {
+  function write<T>(step: () => Promise<T>): Promise<T> {
     const written = lastWrite.then(() => attemptWrite(what, () => retryConflicts(step)));
     lastWrite = written.catch(() => undefined);
     return written;
@@ -93,22 +104,35 @@ export async function openLanceTable(
     tidying.done(await table.countRows());
   }
 
-  async function merge(columns: readonly Data[], isUpdate: boolean): Promise<void> {
+  async function merge(
+    columns: readonly Data[],
+    how: (merging: MergeInsertBuilder) => MergeInsertBuilder,
+  ): Promise<Pick<MergeResult, 'version' | 'numUpdatedRows'>> {
     const batch = recordBatch(spec.schema, columns);
-    if (batch.numRows === 0) return;
+    if (batch.numRows === 0) return { version: 0, numUpdatedRows: 0 };
     const rows = new ArrowTable(spec.schema, batch);
-    await write(async () => {
-      const merging = table.mergeInsert([...spec.key]).whenNotMatchedInsertAll();
+    const result = await write(() =>
       // With an index Lance 12 does not see that another process inserts the same keys at the same time, and keeps
       // both rows; without, and with the marks on the key columns, the second commit is refused and done again.
-      await (isUpdate ? merging.whenMatchedUpdateAll() : merging).useIndex(false).execute(rows);
-    });
+      how(table.mergeInsert([...spec.key]))
+        .useIndex(false)
+        .execute(rows),
+    );
     if (!spec.isTransient && tidying.isDueAfter(batch.numRows)) await write(optimize);
+    return result;
   }
 
   return {
-    upsert: (columns) => merge(columns, true),
-    insert: (columns) => merge(columns, false),
+    async upsert(columns, where) {
+      const update = where === undefined ? undefined : { where };
+      await merge(columns, (merging) => merging.whenMatchedUpdateAll(update).whenNotMatchedInsertAll());
+    },
+    async insert(columns) {
+      return (await merge(columns, (merging) => merging.whenNotMatchedInsertAll())).version;
+    },
+    async replace(columns, where) {
+      return (await merge(columns, (merging) => merging.whenMatchedUpdateAll({ where }))).numUpdatedRows;
+    },
     delete: (where) =>
       write(async () => {
         await table.delete(where);

@@ -32,7 +32,9 @@ export async function openLedger(connection: Connection, folder: string): Promis
   }
 
   return {
-    addChunks: (records) => chunks.insert(chunkColumns.map((column) => column.data(records))),
+    async addChunks(records) {
+      await chunks.insert(chunkColumns.map((column) => column.data(records)));
+    },
     async settle(records) {
       // One job may be given out twice, and both ends may come in one commit.
       const first = new Map(records.toReversed().map((record) => [`${record.run} ${record.chunk}`, record]));

@@ -1,8 +1,24 @@
 import type { Connection } from '@lancedb/lancedb';
 import { type RecordBatch, Schema } from 'apache-arrow';
 import type { RunRecord, RunTable } from '../contract.ts';
-import { readBool, readNumber, readOptionalTime, readText, readTime } from './column-readers.ts';
-import { boolColumn, int64Column, optionalTimeColumn, textColumn, timeColumn } from './columns.ts';
+import {
+  readBool,
+  readNumber,
+  readOptionalNumber,
+  readOptionalText,
+  readOptionalTime,
+  readText,
+  readTime,
+} from './column-readers.ts';
+import {
+  boolColumn,
+  int64Column,
+  optionalInt64Column,
+  optionalTextColumn,
+  optionalTimeColumn,
+  textColumn,
+  timeColumn,
+} from './columns.ts';
 import { openLanceTable } from './lance-table.ts';
 import { rows } from './row-stream.ts';
 import { sqlText } from './sql.ts';
@@ -16,8 +32,19 @@ export async function openRunTable(
   const schema = new Schema(columns.map((column) => column.field));
   const spec = { name: 'runs', schema, key: ['id'], indexed: [], added };
   const lance = await openLanceTable(connection, folder, spec, create);
+  const data = (record: RunRecord) => columns.map((column) => column.data([record]));
   return {
-    upsert: (record) => lance.upsert(columns.map((column) => column.data([record]))),
+    async begin(record) {
+      // A version is made by one commit alone: of two processes that begin at once, each gets its own.
+      const begun = { ...record, number: await lance.insert(data(record)) };
+      await lance.upsert(data(begun));
+      return begun;
+    },
+    upsert: (record) => lance.upsert(data(record)),
+    async update(record, owner) {
+      const isOwn = owner === null ? 'target.owner IS NULL' : `target.owner = ${sqlText(owner)}`;
+      return (await lance.replace(data(record), `target.state = 'running' AND ${isOwn}`)) > 0;
+    },
     async find(id) {
       const where = `id = ${sqlText(toStoredText(id))}`;
       for await (const record of rows(lance.read({ columns: names, where }), { reader })) return record;
@@ -47,8 +74,18 @@ const columns = [
   int64Column('failed', (record: RunRecord) => record.failed),
   timeColumn('started_at', (record: RunRecord) => record.startedAt),
   optionalTimeColumn('ended_at', (record: RunRecord) => record.endedAt),
+  optionalInt64Column('number', (record: RunRecord) => record.number),
+  optionalTextColumn('owner', (record: RunRecord) => record.owner),
+  optionalInt64Column('lease', (record: RunRecord) => record.lease),
 ];
-const added = { kind: "'direct'", submitted: 'true', options: "'{}'" };
+const added = {
+  kind: "'direct'",
+  submitted: 'true',
+  options: "'{}'",
+  number: 'CAST(NULL AS BIGINT)',
+  owner: 'CAST(NULL AS STRING)',
+  lease: 'CAST(NULL AS BIGINT)',
+};
 const names = columns.map((column) => column.field.name);
 
 function reader(batch: RecordBatch): (index: number) => RunRecord {
@@ -66,6 +103,9 @@ function reader(batch: RecordBatch): (index: number) => RunRecord {
   const failed = readNumber(batch, 'failed');
   const startedAt = readTime(batch, 'started_at');
   const endedAt = readOptionalTime(batch, 'ended_at');
+  const number = readOptionalNumber(batch, 'number');
+  const owner = readOptionalText(batch, 'owner');
+  const lease = readOptionalNumber(batch, 'lease');
   return (index) => ({
     id: id(index),
     kind: kind(index) as RunRecord['kind'],
@@ -81,5 +121,8 @@ function reader(batch: RecordBatch): (index: number) => RunRecord {
     failed: failed(index),
     startedAt: startedAt(index),
     endedAt: endedAt(index),
+    number: number(index),
+    owner: owner(index),
+    lease: lease(index),
   });
 }

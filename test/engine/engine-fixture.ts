@@ -35,7 +35,7 @@ export function runRecord(generation: GenerationRecord, changes: Partial<RunReco
   return {
     ...{ id: 'r', kind: 'queued', source: '/pictures', state: 'running', submitted: true, options: '{}' },
     ...{ collection: generation.collection, generation: generation.name, ...counts },
-    ...{ startedAt: new Date(), endedAt: null, ...changes },
+    ...{ startedAt: new Date(), endedAt: null, number: 1, owner: null, lease: null, ...changes },
   };
 }
 

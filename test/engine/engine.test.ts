@@ -47,7 +47,7 @@ function image(name: string): Item {
 }
 
 function index(engine: Engine, items: readonly Item[]) {
-  return engine.call({ kind: 'index', run: 'r', generation, retryFailed: false, items });
+  return engine.call({ kind: 'index', run: 'r', runNumber: 1, generation, retryFailed: false, items });
 }
 
 describe('startEngine', { timeout: 300_000 }, () => {
@@ -101,7 +101,7 @@ describe('startEngine', { timeout: 300_000 }, () => {
   test('set-aside: listed as failed with its attempts, without a look at it', async () => {
     await using started = await start();
     const item = image('bad.png');
-    const tally = await started.engine.call({ kind: 'quarantine', run: 'r', generation, item });
+    const tally = await started.engine.call({ kind: 'quarantine', run: 'r', runNumber: 1, generation, item });
     assert.deepEqual([tally.stored, tally.failed], [0, 1]);
     assert.deepEqual(started.deaths, []);
     const [failure] = await store.failures.find('default', ['bad.png']);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { parseChunkJob } from '#queue/job.ts';
+import { cancelRuns } from '#runs/cancel.ts';
 import { completeRun } from '#runs/complete.ts';
 import type { Submitted } from '#runs/submit.ts';
 import { collect } from '../pipeline/pipeline-fixture.ts';
@@ -75,6 +76,37 @@ describe('submitSource', { timeout: 300_000 }, () => {
     const runs = [first, other, retry, column, again];
     assert.equal(new Set(runs.map(({ run }) => run)).size, 5);
     for (const submitted of runs) assert.deepEqual([submitted.added, submitted.isResumed], [1, false]);
+  });
+
+  test('while another submission reads the same source, a run of its own: neither ends the other', async (t) => {
+    const { store, submit } = await begin(t);
+    const reading = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    const slow = sourceOf(captionItems(0, 8), async (index) => {
+      if (index < 7) return;
+      reading.resolve();
+      await goOn.promise;
+    });
+    const first = submit(slow);
+    await reading.promise;
+    const second = await submit(sourceOf(captionItems(0, 8)));
+    goOn.resolve();
+    const { run } = await first;
+    assert.notEqual(second.run, run);
+    for (const id of [run, second.run]) {
+      const record = await store.runs.find(id);
+      assert.deepEqual([record?.submitted, record?.seen, record?.owner], [true, 8, null]);
+    }
+  });
+
+  test('a run that is cancelled while it is submitted ends the submission, and stays cancelled', async (t) => {
+    const { store, submit } = await begin(t);
+    const cancelling = sourceOf(captionItems(0, 8), async (index) => {
+      if (index === 6) await cancelRuns(store);
+    });
+    const { run, isWhole } = await submit(cancelling);
+    assert.equal(isWhole, false);
+    assert.equal((await store.runs.find(run))?.state, 'cancelled');
   });
 
   test('a source that has changed: jobs of it that are no more are taken back, with their results', async (t) => {

@@ -36,7 +36,7 @@ before(async () => {
   generation = await openModelGeneration(store, MODEL);
   generations = new LoadedGenerations(store, engineSetup(store.uri));
   const tally = await generations.use(generation, ({ indexer, plan }) =>
-    indexChunk(indexer(), plan, { run: 'r', items: ITEMS, retryFailed: false }),
+    indexChunk(indexer(), plan, { run: 'r', items: ITEMS, runNumber: null, retryFailed: false }),
   );
   assert.equal(tally.stored, ITEMS.length);
 });

@@ -4,7 +4,7 @@ import type { ChunkTally } from '#pipeline/index-chunk.ts';
 import { backoffMs, doublingMs } from '#queue/backoff.ts';
 import type { ChunkHandler } from '#queue/consumer.ts';
 import type { ChunkJob } from '#queue/job.ts';
-import type { GenerationRecord, Store } from '#store/contract.ts';
+import type { GenerationRecord, RunRecord, Store } from '#store/contract.ts';
 import { indexItems } from './bisect-crash.ts';
 import { GroupCommit } from './group-commit.ts';
 import type { Logger } from './log.ts';
@@ -31,11 +31,15 @@ export function createChunkHandler({ store, engine, log, onSettled }: Deps): Chu
   let refusedSince: number | undefined;
 
   async function take(job: ChunkJob, id: string): ReturnType<ChunkHandler> {
-    if (job.run !== undefined && !(await isUnderWay(store, job.run)))
-      return { kind: 'done', result: { passedOver: `run ${job.run} has ended` } };
+    const run = job.run === undefined ? undefined : await findRun(store, job.run);
+    if (run && run.state !== 'running')
+      return { kind: 'done', result: { passedOver: `run ${run.id} has ended` } };
     const generation = await findGeneration(store, job);
     const attempt = job.attempt ?? 1;
-    const request = { run: job.run ?? `job ${id}`, generation, retryFailed: job.retryFailed ?? false };
+    const request = {
+      ...{ run: run?.id ?? `job ${id}`, runNumber: run?.number ?? null },
+      ...{ generation, retryFailed: job.retryFailed ?? false },
+    };
     const tally = await indexItems(engine, lock, { ...request, items: job.items });
     refusedSince = undefined;
     const again = tally.failures.filter(({ error }) => isTriedAgain(error.code, attempt));
@@ -77,9 +81,9 @@ function isPassing(error: unknown): boolean {
   );
 }
 
-async function isUnderWay(store: Store, id: string): Promise<boolean> {
+async function findRun(store: Store, id: string): Promise<RunRecord> {
   const run = await store.runs.find(id);
-  if (run) return run.state === 'running';
+  if (run) return run;
   throw jobInvalid('run', 'the id of a run of this index, or none', id);
 }
 

@@ -83,6 +83,9 @@ test('RunTable keeps the newest state of each run', async (t) => {
     failed: 0,
     startedAt: new Date('2024-05-06T07:08:09.123Z'),
     endedAt: null,
+    number: 2 ** 33,
+    owner: null,
+    lease: null,
   };
   const ended: RunRecord = {
     ...run,

@@ -84,6 +84,7 @@ export function failureRecord(id: string, changes: Partial<FailureRecord> = {}):
     item: null,
     failedAt: new Date('2024-05-06T07:08:09.123Z'),
     run: 'run-1',
+    runNumber: null,
     ...changes,
   };
 }

@@ -18,7 +18,7 @@ const RUN: RunRecord = {
     generation: 'default.0123456789ab',
   },
   ...{ state: 'complete', submitted: true, options: '{}', seen: 1, stored: 1, skipped: 0, failed: 0 },
-  ...{ startedAt: new Date(0), endedAt: null },
+  ...{ startedAt: new Date(0), endedAt: null, number: 3, owner: '{}', lease: 7 },
 };
 
 /** Lance's own types are of another copy of Arrow than ours. */
@@ -34,8 +34,8 @@ const TYPES: Readonly<Record<string, DataType>> = {
 async function degrade(index: string): Promise<void> {
   const connection = await connect(join(index, 'lance'));
   for (const [name, added] of [
-    ['runs', ['kind', 'submitted', 'options']],
-    ['failures', ['item']],
+    ['runs', ['kind', 'submitted', 'options', 'number', 'owner', 'lease']],
+    ['failures', ['item', 'run_number']],
   ] as const) {
     const { fields } = await (await connection.openTable(name)).schema();
     const kept = fields.filter((field) => !(added as readonly string[]).includes(field.name));

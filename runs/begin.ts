@@ -1,0 +1,22 @@
+import { randomUUID } from 'node:crypto';
+import { describeProcess } from '#host-process.ts';
+import type { GenerationRecord, RunRecord, Store } from '#store/contract.ts';
+
+export interface RunRequest {
+  readonly kind: RunRecord['kind'];
+  readonly source: string;
+  readonly generation: GenerationRecord;
+  /** What was asked beside the source. */
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+/** Begins a run of this process: its record is written, with its number and an owner. */
+export function beginRun(store: Store, request: RunRequest, startedAt = new Date()): Promise<RunRecord> {
+  const { kind, source, generation, options } = request;
+  return store.runs.begin({
+    ...{ id: randomUUID(), kind, source, options: JSON.stringify(options) },
+    ...{ collection: generation.collection, generation: generation.name },
+    ...{ state: 'running', submitted: kind === 'direct', seen: 0, stored: 0, skipped: 0, failed: 0 },
+    ...{ startedAt, endedAt: null, number: null, owner: describeProcess(), lease: 0 },
+  });
+}
