@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { connect, Index } from '@lancedb/lancedb';
+import { parseFilter } from '#search/filter/filter.ts';
 import { measureRecall } from '#search/measure-recall.ts';
 import type { CaptionRecord, GenerationTables, VectorTable } from '#store/contract.ts';
 import { openStore } from '#store/lance/open-store.ts';
@@ -120,12 +121,13 @@ async function compareProbes(table: VectorTable<CaptionRecord>, vectors: TestVec
 }
 
 async function compareFilters(table: VectorTable<CaptionRecord>, vectors: TestVectors, rows: number) {
-  for (const [share, where] of [
+  for (const [share, text] of [
     ['half', `image_id < '500'`],
     ['10 %', `image_id < '100'`],
     ['1 %', `image_id < '010'`],
     ['0.1 %', `image_id = '007'`],
   ] as const) {
+    const where = parseFilter(text, 'caption');
     const filtered: Pick<VectorTable<CaptionRecord>, 'nearest' | 'nearestApproximate'> = {
       nearest: (query, options) => table.nearest(query, { ...options, where }),
       nearestApproximate: (query, options) => table.nearestApproximate(query, { ...options, where }),

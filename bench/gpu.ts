@@ -5,7 +5,8 @@ import { pictureValues } from '#model/vlmo/config.ts';
 import { loadVlmo } from '#model/vlmo/vlmo.ts';
 import { ResidentVectors } from '#scorer/resident-vectors.ts';
 import { type Found, score } from '#scorer/score.ts';
-import type { AddressedVectors } from '#store/contract.ts';
+import type { AddressedVectors, Filter } from '#store/contract.ts';
+import { idFilter } from '#store/filter.ts';
 import { createRandom, randomBaseModel } from './random-model.ts';
 import { median } from './report.ts';
 
@@ -50,7 +51,7 @@ async function scoring(devices: readonly Device[], rows: number, dimensions: num
     const all = await corpus.all();
     const loaded = (performance.now() - started) / 1000;
     console.log(`  ${device.provider}: loaded in ${loaded.toFixed(1)} s, ${all.parts.length} segments`);
-    const tenth = await corpus.matching('tenth');
+    const tenth = await corpus.matching(idFilter(['every tenth']));
     for (const [what, view] of [
       ['every row', all],
       ['a tenth of the rows', tenth],
@@ -125,7 +126,7 @@ function randomTable(rows: number, dimensions: number) {
   }
   return {
     version: async () => 1,
-    addresses: async (where?: string) => {
+    addresses: async (where?: Filter) => {
       const step = where === undefined ? 1 : 10;
       return BigUint64Array.from({ length: Math.ceil(rows / step) }, (_, i) => BigInt(i * step));
     },

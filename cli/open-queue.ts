@@ -3,6 +3,7 @@ import { DEFAULT_REDIS_URL, parseRedisUrl } from '#queue/address.ts';
 import { closeRedis, connectRedis, type RedisClient } from '#queue/connection.ts';
 import { openEmbeddedRedis } from '#queue/embedded-redis.ts';
 import type { Store } from '#store/contract.ts';
+import { localFolderOf } from '#store/local-folder.ts';
 import { note, printable, shellWord } from './output.ts';
 import { Owned } from './owned.ts';
 
@@ -25,7 +26,7 @@ export async function openRedis(
 ): Promise<OpenRedis> {
   await using stack = new Owned();
   const address = embeddedRedis
-    ? stack.use(await openEmbeddedRedis(store.uri)).address
+    ? stack.use(await openEmbeddedRedis(localFolderOf(store))).address
     : parseRedisUrl(process.env.REDIS_URL || DEFAULT_REDIS_URL);
   const client = await connectRedis(address, { onError });
   stack.defer(() => closeRedis(client));

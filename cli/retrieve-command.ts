@@ -13,6 +13,7 @@ import { openGenerationModel } from '#search/query.ts';
 import { type RetrieveRequest, runRetrieval } from '#service/retrieve.ts';
 import type { GenerationTables, Store, VectorTable } from '#store/contract.ts';
 import { openStore } from '#store/lance/open-store.ts';
+import { localFolderOf } from '#store/local-folder.ts';
 import { createPools, type Pools } from '#workers/threads/create-pools.ts';
 import { EXIT_INTERRUPTED } from './exit-codes.ts';
 import { noteDevice } from './note-device.ts';
@@ -95,7 +96,7 @@ async function queued(store: Store, flags: RetrieveFlags, signal: AbortSignal): 
         minScore,
         out,
       };
-  const shown = { ...flags, out: join(store.uri, 'results', out) };
+  const shown = { ...flags, out: join(localFolderOf(store), 'results', out) };
   const started = performance.now();
   try {
     const summary = await retrieveQueued(redis.client, store.id, job, signal);

@@ -3,8 +3,8 @@ import type {
   FailureRecord,
   GenerationTables,
   ImageRecord,
+  RowWriter,
   Store,
-  VectorTable,
 } from '#store/contract.ts';
 import { keyOf } from './lookup.ts';
 import type { Count } from './progress.ts';
@@ -116,7 +116,7 @@ export class Commit {
 }
 
 async function upsert<Row extends { readonly id: string }>(
-  table: VectorTable<Row>,
+  table: RowWriter<Row>,
   rows: Rows<Row>,
   dimensions: number,
 ): Promise<void> {

@@ -1,5 +1,5 @@
 import { halfToFloat } from '#float16.ts';
-import type { AddressedVectors, VectorTable } from '#store/contract.ts';
+import type { AddressedRows, AddressedVectors } from '#store/contract.ts';
 
 interface GrowingRow {
   readonly id: string;
@@ -12,10 +12,7 @@ export class GrowingRows {
   #rows = new Map<bigint, GrowingRow>();
 
   /** Holds the rows at these addresses and no others; what it does not have yet is read. */
-  async hold(
-    table: Pick<VectorTable<{ readonly id: string }>, 'vectors'>,
-    addresses: BigUint64Array,
-  ): Promise<void> {
+  async hold(table: Pick<AddressedRows, 'vectors'>, addresses: BigUint64Array): Promise<void> {
     const held = new Map<bigint, GrowingRow>();
     const missing: bigint[] = [];
     for (const address of addresses) {

@@ -1,4 +1,4 @@
-import { fromStoredText, toStoredText } from '#store/lance/stored-text.ts';
+import { fromWellFormed, toWellFormed } from '#well-formed.ts';
 
 /** Many ids in two buffers outside the JavaScript heap, where a million strings would cost several times as much. */
 export class IdList {
@@ -11,7 +11,7 @@ export class IdList {
   }
 
   push(text: string): void {
-    const id = toStoredText(text);
+    const id = toWellFormed(text);
     const start = this.#end(this.#count - 1);
     const needed = start + Buffer.byteLength(id);
     if (needed > this.#bytes.length) this.#bytes = grown(this.#bytes, Buffer.alloc(2 * needed));
@@ -22,7 +22,7 @@ export class IdList {
   }
 
   at(index: number): string {
-    return fromStoredText(this.#bytes.toString('utf8', this.#end(index - 1), this.#end(index)));
+    return fromWellFormed(this.#bytes.toString('utf8', this.#end(index - 1), this.#end(index)));
   }
 
   #end(index: number): number {

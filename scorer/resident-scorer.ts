@@ -1,14 +1,14 @@
 import type { Device } from '#devices/device.ts';
-import type { NearestOptions, Neighbour, VectorTable } from '#store/contract.ts';
+import type { AddressedRows, NearestOptions, NearestRows, RowReader } from '#store/contract.ts';
 import { ResidentVectors, type ResidentVectorsOptions } from './resident-vectors.ts';
 import type { RowMask } from './row-mask.ts';
 import { type Found, score } from './score.ts';
 
 /** Exact search over a table whose vectors stay on a device from one query to the next. */
-export interface ResidentScorer<Row extends { readonly id: string }> extends AsyncDisposable {
+export interface ResidentScorer<Row extends { readonly id: string }>
+  extends NearestRows<Row>,
+    AsyncDisposable {
   readonly device: Device;
-  /** As `VectorTable.nearest`. */
-  nearest(query: Float32Array, options: NearestOptions): Promise<Neighbour<Row>[]>;
   /** Ids and scores of the k best rows for each of many queries, [Q, D] of unit length. */
   nearestIds(queries: Float32Array, options: NearestOptions): Promise<Found[][]>;
 }
@@ -23,7 +23,7 @@ const MAX_TRIES = 5;
  * where the device or the disk cannot take the vectors, and what reading the store throws.
  */
 export function createResidentScorer<Row extends { readonly id: string }>(
-  table: VectorTable<Row>,
+  table: AddressedRows & Pick<RowReader<Row>, 'find'>,
   options: ScorerOptions,
 ): ResidentScorer<Row> {
   const corpus = new ResidentVectors(table, options);

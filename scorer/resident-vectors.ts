@@ -4,7 +4,7 @@ import type { Device } from '#devices/device.ts';
 import type { Provider } from '#devices/provider.ts';
 import { VlmoError } from '#errors.ts';
 import { makeScratchFolder } from '#scratch-folder.ts';
-import type { VectorTable } from '#store/contract.ts';
+import type { AddressedRows, Filter } from '#store/contract.ts';
 import { type Backend, createBackend } from './backend.ts';
 import { createGpuBackend } from './gpu-backend.ts';
 import { GrowingRows } from './growing-rows.ts';
@@ -23,8 +23,6 @@ export interface ResidentVectorsOptions {
   /** Rows of a segment at most; as many as the device takes where it is left out. */
   readonly segmentRows?: number;
 }
-
-type Table = Pick<VectorTable<{ readonly id: string }>, 'version' | 'addresses' | 'vectors'>;
 
 /** Scratch files of vectors on their way to the device. */
 const PREFIX = 'vlmo-segments-';
@@ -46,7 +44,7 @@ const MIN_SEGMENT_ROWS = 64 * BLOCK_ROWS;
  */
 export class ResidentVectors implements AsyncDisposable {
   readonly tail = new GrowingRows();
-  readonly #table: Table;
+  readonly #table: AddressedRows;
   readonly #options: ResidentVectorsOptions;
   readonly #backends: readonly Backend[];
   readonly #type: SegmentType;
@@ -58,7 +56,7 @@ export class ResidentVectors implements AsyncDisposable {
   #version: number | undefined;
   #all: RowMask = { parts: [], tail: undefined };
 
-  constructor(table: Table, options: ResidentVectorsOptions) {
+  constructor(table: AddressedRows, options: ResidentVectorsOptions) {
     this.#table = table;
     this.#options = options;
     const { provider, hasHalf } = options.device;
@@ -74,8 +72,8 @@ export class ResidentVectors implements AsyncDisposable {
     return this.#all;
   }
 
-  /** Every row that matches a filter, in the store's SQL, now. */
-  async matching(where: string): Promise<RowMask> {
+  /** Every row that matches a filter, now. */
+  async matching(where: Filter): Promise<RowMask> {
     for (;;) {
       await this.#refresh();
       const view = this.#view(await this.#table.addresses(where));

@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks';
-import type { CaptionRecord, ImageRecord, Neighbour, VectorTable } from '#store/contract.ts';
+import type { ApproximateRows, CaptionRecord, ImageRecord, NearestRows, Neighbour } from '#store/contract.ts';
 
 /** Milliseconds of a search. */
 export interface Latency {
@@ -25,8 +25,10 @@ export interface RecallReport {
   readonly settings: readonly RecallOfSetting[];
 }
 
+type Row = ImageRecord | CaptionRecord;
+
 export interface RecallTask {
-  readonly table: Pick<VectorTable<ImageRecord | CaptionRecord>, 'nearest' | 'nearestApproximate'>;
+  readonly table: NearestRows<Row> & Pick<ApproximateRows<Row>, 'nearestApproximate'>;
   /** Each [D], of unit length. */
   readonly queries: readonly Float32Array[];
   readonly k: number;

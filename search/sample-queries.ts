@@ -1,12 +1,12 @@
 import { hash } from 'node:crypto';
-import type { CaptionRecord, ImageRecord, VectorTable } from '#store/contract.ts';
+import type { RowReader, VectorReader } from '#store/contract.ts';
 
 /**
  * The vectors of some rows of a table, drawn by chance: always the same ones for a seed and the same ids, in whatever
  * order the store has them. All where there are fewer.
  */
 export async function sampleQueries(
-  table: VectorTable<ImageRecord> | VectorTable<CaptionRecord>,
+  table: Pick<RowReader<Id>, 'scan'> & Pick<VectorReader<Id>, 'findVectors'>,
   count: number,
   seed: number,
 ): Promise<Float32Array[]> {
@@ -18,6 +18,10 @@ export async function sampleQueries(
   const ids = lowest(drawn, count).map(({ id }) => id);
   const vectors = await table.findVectors(ids);
   return ids.flatMap((id) => vectors.get(id) ?? []);
+}
+
+interface Id {
+  readonly id: string;
 }
 
 interface Drawn {

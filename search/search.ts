@@ -1,6 +1,6 @@
 import type { GenerationTables } from '#store/contract.ts';
 import { type Cursor, digestOf, readCursor, writeCursor } from './cursor.ts';
-import { compileFilter } from './filter/filter.ts';
+import { parseFilter } from './filter/filter.ts';
 import { toHits } from './hits.ts';
 import { type Arranged, buildRanking, type SearchDeps } from './ranking/build-ranking.ts';
 import type { Ranked } from './ranking/ranking.ts';
@@ -18,7 +18,7 @@ export async function search(
   means: SearchDeps = {},
 ): Promise<SearchAnswer> {
   const kind = request.in === 'images' ? 'image' : 'caption';
-  const where = request.where === undefined ? undefined : compileFilter(request.where, kind);
+  const where = request.where === undefined ? undefined : parseFilter(request.where, kind);
   const { k } = request;
   const asked = digestOf(query, whatDecides(tables, request));
   const from = request.cursor === undefined ? undefined : readCursor(request.cursor, asked);

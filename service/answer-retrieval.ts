@@ -5,6 +5,7 @@ import { activeTables } from '#search/active-tables.ts';
 import { type PairSummary, scorePairs } from '#search/batch/pairs.ts';
 import type { RetrievalSummary } from '#search/batch/retrieve.ts';
 import type { Store } from '#store/contract.ts';
+import { localFolderOf } from '#store/local-folder.ts';
 import type { LoadedGenerations } from './loaded-generations.ts';
 import { runRetrieval } from './retrieve.ts';
 
@@ -21,7 +22,7 @@ export async function answerRetrieval(
   job: RetrievalJob,
 ): Promise<RetrievalSummary | PairSummary> {
   const tables = await activeTables(store, job.collection);
-  const out = await resultsPath(store.uri, job.out);
+  const out = await resultsPath(localFolderOf(store), job.out);
   if (job.kind === 'pairs') {
     const { kind, threshold } = job;
     const asked = { kind, threshold, generation: tables.record.name };

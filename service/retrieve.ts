@@ -6,7 +6,7 @@ import {
   type RetrievalSummary,
   retrieve,
 } from '#search/batch/retrieve.ts';
-import { compileFilter } from '#search/filter/filter.ts';
+import { parseFilter } from '#search/filter/filter.ts';
 import type { SearchTarget } from '#search/request.ts';
 import type { GenerationTables } from '#store/contract.ts';
 import { fileQueries, type QueryModel } from './file-queries.ts';
@@ -37,7 +37,7 @@ export async function runRetrieval(means: RetrieveDeps, request: RetrieveRequest
   const { tables, signal, onStart } = means;
   const { in: target, k, where, minScore, out, queries } = request;
   const filter =
-    where === undefined ? undefined : compileFilter(where, target === 'images' ? 'image' : 'caption');
+    where === undefined ? undefined : parseFilter(where, target === 'images' ? 'image' : 'caption');
   const stream =
     typeof queries === 'string'
       ? storedQueries(tables, queries)

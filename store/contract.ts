@@ -1,4 +1,10 @@
 import type { ErrorCode } from '#errors.ts';
+import type { ImageRecord, ItemKind } from './records.ts';
+import type { CaptionTable, VectorTable } from './vector-table.ts';
+
+export type * from './filter.ts';
+export type * from './records.ts';
+export type * from './vector-table.ts';
 
 /** The vectors of one collection made by one model; see `fingerprint`. */
 export interface GenerationRecord {
@@ -18,155 +24,6 @@ export interface GenerationRecord {
 }
 
 export type GenerationSpec = Omit<GenerationRecord, 'name' | 'createdAt'>;
-
-/** Picture columns without the vector. */
-export interface ImageRecord {
-  readonly id: string;
-  readonly uri: string;
-  readonly width: number;
-  readonly height: number;
-  /** Size of the encoded file in bytes. */
-  readonly bytes: number;
-  /** Hex digest of the encoded file: the picture's content for resume. */
-  readonly sha256: string;
-  readonly format: string;
-  readonly meta: Readonly<Record<string, unknown>>;
-  readonly indexedAt: Date;
-  readonly run: string;
-}
-
-/** Caption columns without the vector. */
-export interface CaptionRecord {
-  readonly id: string;
-  readonly uri: string;
-  readonly imageId: string | null;
-  /** The text: its own content for resume. */
-  readonly caption: string;
-  readonly meta: Readonly<Record<string, unknown>>;
-  readonly indexedAt: Date;
-  readonly run: string;
-}
-
-export type ItemKind = 'image' | 'caption';
-
-/** Rows with their vectors: `vectors` holds row i at [i * dimensions, (i + 1) * dimensions), unit length. */
-export interface VectorBatch<Row> {
-  readonly rows: readonly Row[];
-  readonly vectors: Float32Array;
-}
-
-/** A row found by `nearest`. */
-export interface Neighbour<Row> {
-  readonly row: Row;
-  /**
-   * Cosine of the query and the stored vector: the product of both in float64. What is stored is rounded to
-   * float16, so it may exceed 1 by some 1e-4.
-   */
-  readonly score: number;
-}
-
-/**
- * Rows with their addresses, ids and float16 vectors, side by side: row i has `halves` [i * dimensions, (i + 1) *
- * dimensions).
- */
-export interface AddressedVectors {
-  readonly addresses: BigUint64Array;
-  readonly ids: readonly string[];
-  readonly halves: Uint16Array;
-}
-
-export interface NearestOptions {
-  /** How many rows at most. */
-  readonly k: number;
-  /**
-   * A filter in the store's own SQL (from `compileFilter`, never a user's text), applied before scoring, so that
-   * k rows come back whenever k match.
-   */
-  readonly where?: string | undefined;
-}
-
-export interface ApproximateOptions extends NearestOptions {
-  /** Partitions of the index to look into: more find more and take longer. Without it, as many as find 98 %. */
-  readonly probes?: number | undefined;
-}
-
-export interface VectorIndexState {
-  /** Rows that the index covers. */
-  readonly rows: number;
-  /** Rows written since, which searches compare one by one until `optimize` adds them. */
-  readonly unindexed: number;
-}
-
-/**
- * One table of vectors: the pictures or the captions of a generation. Writes are upserts by id, and happen one
- * after the other, in the order of the calls. An id may be any text. Every read sees all earlier commits, those of
- * other processes too. Reads throw STORE_READ_FAILED, writes STORE_WRITE_FAILED.
- */
-export interface VectorTable<Row extends { readonly id: string }> {
-  /** The stored rows with these ids (no vectors); ids that are not stored are left out. */
-  find(ids: readonly string[]): Promise<Map<string, Row>>;
-  /** The stored vector of one id, as float32 values [dimensions]. */
-  vector(id: string): Promise<Float32Array | undefined>;
-  /**
-   * Writes rows in one commit; ids inside one batch are distinct. Now and then a call takes longer, because it
-   * optimises the table. Throws STORE_ROW_INVALID where `meta` is not JSON; nothing of the batch is written then.
-   */
-  upsert(batch: VectorBatch<Row>): Promise<void>;
-  /** Ids that are not stored are passed over; beyond 4,096 ids it takes several commits. */
-  delete(ids: readonly string[]): Promise<void>;
-  count(where?: string): Promise<number>;
-  /** Changes with every commit, of whichever process. */
-  version(): Promise<number>;
-  /**
-   * The addresses of all rows that match. An address stands for one row with its content for as long as that is stored
-   * where it is: a row that changes, or that `optimize` moves, gets another one, which never was another row's.
-   */
-  addresses(where?: string): Promise<BigUint64Array>;
-  /**
-   * The rows at these addresses, or all, in bounded batches, in no order; those that have gone since are left out.
-   */
-  vectors(addresses?: BigUint64Array): AsyncIterable<AddressedVectors>;
-  /** All rows with their vectors, float16 bits [rows * dimensions], in bounded batches, in the store's order. */
-  scanVectors(): AsyncIterable<{ readonly rows: readonly Row[]; readonly halves: Uint16Array }>;
-  /** The stored vectors of these ids as float32 values [dimensions]; ids that are not stored are left out. */
-  findVectors(ids: readonly string[]): Promise<Map<string, Float32Array>>;
-  /** The k rows of largest cosine, exact, best first, ties by id. The query has unit length [dimensions]. */
-  nearest(query: Float32Array, options: NearestOptions): Promise<Neighbour<Row>[]>;
-  /**
-   * Nearly the same, by the approximate index: scores are as exact, but a few rows may be missing, and others in their
-   * place. k rows come back whenever k match; rows written or deleted since count at once. For a larger k a row may come
-   * up that was missed for a smaller one. Where there is no index, nothing is missing.
-   */
-  nearestApproximate(query: Float32Array, options: ApproximateOptions): Promise<Neighbour<Row>[]>;
-  /** The approximate index on the vectors; undefined where none was built. */
-  vectorIndex(): Promise<VectorIndexState | undefined>;
-  /**
-   * Builds the approximate index, in place of one that is there; searches go on meanwhile, writes wait. `optimize` keeps
-   * it up to date, with the centres that it has: build it again once the table has grown by much. Throws ANN_UNSUITABLE
-   * where there are too few rows, or the vectors are not of a multiple of 8 values.
-   */
-  buildVectorIndex(): Promise<void>;
-  dropVectorIndex(): Promise<void>;
-  /** All rows in the store's order, in bounded batches. */
-  scan(where?: string): AsyncIterable<Row>;
-  /**
-   * Merges small fragments, drops versions older than ten minutes, and brings the indexes up to date. For
-   * the end of a run: during it, `upsert` does this when it pays.
-   */
-  optimize(): Promise<void>;
-}
-
-/** Captions, and what their texts are good for beside their vectors. */
-export interface CaptionTable extends VectorTable<CaptionRecord> {
-  /** The caption with the smallest id of each of these pictures. */
-  firstOfImages(imageIds: readonly string[]): Promise<Map<string, string>>;
-  /**
-   * All captions that hold a word, whatever its case, accents and English ending, in no order; none for words such
-   * as "the". The first call makes a full-text index, and then throws STORE_WRITE_FAILED where that cannot be; what is
-   * written later is found at once, and `optimize` brings the index up to date.
-   */
-  matching(word: string): AsyncIterable<Pick<CaptionRecord, 'id' | 'imageId'>>;
-}
 
 /** An item that could not be stored, and why. */
 export interface FailureRecord {
@@ -311,7 +168,10 @@ export interface GenerationTables {
 
 /** A place for vectors and what is known of them. Any number of processes write and read it at once. */
 export interface Store extends AsyncDisposable {
+  /** What it is called in messages: its folder, or its address. */
   readonly uri: string;
+  /** The folder that holds the index, where it is one of this machine: an absolute path. */
+  readonly localFolder?: string | undefined;
   /** Id of the index, 32 hex digits: the same wherever its folder is seen from. */
   readonly id: string;
   /** The generation that serves a collection; undefined where nothing was indexed. */

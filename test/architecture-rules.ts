@@ -11,6 +11,7 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'sources',
     'queue',
     'store',
+    'store/lance',
     'model',
     'pictures',
     'devices',
@@ -22,7 +23,17 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   // The process that takes the jobs.
   'workers/jobs': ['engine', 'runs', 'pipeline/index-chunk.ts', 'queue', 'store', 'config'],
   // The process that does what jobs ask for.
-  engine: ['service', 'devices', 'queue', 'pipeline', 'search', 'sources', 'store', 'config'],
+  engine: [
+    'service',
+    'devices',
+    'queue',
+    'pipeline',
+    'search',
+    'sources',
+    'store',
+    'store/lance/open-store.ts',
+    'config',
+  ],
   service: [
     'engine/protocol.ts',
     'queue',
@@ -34,6 +45,7 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'workers/threads',
     'model',
     'store',
+    'store/lance',
     'sources',
     'runs',
     'config',
@@ -51,6 +63,8 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   pictures: ['config', 'model/vlmo/config.ts', 'model/vlmo/inputs.ts'],
   queue: ['config'],
   store: ['config'],
+  // LanceDB behind the contract: named only by whoever opens a store.
+  'store/lance': ['store', 'config'],
   config: [],
 };
 const PRODUCT = Object.keys(ARROWS);
@@ -61,6 +75,7 @@ export const FOUNDATIONS = [
   'batches.ts',
   'scratch-folder.ts',
   'host-process.ts',
+  'well-formed.ts',
   'package.json',
 ];
 /** Programs and tests: nobody imports them, but for tests, and benchmarks that draw what the demo draws. */

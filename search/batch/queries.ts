@@ -1,6 +1,6 @@
 import type { ErrorData } from '#errors.ts';
 import { halfToFloat } from '#float16.ts';
-import type { GenerationTables, VectorTable } from '#store/contract.ts';
+import type { GenerationTables, VectorReader } from '#store/contract.ts';
 import type { SearchTarget } from '../request.ts';
 
 /** One query of many: its vector [D] of unit length, or why it has none. */
@@ -21,7 +21,7 @@ export function storedQueries({ images, captions }: GenerationTables, kind: Sear
 }
 
 async function* stored<Row extends { readonly id: string }>(
-  table: VectorTable<Row>,
+  table: VectorReader<Row>,
   describe: (row: Row) => Pick<RetrievalQuery, 'id' | 'query'>,
 ): AsyncGenerator<RetrievalQuery[]> {
   for await (const { rows, halves } of table.scanVectors()) {

@@ -1,5 +1,6 @@
 import type { ErrorData } from '#errors.ts';
 import type { Found } from '#scorer/score.ts';
+import type { Filter } from '#store/contract.ts';
 import type { Columns, Row } from './parquet.ts';
 import type { QueryStream, RetrievalQuery } from './queries.ts';
 import { ResultParts } from './result-parts.ts';
@@ -9,11 +10,10 @@ export interface Retrieval {
   /** Ids and scores of the k best rows for each of many queries [Q, D]. */
   nearestIds(
     vectors: Float32Array,
-    options: { readonly k: number; readonly where?: string | undefined },
+    options: { readonly k: number; readonly where?: Filter | undefined },
   ): Promise<Found[][]>;
   readonly k: number;
-  /** In the store's SQL. */
-  readonly where?: string | undefined;
+  readonly where?: Filter | undefined;
   /** Hits below this cosine are left out. */
   readonly minScore?: number | undefined;
   /** The Parquet file that is written. */

@@ -1,8 +1,7 @@
 import { VlmoError } from '#errors.ts';
-import type { GenerationTables, ItemKind } from '#store/contract.ts';
+import type { GenerationTables } from '#store/contract.ts';
 import type { SearchTarget } from '../request.ts';
-import { exactRanking, type RowScorer } from './exact-ranking.ts';
-import type { Ranking } from './ranking.ts';
+import type { RowScorer } from './exact-ranking.ts';
 
 /**
  * The pictures or captions of a generation as their approximate index gives them: k whenever k match, by exact cosine,
@@ -20,17 +19,6 @@ export async function approximateScorer(
   const table = tables[target];
   if (!(await table.vectorIndex())) throw indexMissing(tables, target);
   return { nearest: (query, options) => table.nearestApproximate(query, { ...options, probes }) };
-}
-
-/** The order by cosine of the rows that a filter (in the store's SQL) lets through, nearly. Throws ANN_INDEX_MISSING. */
-export async function approximateRanking(
-  tables: GenerationTables,
-  kind: ItemKind,
-  query: Float32Array,
-  where?: string,
-): Promise<Ranking> {
-  const scorer = await approximateScorer(tables, kind === 'image' ? 'images' : 'captions');
-  return exactRanking(scorer, kind, query, where);
 }
 
 /** For whatever asks for the index of a table that has none. */

@@ -1,4 +1,4 @@
-import type { GenerationTables, ItemKind } from '#store/contract.ts';
+import type { Filter, GenerationTables, ItemKind } from '#store/contract.ts';
 import { type Cursor, markOf } from '../cursor.ts';
 import type { SearchRequest } from '../request.ts';
 import { approximateScorer } from './approximate-ranking.ts';
@@ -21,8 +21,7 @@ export interface ArrangeTask {
   readonly tables: GenerationTables;
   readonly kind: ItemKind;
   readonly query: Float32Array;
-  /** In the store's SQL. */
-  readonly where: string | undefined;
+  readonly where: Filter | undefined;
   readonly request: SearchRequest;
   readonly from: Cursor | undefined;
 }

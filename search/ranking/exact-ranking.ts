@@ -1,4 +1,11 @@
-import type { CaptionRecord, ImageRecord, ItemKind, NearestOptions, Neighbour } from '#store/contract.ts';
+import type {
+  CaptionRecord,
+  Filter,
+  ImageRecord,
+  ItemKind,
+  NearestOptions,
+  Neighbour,
+} from '#store/contract.ts';
 import type { Ranking } from './ranking.ts';
 
 /** What finds the rows of largest cosine: a table of the store, or its vectors on a device. */
@@ -10,12 +17,12 @@ export interface Scorer<Row> {
 /** Of either kind of row; what is found is what the kind says. */
 export type RowScorer = Scorer<ImageRecord | CaptionRecord>;
 
-/** The order by cosine of all rows that a filter (in the store's SQL) lets through. */
+/** The order by cosine of all rows that a filter lets through. */
 export function exactRanking(
   scorer: RowScorer,
   kind: ItemKind,
   query: Float32Array,
-  where: string | undefined,
+  where: Filter | undefined,
 ): Ranking {
   return async (k) => {
     const found = await scorer.nearest(query, { k, where });

@@ -1,7 +1,6 @@
-import type { CaptionRecord, ImageRecord, ItemKind, Neighbour } from '#store/contract.ts';
-import { chunks } from '#store/lance/row-stream.ts';
-import { sqlIn } from '#store/lance/sql.ts';
-import { toStoredText } from '#store/lance/stored-text.ts';
+import { cut } from '#batches.ts';
+import type { CaptionRecord, Filter, ImageRecord, ItemKind, Neighbour } from '#store/contract.ts';
+import { idFilter } from '#store/filter.ts';
 import type { RowScorer } from './exact-ranking.ts';
 import { byScore, type Ranked, type Ranking } from './ranking.ts';
 
@@ -17,6 +16,7 @@ const KEYWORD_WEIGHT = 0.5;
 const MARGIN = 64;
 /** So many rows are looked up by their ids at once rather than met on the way down the order by cosine. */
 const MAX_LOOKUP = 16_384;
+const LOOKED_UP_AT_ONCE = 4096;
 
 /**
  * The order by cosine + KEYWORD_WEIGHT * share of the keywords, exactly. A row that was not fetched has at most the
@@ -27,7 +27,7 @@ export function hybridRanking(
   scorer: RowScorer,
   kind: ItemKind,
   query: Float32Array,
-  where: string | undefined,
+  where: Filter | undefined,
   shares: ReadonlyMap<string, number>,
 ): Ranking {
   return async (k) => {
@@ -37,7 +37,7 @@ export function hybridRanking(
       const isAll = nearest.length < asked;
       const missing = isAll ? [] : couldBelong(found, k, nearest.at(-1)?.score ?? 0);
       if (missing.length > Math.max(MAX_LOOKUP, asked)) continue;
-      for (const ids of chunks(missing)) found.push(...(await lookUp(ids)));
+      for (const ids of cut(missing, LOOKED_UP_AT_ONCE)) found.push(...(await lookUp(ids)));
       return found.sort(byScore).slice(0, k);
     }
   };
@@ -57,8 +57,8 @@ export function hybridRanking(
   }
 
   async function lookUp(ids: readonly string[]): Promise<Ranked[]> {
-    const these = sqlIn('id', ids.map(toStoredText));
-    const both = where === undefined ? these : `(${where}) AND ${these}`;
+    const these = idFilter(ids);
+    const both: Filter = where ? { kind: 'and', parts: [where, these] } : these;
     return (await scorer.nearest(query, { k: ids.length, where: both })).map(fuse);
   }
 }

@@ -1,5 +1,5 @@
 import type { RecordBatch } from 'apache-arrow';
-import type { AddressedVectors } from '../contract.ts';
+import type { AddressedVectors } from '#store/contract.ts';
 import { readAddress, readAllVectors, readText } from './column-readers.ts';
 import type { LanceTable } from './lance-table.ts';
 

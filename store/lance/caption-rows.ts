@@ -1,4 +1,4 @@
-import type { CaptionRecord } from '../contract.ts';
+import type { CaptionRecord } from '#store/contract.ts';
 import { readOptionalText, readText, readTime } from './column-readers.ts';
 import { jsonColumn, optionalTextColumn, textColumn, timeColumn } from './columns.ts';
 import { META_FIELDS, metaFieldsJson, metaJson } from './meta-fields.ts';

@@ -1,10 +1,10 @@
 import type { Connection } from '@lancedb/lancedb';
-import type { CaptionRecord, CaptionTable } from '../contract.ts';
+import type { CaptionRecord, CaptionTable } from '#store/contract.ts';
+import { toWellFormed } from '#well-formed.ts';
 import { captionRows } from './caption-rows.ts';
 import { readOptionalText, readText } from './column-readers.ts';
 import { chunks } from './row-stream.ts';
 import { sqlIn } from './sql.ts';
-import { toStoredText } from './stored-text.ts';
 import { type OpenVectorTable, openVectorTable } from './vector-table.ts';
 
 export async function openCaptionTable(
@@ -22,7 +22,7 @@ export async function openCaptionTable(
       for (const some of chunks(imageIds)) {
         const request = {
           columns: ['id', 'image_id', 'caption'],
-          where: sqlIn('image_id', some.map(toStoredText)),
+          where: sqlIn('image_id', some.map(toWellFormed)),
         };
         for await (const batch of table.lance.read(request)) {
           const id = readText(batch, 'id');

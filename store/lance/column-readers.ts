@@ -1,5 +1,5 @@
 import type { Data, RecordBatch } from 'apache-arrow';
-import { fromStoredText } from './stored-text.ts';
+import { fromWellFormed } from '#well-formed.ts';
 
 /** The value of one column in row `index` of a batch that was read. */
 export type Reader<Value> = (index: number) => Value;
@@ -16,7 +16,7 @@ export function readOptionalText(batch: RecordBatch, name: string): Reader<strin
   const bytes = Buffer.from(buffer, byteOffset, byteLength);
   const offsets = data.valueOffsets as Int32Array;
   return (index) =>
-    data.getValid(index) ? fromStoredText(bytes.toString('utf8', offsets[index], offsets[index + 1])) : null;
+    data.getValid(index) ? fromWellFormed(bytes.toString('utf8', offsets[index], offsets[index + 1])) : null;
 }
 
 /** Whole numbers of 32 or 64 bits, and the 32-bit floats of `_distance`. */

@@ -11,7 +11,7 @@ import {
   TimestampMillisecond,
   Utf8,
 } from 'apache-arrow';
-import { toStoredText } from './stored-text.ts';
+import { toWellFormed } from '#well-formed.ts';
 
 /** One column of a table: its Arrow field, and how its values are taken from rows. */
 export interface Column<Row> {
@@ -104,7 +104,7 @@ function optionalFixedColumn<Row>(
 
 /** Written straight into one buffer: Arrow's own builder takes ten times as long. */
 function textData(values: readonly (string | null)[]): Data<Utf8> {
-  const stored = values.map((value) => (value === null ? '' : toStoredText(value)));
+  const stored = values.map((value) => (value === null ? '' : toWellFormed(value)));
   const room = stored.reduce((sum, text) => sum + text.length * 3, 0); // UTF-8 needs at most 3 bytes per code unit
   const bytes = Buffer.allocUnsafe(room);
   const valueOffsets = new Int32Array(stored.length + 1);

@@ -1,7 +1,8 @@
 import type { Connection } from '@lancedb/lancedb';
 import { type RecordBatch, Schema } from 'apache-arrow';
 import type { ErrorCode } from '#errors.ts';
-import type { FailureRecord, FailureTable } from '../contract.ts';
+import type { FailureRecord, FailureTable } from '#store/contract.ts';
+import { toWellFormed } from '#well-formed.ts';
 import {
   readBool,
   readNumber,
@@ -21,7 +22,6 @@ import {
 import { openLanceTable } from './lance-table.ts';
 import { chunks, rows } from './row-stream.ts';
 import { sqlIn, sqlText } from './sql.ts';
-import { toStoredText } from './stored-text.ts';
 
 export async function openFailureTable(
   connection: Connection,
@@ -37,7 +37,7 @@ export async function openFailureTable(
     async find(collection, ids) {
       const found: FailureRecord[] = [];
       for (const some of chunks(ids)) {
-        const where = `${ofCollection(collection)} AND ${sqlIn('id', some.map(toStoredText))}`;
+        const where = `${ofCollection(collection)} AND ${sqlIn('id', some.map(toWellFormed))}`;
         for await (const record of rows(lance.read({ columns: names, where }), { reader }))
           found.push(record);
       }
@@ -54,7 +54,7 @@ export async function openFailureTable(
       if (keys.length > 0) await lance.delete(anyOf(keys));
     },
     deleteOfRuns: (collection, runs) =>
-      lance.delete(`${ofCollection(collection)} AND ${sqlIn('run', runs.map(toStoredText))}`),
+      lance.delete(`${ofCollection(collection)} AND ${sqlIn('run', runs.map(toWellFormed))}`),
     count: (collection) => lance.count(collection === undefined ? undefined : ofCollection(collection)),
     scan(collection) {
       const where = collection === undefined ? undefined : ofCollection(collection);
@@ -117,7 +117,7 @@ function reader(batch: RecordBatch): (index: number) => FailureRecord {
 }
 
 function ofCollection(collection: string): string {
-  return `collection = ${sqlText(toStoredText(collection))}`;
+  return `collection = ${sqlText(toWellFormed(collection))}`;
 }
 
 type Key = Pick<FailureRecord, 'collection' | 'kind' | 'id'>;
@@ -129,7 +129,7 @@ function anyOf(keys: readonly Key[]): string {
     ({ collection, kind }) => `${ofCollection(collection)} AND kind = ${sqlText(kind)}`,
   );
   const conditions = Array.from(groups, ([group, members]) => {
-    const ids = members.map((key) => toStoredText(key.id));
+    const ids = members.map((key) => toWellFormed(key.id));
     return `(${group} AND ${sqlIn('id', ids)})`;
   });
   return conditions.join(' OR ');

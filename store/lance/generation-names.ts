@@ -1,5 +1,5 @@
 import { VlmoError } from '#errors.ts';
-import type { GenerationSpec } from '../contract.ts';
+import type { GenerationSpec } from '#store/contract.ts';
 
 /** `<collection>.<first 12 digits of the fingerprint>`, which also starts the names of its tables. */
 export function generationName({ collection, fingerprint }: GenerationSpec): string {

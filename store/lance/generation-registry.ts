@@ -1,6 +1,6 @@
 import type { Connection } from '@lancedb/lancedb';
 import { type RecordBatch, Schema } from 'apache-arrow';
-import type { GenerationRecord } from '../contract.ts';
+import type { GenerationRecord } from '#store/contract.ts';
 import { readNumber, readText, readTime } from './column-readers.ts';
 import { int32Column, textColumn, timeColumn } from './columns.ts';
 import { openLanceTable } from './lance-table.ts';

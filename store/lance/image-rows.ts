@@ -1,4 +1,4 @@
-import type { ImageRecord } from '../contract.ts';
+import type { ImageRecord } from '#store/contract.ts';
 import { readNumber, readText, readTime } from './column-readers.ts';
 import { int32Column, int64Column, jsonColumn, textColumn, timeColumn } from './columns.ts';
 import { META_FIELDS, metaFieldsJson, metaJson } from './meta-fields.ts';

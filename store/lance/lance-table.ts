@@ -7,7 +7,7 @@ import {
 } from '@lancedb/lancedb';
 import { Table as ArrowTable, type Data, Field, makeData, RecordBatch, Schema, Struct } from 'apache-arrow';
 import { errorMessage } from '#errors.ts';
-import type { VectorIndexState } from '../contract.ts';
+import type { VectorIndexState } from '#store/contract.ts';
 import { createTidying } from './compaction-policy.ts';
 import { isConflict, retryConflicts } from './retry-conflicts.ts';
 import { attemptRead, attemptWrite } from './store-errors.ts';

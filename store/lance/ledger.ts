@@ -1,6 +1,6 @@
 import type { Connection } from '@lancedb/lancedb';
 import { type RecordBatch, Schema } from 'apache-arrow';
-import type { ChunkRecord, ChunkResult, Ledger, LedgerTally } from '../contract.ts';
+import type { ChunkRecord, ChunkResult, Ledger, LedgerTally } from '#store/contract.ts';
 import { readNumber, readText } from './column-readers.ts';
 import { type Column, int32Column, textColumn, timeColumn } from './columns.ts';
 import { type LanceTable, openLanceTable } from './lance-table.ts';

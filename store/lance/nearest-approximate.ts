@@ -1,6 +1,6 @@
-import type { ApproximateOptions, Neighbour } from '../contract.ts';
+import type { Neighbour } from '#store/contract.ts';
 import type { LanceTable } from './lance-table.ts';
-import { findNearest, requireLength } from './nearest.ts';
+import { type CompiledOptions, findNearest, requireLength } from './nearest.ts';
 import { rescore } from './rescore.ts';
 import { defaultProbes } from './vector-index.ts';
 import type { RowFormat } from './vector-rows.ts';
@@ -17,7 +17,7 @@ export async function findApproximately<Row extends { readonly id: string }>(
   format: RowFormat<Row>,
   dimensions: number,
   query: Float32Array,
-  { k, where, probes }: ApproximateOptions,
+  { k, where, probes }: CompiledOptions & { readonly probes: number | undefined },
 ): Promise<Neighbour<Row>[]> {
   requireLength(query, dimensions);
   if (k < 1) return [];

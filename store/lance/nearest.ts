@@ -1,8 +1,14 @@
 import { floatToHalf, halfToFloat } from '#float16.ts';
-import type { NearestOptions, Neighbour } from '../contract.ts';
+import type { Neighbour } from '#store/contract.ts';
 import type { LanceTable } from './lance-table.ts';
 import { rescore } from './rescore.ts';
 import type { RowFormat } from './vector-rows.ts';
+
+export interface CompiledOptions {
+  readonly k: number;
+  /** A filter as SQL. */
+  readonly where: string | undefined;
+}
 
 /**
  * The k rows of largest dot product with `query`, exactly as if each row's stored float16 values were multiplied
@@ -21,7 +27,7 @@ export async function findNearest<Row extends { readonly id: string }>(
   format: RowFormat<Row>,
   dimensions: number,
   query: Float32Array,
-  { k, where }: NearestOptions,
+  { k, where }: CompiledOptions,
 ): Promise<Neighbour<Row>[]> {
   requireLength(query, dimensions);
   if (k < 1) return [];

@@ -1,6 +1,6 @@
 import { type Connection, connect, Session } from '@lancedb/lancedb';
 import { VlmoError } from '#errors.ts';
-import type { GenerationRecord, GenerationSpec, GenerationTables, Store } from '../contract.ts';
+import type { GenerationRecord, GenerationSpec, GenerationTables, Store } from '#store/contract.ts';
 import { openCaptionTable } from './caption-table.ts';
 import { openFailureTable } from './failure-table.ts';
 import { assertNotSameFolder, generationName } from './generation-names.ts';
@@ -20,7 +20,7 @@ import { openVectorTable } from './vector-table.ts';
  *
  *     await using store = await openStore('./index', { create: true });
  *     const { images } = await store.openGeneration(spec);
- *     const hits = await images.nearest(query, { k: 10, where: 'width > 640' });
+ *     const hits = await images.nearest(query, { k: 10, where: parseFilter('width > 640', 'image') });
  */
 export async function openStore(uri: string, { create }: { readonly create: boolean }): Promise<Store> {
   const folder = await openIndexFolder(uri, { create });
@@ -40,6 +40,7 @@ export async function openStore(uri: string, { create }: { readonly create: bool
 
   const store: Store = {
     uri: folder.path,
+    localFolder: folder.path,
     id: folder.id,
     failures,
     runs,

@@ -1,6 +1,6 @@
 import type { RecordBatch } from 'apache-arrow';
 import { HALF_VALUES } from '#float16.ts';
-import type { Neighbour } from '../contract.ts';
+import type { Neighbour } from '#store/contract.ts';
 import { readNumber, readText, readVector } from './column-readers.ts';
 import type { RowFormat } from './vector-rows.ts';
 

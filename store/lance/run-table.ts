@@ -1,6 +1,7 @@
 import type { Connection } from '@lancedb/lancedb';
 import { type RecordBatch, Schema } from 'apache-arrow';
-import type { RunRecord, RunTable } from '../contract.ts';
+import type { RunRecord, RunTable } from '#store/contract.ts';
+import { toWellFormed } from '#well-formed.ts';
 import {
   readBool,
   readNumber,
@@ -22,7 +23,6 @@ import {
 import { openLanceTable } from './lance-table.ts';
 import { rows } from './row-stream.ts';
 import { sqlText } from './sql.ts';
-import { toStoredText } from './stored-text.ts';
 
 export async function openRunTable(
   connection: Connection,
@@ -46,7 +46,7 @@ export async function openRunTable(
       return (await lance.replace(data(record), `target.state = 'running' AND ${isOwn}`)) > 0;
     },
     async find(id) {
-      const where = `id = ${sqlText(toStoredText(id))}`;
+      const where = `id = ${sqlText(toWellFormed(id))}`;
       for await (const record of rows(lance.read({ columns: names, where }), { reader })) return record;
       return undefined;
     },

@@ -1,6 +1,6 @@
 import { Index, type Table, type VectorQuery } from '@lancedb/lancedb';
 import { VlmoError } from '#errors.ts';
-import type { VectorIndexState } from '../contract.ts';
+import type { VectorIndexState } from '#store/contract.ts';
 
 /**
  * An approximate index of the vectors: they are put into partitions around centres (IVF), and kept there in three bits a

@@ -1,7 +1,7 @@
 import type { Data, RecordBatch, Schema } from 'apache-arrow';
 import { Schema as ArrowSchema } from 'apache-arrow';
 import { floatToHalf } from '#float16.ts';
-import type { VectorBatch } from '../contract.ts';
+import type { VectorBatch } from '#store/contract.ts';
 import { type Column, vectorData, vectorField } from './columns.ts';
 
 /** How rows of one kind become Arrow columns and back. */

@@ -1,14 +1,15 @@
 import type { Connection } from '@lancedb/lancedb';
 import { halfToFloat } from '#float16.ts';
-import type { VectorTable } from '../contract.ts';
+import type { VectorTable } from '#store/contract.ts';
+import { toWellFormed } from '#well-formed.ts';
 import { readAddresses, readVectors } from './addressed-vectors.ts';
 import { readAllVectors, readText, readVector } from './column-readers.ts';
+import { compileFilter } from './compile-filter.ts';
 import { type LanceTable, openLanceTable } from './lance-table.ts';
 import { findNearest } from './nearest.ts';
 import { findApproximately } from './nearest-approximate.ts';
 import { chunks, rows } from './row-stream.ts';
 import { sqlIn, sqlText } from './sql.ts';
-import { toStoredText } from './stored-text.ts';
 import { type RowFormat, vectorColumns, vectorSchema } from './vector-rows.ts';
 
 export interface VectorTableSpec<Row> {
@@ -39,7 +40,7 @@ export async function openVectorTable<Row extends { readonly id: string }>(
     async find(ids) {
       const found = new Map<string, Row>();
       for (const some of chunks(ids)) {
-        const where = sqlIn('id', some.map(toStoredText));
+        const where = sqlIn('id', some.map(toWellFormed));
         for await (const row of rows(lance.read({ columns: format.readColumns, where }), format)) {
           found.set(row.id, row);
         }
@@ -47,14 +48,14 @@ export async function openVectorTable<Row extends { readonly id: string }>(
       return found;
     },
     async vector(id) {
-      const where = `id = ${sqlText(toStoredText(id))}`;
+      const where = `id = ${sqlText(toWellFormed(id))}`;
       for await (const batch of lance.read({ columns: ['vector'], where })) {
         if (batch.numRows > 0) return halfToFloat(readVector(batch, 'vector', dimensions)(0));
       }
       return undefined;
     },
     version: () => lance.version(),
-    addresses: (where) => readAddresses(lance, where),
+    addresses: (where) => readAddresses(lance, compileFilter(where)),
     vectors: (addresses) => readVectors(lance, dimensions, addresses),
     async *scanVectors() {
       for await (const batch of lance.read({ columns: [...format.readColumns, 'vector'] })) {
@@ -66,7 +67,7 @@ export async function openVectorTable<Row extends { readonly id: string }>(
     async findVectors(ids) {
       const found = new Map<string, Float32Array>();
       for (const some of chunks(ids)) {
-        const where = sqlIn('id', some.map(toStoredText));
+        const where = sqlIn('id', some.map(toWellFormed));
         for await (const batch of lance.read({ columns: ['id', 'vector'], where })) {
           const [id, vector] = [readText(batch, 'id'), readVector(batch, 'vector', dimensions)];
           for (let index = 0; index < batch.numRows; index++)
@@ -79,15 +80,17 @@ export async function openVectorTable<Row extends { readonly id: string }>(
       await lance.upsert(vectorColumns(format, dimensions, batch));
     },
     async delete(ids) {
-      for (const some of chunks(ids)) await lance.delete(sqlIn('id', some.map(toStoredText)));
+      for (const some of chunks(ids)) await lance.delete(sqlIn('id', some.map(toWellFormed)));
     },
-    count: (where) => lance.count(where),
-    nearest: (query, options) => findNearest(lance, format, dimensions, query, options),
-    nearestApproximate: (query, options) => findApproximately(lance, format, dimensions, query, options),
+    count: (where) => lance.count(compileFilter(where)),
+    nearest: (query, { k, where }) =>
+      findNearest(lance, format, dimensions, query, { k, where: compileFilter(where) }),
+    nearestApproximate: (query, { k, where, probes }) =>
+      findApproximately(lance, format, dimensions, query, { k, where: compileFilter(where), probes }),
     vectorIndex: () => lance.vectorIndex(),
     buildVectorIndex: () => lance.buildVectorIndex(),
     dropVectorIndex: () => lance.dropVectorIndex(),
-    scan: (where) => rows(lance.read({ columns: format.readColumns, where }), format),
+    scan: (where) => rows(lance.read({ columns: format.readColumns, where: compileFilter(where) }), format),
     optimize: () => lance.optimize(),
   };
 }

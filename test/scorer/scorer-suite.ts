@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { floatToHalf, halfToFloat } from '#float16.ts';
+import { parseFilter } from '#search/filter/filter.ts';
 import type { ImageRecord, NearestOptions, Neighbour, VectorTable } from '#store/contract.ts';
 import { seededRandom } from '../fixtures/files.ts';
 import {
@@ -151,7 +152,7 @@ async function begin(make: MakeScorer, t: TestContext, dimensions: number): Prom
       for (const id of ids) held.delete(id);
     },
     async check(query, k, filter) {
-      const found = await scorer.nearest(query, { k, where: filter?.where });
+      const found = await scorer.nearest(query, { k, where: filter && parseFilter(filter.where, 'image') });
       const expected = [...held.values()]
         .filter(({ row }) => filter?.holds(row) ?? true)
         .map(({ row, values }) => ({

@@ -7,6 +7,7 @@ import { createResidentScorer } from '#scorer/resident-scorer.ts';
 import { readParquet } from '#search/batch/parquet.ts';
 import { type QueryStream, storedQueries } from '#search/batch/queries.ts';
 import { type Retrieval, retrieve } from '#search/batch/retrieve.ts';
+import { parseFilter } from '#search/filter/filter.ts';
 import { seededRandom } from '../../fixtures/files.ts';
 import {
   captionRow,
@@ -70,7 +71,7 @@ describe('retrieve', () => {
 
   test('filters and least scores leave a row for a query without hits', async (t) => {
     const asked = await begin(t);
-    await retrieve({ ...asked, where: 'width < 5', minScore: 0.4 });
+    await retrieve({ ...asked, where: parseFilter('width < 5', 'image'), minScore: 0.4 });
     const rows = await readParquet(asked.out);
     assert.equal(new Set(rows.map((row) => row.query_id)).size, CAPTIONS);
     const [none = {}] = rows.filter(({ rank }) => rank === null);

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
+import { parseFilter } from '#search/filter/filter.ts';
 import { measureRecall } from '#search/measure-recall.ts';
-import { approximateRanking, approximateScorer } from '#search/ranking/approximate-ranking.ts';
+import { approximateScorer } from '#search/ranking/approximate-ranking.ts';
 import { exactRanking } from '#search/ranking/exact-ranking.ts';
 import { byScore, type Ranked } from '#search/ranking/ranking.ts';
 import { sampleQueries } from '#search/sample-queries.ts';
@@ -31,10 +32,10 @@ function idsOf(rows: readonly Ranked[]): string[] {
   return rows.map(({ id }) => id);
 }
 
-describe('approximateRanking', () => {
+describe('approximateScorer', () => {
   test('best first by exact cosine, k whenever k match, and more of the same for a larger k', async (t) => {
     const tables = await indexed(t);
-    const ranking = await approximateRanking(tables, 'image', first);
+    const ranking = exactRanking(await approximateScorer(tables, 'images'), 'image', first, undefined);
     const ten = await ranking(10);
     assert.equal(ten.length, 10);
     assert.deepEqual(ten, ten.toSorted(byScore));
@@ -51,7 +52,8 @@ describe('approximateRanking', () => {
   });
 
   test('a filter counts before scoring', async (t) => {
-    const ranking = await approximateRanking(await indexed(t), 'image', first, 'width = 2999');
+    const scorer = await approximateScorer(await indexed(t), 'images');
+    const ranking = exactRanking(scorer, 'image', first, parseFilter('width = 2999', 'image'));
     const ids = ['p2999', 'p5999', 'p8999', 'p11999', 'p14999', 'p17999', 'p20999', 'p23999'];
     assert.deepEqual(idsOf(await ranking(8)).sort(), ids.sort());
     assert.equal((await ranking(100)).length, 8);
@@ -60,7 +62,7 @@ describe('approximateRanking', () => {
   test('without an index it says how to build one', async (t) => {
     const tables = await indexed(t);
     const missing = vlmoError('ANN_INDEX_MISSING', 'captions', 'vlmo optimize --ann --collection default');
-    await assert.rejects(approximateRanking(tables, 'caption', first), missing);
+    await assert.rejects(approximateScorer(tables, 'captions'), missing);
     await tables.images.dropVectorIndex();
     await assert.rejects(approximateScorer(tables, 'images'), { code: 'ANN_INDEX_MISSING' });
   });

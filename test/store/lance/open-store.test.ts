@@ -91,25 +91,6 @@ test('Store keeps its generations and the first of a collection becomes active',
   assert.equal((await again.generations()).length, 3);
 });
 
-test('Store.openGeneration notes where the model of a known generation lies now', async (t) => {
-  const store = await temporaryStore(t);
-  const { record } = await store.openGeneration(generationSpec({ modelPath: '/models/before' }));
-  await store.openGeneration(generationSpec({ modelPath: '/models/after' }));
-  const expected = { ...record, modelPath: '/models/after' };
-  assert.deepEqual(await store.activeGeneration(record.collection), expected);
-  assert.deepEqual(await store.generations(), [expected]);
-});
-
-test('Store keeps the vectors of two generations apart', async (t) => {
-  const store = await temporaryStore(t);
-  const one = await store.openGeneration(generationSpec());
-  const two = await store.openGeneration(generationSpec({ fingerprint: 'f'.repeat(32), dimensions: 8 }));
-  await one.images.upsert({ rows: [imageRow('a')], vectors: unitVectors(1, 4) });
-  await two.images.upsert({ rows: [imageRow('b')], vectors: unitVectors(1, 8) });
-  assert.deepEqual([...(await one.images.find(['a', 'b'])).keys()], ['a']);
-  assert.deepEqual([...(await two.images.find(['a', 'b'])).keys()], ['b']);
-});
-
 test('Store.openGeneration refuses unusable collections and two models under one name', async (t) => {
   const store = await temporaryStore(t);
   const names = ['', 'a'.repeat(65), 'a/b', '../x', 'a.b', 'é', 'a b', "it's"];

@@ -1,0 +1,276 @@
+import { VlmoError } from '#errors.ts';
+import { floatToHalf, halfToFloat } from '#float16.ts';
+import type {
+  CaptionRecord,
+  CaptionTable,
+  ChunkRecord,
+  ChunkResult,
+  FailureRecord,
+  FailureTable,
+  Filter,
+  GenerationRecord,
+  GenerationTables,
+  ImageRecord,
+  Ledger,
+  Neighbour,
+  RunRecord,
+  RunTable,
+  Store,
+  VectorTable,
+} from '#store/contract.ts';
+import { passes } from './evaluate-filter.ts';
+
+/** A store in the memory of one process: the contract by its plainest means, to hold LanceDB against. */
+export function openMemoryStore(id = '0'.repeat(32)): Store {
+  const generations = new Map<string, GenerationTables>();
+  const active = new Map<string, string>();
+  const store: Store = {
+    ...{ uri: 'memory:', id, failures: createFailures(), runs: createRuns(), ledger: createLedger() },
+    generations: async () => Array.from(generations.values(), ({ record }) => record),
+    collections: async () => [...active.keys()].sort(),
+    activeGeneration: async (collection) => generations.get(active.get(collection) ?? '')?.record,
+    async openGeneration(spec) {
+      const name = `${spec.collection}.${spec.fingerprint.slice(0, 12)}`;
+      const known = generations.get(name);
+      const record: GenerationRecord = { ...spec, name, createdAt: known?.record.createdAt ?? new Date() };
+      const tables = {
+        record,
+        images: known?.images ?? createTable<ImageRecord>(spec.dimensions),
+        captions: known?.captions ?? createCaptions(spec.dimensions),
+      };
+      generations.set(name, tables);
+      if (!active.has(spec.collection)) active.set(spec.collection, name);
+      return tables;
+    },
+    async tables({ name }) {
+      const tables = generations.get(name);
+      if (!tables) throw new Error(`No generation ${name}`);
+      return tables;
+    },
+    async activate({ collection, name }) {
+      active.set(collection, name);
+    },
+    close: async () => {},
+    [Symbol.asyncDispose]: async () => {},
+  };
+  return store;
+}
+
+interface Entry<Row> {
+  readonly row: Row;
+  readonly halves: Uint16Array;
+  readonly address: bigint;
+}
+
+function createTable<Row extends { readonly id: string }>(dimensions: number): VectorTable<Row> {
+  const entries = new Map<string, Entry<Row>>();
+  let version = 0;
+  let addresses = 0n;
+  const matching = (where?: Filter): Entry<Row>[] =>
+    [...entries.values()].filter(({ row }) => where === undefined || passes(where, row));
+  const table: VectorTable<Row> = {
+    find: async (ids) =>
+      new Map(ids.flatMap((id) => mapped(entries.get(id), ({ row }) => [id, row] as const))),
+    async *scan(where) {
+      for (const { row } of matching(where)) yield row;
+    },
+    count: async (where) => matching(where).length,
+    async upsert({ rows, vectors }) {
+      assertBatch(rows, vectors, dimensions);
+      const stored = rows.map((row) => structuredClone({ ...row, meta: asJson(row) }));
+      stored.forEach((row, i) => {
+        const halves = floatToHalf(vectors.slice(i * dimensions, (i + 1) * dimensions));
+        entries.delete(row.id);
+        entries.set(row.id, { row, halves, address: addresses++ });
+      });
+      version += 1;
+    },
+    async delete(ids) {
+      for (const id of ids) entries.delete(id);
+      version += 1;
+    },
+    optimize: async () => {},
+    vector: async (id) => (await table.findVectors([id])).get(id),
+    findVectors: async (ids) =>
+      new Map(ids.flatMap((id) => mapped(entries.get(id), (e) => [id, halfToFloat(e.halves)] as const))),
+    async *scanVectors() {
+      const all = matching();
+      if (all.length > 0) yield { rows: all.map(({ row }) => row), halves: joined(all) };
+    },
+    version: async () => version,
+    addresses: async (where) => BigUint64Array.from(matching(where), ({ address }) => address),
+    async *vectors(wanted) {
+      const asked = wanted && new Set(wanted);
+      const all = matching().filter(({ address }) => asked?.has(address) ?? true);
+      const ids = all.map(({ row }) => row.id);
+      yield { addresses: BigUint64Array.from(all, ({ address }) => address), ids, halves: joined(all) };
+    },
+    async nearest(query, { k, where }) {
+      if (query.length !== dimensions) throw new Error(`expected ${dimensions} values`);
+      const scored = matching(where).map(({ row, halves }): Neighbour<Row> => {
+        const vector = halfToFloat(halves);
+        return { row, score: query.reduce((sum, value, i) => sum + value * (vector[i] as number), 0) };
+      });
+      return scored.sort((a, b) => b.score - a.score || (a.row.id < b.row.id ? -1 : 1)).slice(0, k);
+    },
+    nearestApproximate: (query, options) => table.nearest(query, options),
+    vectorIndex: async () => undefined,
+    buildVectorIndex: async () => {},
+    dropVectorIndex: async () => {},
+  };
+  return table;
+}
+
+function createCaptions(dimensions: number): CaptionTable {
+  const table = createTable<CaptionRecord>(dimensions);
+  return {
+    ...table,
+    async firstOfImages(imageIds) {
+      const all: CaptionRecord[] = [];
+      for await (const row of table.scan()) all.push(row);
+      const sorted = all.sort((a, b) => (a.id < b.id ? 1 : -1));
+      return new Map(
+        sorted.flatMap(({ imageId, caption }) =>
+          imageId !== null && imageIds.includes(imageId) ? [[imageId, caption]] : [],
+        ),
+      );
+    },
+    async *matching(word) {
+      const wanted = word.toLowerCase();
+      for await (const { id, imageId, caption } of table.scan())
+        if (
+          caption
+            .toLowerCase()
+            .split(/[^\p{L}\p{N}]+/u)
+            .includes(wanted)
+        )
+          yield { id, imageId };
+    },
+  };
+}
+
+function createFailures(): FailureTable {
+  type Key = Pick<FailureRecord, 'collection' | 'kind' | 'id'>;
+  const records = new Map<string, FailureRecord>();
+  const keyOf = ({ collection, kind, id }: Key): string => JSON.stringify([collection, kind, id]);
+  const of = (collection?: string): FailureRecord[] =>
+    [...records.values()].filter((record) => collection === undefined || record.collection === collection);
+  return {
+    find: async (collection, ids) => of(collection).filter(({ id }) => ids.includes(id)),
+    async upsert(given) {
+      if (new Set(given.map(keyOf)).size < given.length) throw new Error('one key twice, this is a bug');
+      for (const record of given) {
+        const known = records.get(keyOf(record))?.runNumber ?? 0;
+        if (known <= (record.runNumber ?? known)) records.set(keyOf(record), record);
+      }
+    },
+    async delete(keys) {
+      for (const key of keys) records.delete(keyOf(key));
+    },
+    async deleteOfRuns(collection, runs) {
+      for (const record of of(collection)) if (runs.includes(record.run)) records.delete(keyOf(record));
+    },
+    count: async (collection) => of(collection).length,
+    async *scan(collection) {
+      yield* of(collection);
+    },
+    optimize: async () => {},
+  };
+}
+
+function createRuns(): RunTable {
+  const records = new Map<string, RunRecord>();
+  return {
+    async begin(record) {
+      const begun = { ...record, number: records.size + 1 };
+      records.set(record.id, begun);
+      return begun;
+    },
+    async upsert(record) {
+      records.set(record.id, record);
+    },
+    async update(record, owner) {
+      const known = records.get(record.id);
+      const isOwn = known?.state === 'running' && known.owner === owner;
+      if (isOwn) records.set(record.id, record);
+      return isOwn;
+    },
+    find: async (id) => records.get(id),
+    async *scan({ kind, state } = {}) {
+      for (const record of records.values())
+        if ((kind ?? record.kind) === record.kind && (state ?? record.state) === record.state) yield record;
+    },
+  };
+}
+
+function createLedger(): Ledger {
+  const chunks = new Map<string, ChunkRecord>();
+  const results = new Map<string, ChunkResult>();
+  const keyOf = (run: string, chunk: string): string => JSON.stringify([run, chunk]);
+  const of = (run: string): ChunkRecord[] => [...chunks.values()].filter((chunk) => chunk.run === run);
+  async function remove(run: string, ids: readonly string[]): Promise<void> {
+    for (const id of ids) for (const kept of [chunks, results]) kept.delete(keyOf(run, id));
+  }
+  return {
+    async addChunks(given) {
+      for (const chunk of given)
+        if (!chunks.has(keyOf(chunk.run, chunk.id))) chunks.set(keyOf(chunk.run, chunk.id), chunk);
+    },
+    async settle(given) {
+      for (const result of given) {
+        const key = keyOf(result.run, result.chunk);
+        if (!results.has(key)) results.set(key, result);
+      }
+    },
+    async tally(run) {
+      const sums = { chunks: 0, items: 0, stored: 0, skipped: 0, failed: 0, recent: 0 };
+      for (const { id, items } of of(run)) {
+        sums.chunks += 1;
+        sums.items += items;
+        const result = results.get(keyOf(run, id));
+        for (const count of ['stored', 'skipped', 'failed'] as const) sums[count] += result?.[count] ?? 0;
+        if (result && result.at.getTime() >= Date.now() - 60_000) sums.recent += items;
+      }
+      return sums;
+    },
+    async *ids(run) {
+      for (const { id } of of(run)) yield id;
+    },
+    async *unsettled(run) {
+      for (const { id } of of(run)) if (!results.has(keyOf(run, id))) yield id;
+    },
+    find: async (run, ids) => of(run).filter(({ id }) => ids.includes(id)),
+    remove,
+    drop: (run) => remove(run, [...of(run).map(({ id }) => id)]),
+  };
+}
+
+function assertBatch(
+  rows: readonly { readonly id: string }[],
+  vectors: Float32Array,
+  dimensions: number,
+): void {
+  if (new Set(rows.map(({ id }) => id)).size < rows.length) throw new Error('one id twice, this is a bug');
+  if (vectors.length !== rows.length * dimensions)
+    throw new Error(`expected ${rows.length} x ${dimensions} values`);
+  for (let row = 0; row < rows.length; row++) {
+    const length = Math.hypot(...vectors.subarray(row * dimensions, (row + 1) * dimensions));
+    if (!(Math.abs(length - 1) < 1e-3)) throw new Error(`expected unit length, received ${length}`);
+  }
+}
+
+function asJson(row: object): unknown {
+  try {
+    return JSON.parse(JSON.stringify('meta' in row ? row.meta : {}));
+  } catch (cause) {
+    throw new VlmoError('STORE_ROW_INVALID', 'Cannot store a row: expected plain JSON', { cause });
+  }
+}
+
+function joined(entries: readonly { readonly halves: Uint16Array }[]): Uint16Array {
+  return Uint16Array.from(entries.flatMap(({ halves }) => [...halves]));
+}
+
+function mapped<T, U>(value: T | undefined, map: (value: T) => U): U[] {
+  return value === undefined ? [] : [map(value)];
+}

@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { generationSpec, imageRow, unitVectors } from '../lance/store-fixture.ts';
+import type { OpenStore } from './open.ts';
+
+/** Generations and which of them serves. */
+export function generationSuite(open: OpenStore): void {
+  test('Store.openGeneration notes where the model of a known generation lies now', async (t) => {
+    const store = await open(t);
+    const { record } = await store.openGeneration(generationSpec({ modelPath: '/models/before' }));
+    await store.openGeneration(generationSpec({ modelPath: '/models/after' }));
+    const expected = { ...record, modelPath: '/models/after' };
+    assert.deepEqual(await store.activeGeneration(record.collection), expected);
+    assert.deepEqual(await store.generations(), [expected]);
+  });
+
+  test('Store keeps the vectors of two generations apart', async (t) => {
+    const store = await open(t);
+    const one = await store.openGeneration(generationSpec());
+    const two = await store.openGeneration(generationSpec({ fingerprint: 'f'.repeat(32), dimensions: 8 }));
+    await one.images.upsert({ rows: [imageRow('a')], vectors: unitVectors(1, 4) });
+    await two.images.upsert({ rows: [imageRow('b')], vectors: unitVectors(1, 8) });
+    assert.deepEqual([...(await one.images.find(['a', 'b'])).keys()], ['a']);
+    assert.deepEqual([...(await two.images.find(['a', 'b'])).keys()], ['b']);
+  });
+
+  test('Store makes the first generation of a collection active, and another one when told', async (t) => {
+    const store = await open(t);
+    assert.equal(await store.activeGeneration('default'), undefined);
+    const { record: first } = await store.openGeneration(generationSpec());
+    const { record: second } = await store.openGeneration(generationSpec({ fingerprint: 'f'.repeat(32) }));
+    await store.openGeneration(generationSpec({ collection: 'cats' }));
+    assert.deepEqual(await store.activeGeneration('default'), first);
+    await store.activate(second);
+    assert.deepEqual(await store.activeGeneration('default'), second);
+    assert.deepEqual(await store.collections(), ['cats', 'default']);
+    const { images } = await store.tables(second);
+    assert.equal(await images.count(), 0);
+  });
+}
