@@ -7,7 +7,7 @@ import { openStore } from '#store/lance/open-store.ts';
 import { EXIT_DONE } from './exit-codes.ts';
 import { noteEvery } from './note-every.ts';
 import { type OptimizedTable, reportOptimized, reportRecall } from './optimize-report.ts';
-import { formatCount, formatDuration, printJson } from './output.ts';
+import { formatCount, formatDuration, note, printJson } from './output.ts';
 import { type MeasuredRecall, measureTables } from './recall-measure.ts';
 import { writeRecallPlot } from './recall-plot.ts';
 
@@ -16,7 +16,7 @@ type OptimizeFlags = CommandConfig<'optimize'>;
 /** `vlmo optimize`: compacts an index, builds what approximate search needs, and measures what that costs in hits. */
 export async function runOptimize(flags: OptimizeFlags): Promise<void> {
   assertTogether(flags);
-  await using store = await openStore(flags.index, { create: false });
+  await using store = await openStore(flags.index, { create: false, write: true, note });
   const tables = await activeTables(store, flags.collection);
   const isMeasuredOnly = flags.measure && !flags.ann && !flags.dropAnn;
   const optimized = isMeasuredOnly ? [] : await optimizeTables(tables, flags);

@@ -1,6 +1,7 @@
 import type { CommandConfig } from '#config/commands.ts';
 import { openQueues, type Queues } from '#queue/bull-queues.ts';
 import { cleanJobs, drainChunks, retryFailedJobs } from '#queue/control.ts';
+import { otherJobs } from '#queue/other-formats.ts';
 import { createProducer } from '#queue/producer.ts';
 import { cancelRuns } from '#runs/cancel.ts';
 import { createFailedSource } from '#runs/failed-source.ts';
@@ -10,7 +11,8 @@ import type { Store } from '#store/contract.ts';
 import { openStore } from '#store/lance/open-store.ts';
 import { EXIT_DONE, EXIT_INTERRUPTED } from './exit-codes.ts';
 import { openRedis } from './open-queue.ts';
-import { counted, formatCount, print, printJson } from './output.ts';
+import { describeOtherJobs } from './other-jobs.ts';
+import { counted, formatCount, note, print, printJson } from './output.ts';
 import { stopOnSignals } from './signals.ts';
 
 /** What an action answers: for `--json`, and in words. */
@@ -33,7 +35,7 @@ function action<Acts extends QueueConfig>(
   act: (store: Store, queues: Queues, config: Acts) => Promise<Answer>,
 ): (config: Acts) => Promise<void> {
   return async (config) => {
-    await using store = await openStore(config.index, { create: false });
+    await using store = await openStore(config.index, { create: false, write: true, note });
     await using redis = await openRedis(store, config);
     const queues = openQueues(redis.client, store.id);
     try {
@@ -41,6 +43,7 @@ function action<Acts extends QueueConfig>(
       const { json, words } = await act(store, queues, config);
       if (config.json) printJson(json);
       else print(words);
+      for (const line of describeOtherJobs(await otherJobs(queues))) note(line);
     } finally {
       await queues.close();
     }

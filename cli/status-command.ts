@@ -10,6 +10,7 @@ import { openStore } from '#store/lance/open-store.ts';
 import { EXIT_DONE } from './exit-codes.ts';
 import { followRun, runNotFound } from './follow-run.ts';
 import { openRedis } from './open-queue.ts';
+import { describeOtherJobs } from './other-jobs.ts';
 import { counted, formatCount, note, print, printable, printJson } from './output.ts';
 import { Owned } from './owned.ts';
 import { standingJson, standingLine } from './run-report.ts';
@@ -90,6 +91,7 @@ function describeQueue(queue: QueueStatus): string {
   const { waiting, active, delayed, failed, workers, isPaused, failures } = queue;
   const jobs = `${formatCount(waiting)} waiting, ${formatCount(active)} worked on, ${formatCount(delayed)} to be tried again, ${formatCount(failed)} failed`;
   const lines = [`Queue${isPaused ? ' (paused)' : ''}: jobs ${jobs}; ${counted(workers, 'worker')} alive.`];
+  lines.push(...describeOtherJobs(queue.otherJobs));
   for (const { id, reason } of failures) lines.push(`  job ${id} failed: ${printable(reason)}`);
   return lines.join('\n');
 }

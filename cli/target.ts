@@ -4,6 +4,7 @@ import { type ModelFolder, openModelFolder } from '#model/vlmo/folder.ts';
 import type { PreprocessMode } from '#pictures/preprocess.ts';
 import type { GenerationTables, Store } from '#store/contract.ts';
 import { openStore } from '#store/lance/open-store.ts';
+import { note } from './output.ts';
 import { resolveModel } from './resolve-model.ts';
 
 export interface TargetFlags {
@@ -30,7 +31,7 @@ export async function openTarget(flags: TargetFlags, preprocess: PreprocessMode)
     preprocess,
     dimensions: model.config.hidden_size,
   };
-  const store = await openStore(flags.index, { create: true });
+  const store = await openStore(flags.index, { create: true, note });
   try {
     return { model, store, tables: await store.openGeneration(spec) };
   } catch (error) {

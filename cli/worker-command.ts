@@ -12,16 +12,21 @@ import { stopOnSignals } from './signals.ts';
 export async function runWorker(config: CommandConfig<'worker'>): Promise<void> {
   const log = createLog(config.logLevel);
   const device = await resolveDevice(config.device);
-  await using store = await openStore(config.index, { create: false });
+  await using store = await openStore(config.index, {
+    ...{ create: false, write: true },
+    note: (line) => log.info(line),
+  });
   await using redis = await openRedis(store, config, (error) =>
     log.warn(`Redis: ${error.message}; waiting for it`),
   );
   using signals = stopOnSignals((words) => log.info(words));
   const setup = { ...config, index: store.uri, provider: device.provider };
-  await using _server = await serveJobs({ store, client: redis.client, setup, config, log });
+  await using server = await serveJobs({ store, client: redis.client, setup, config, log });
   log.info({ device: device.provider, reason: device.reason }, 'device');
   log.info({ index: store.uri, concurrency: config.concurrency }, 'taking jobs');
   process.exitCode = EXIT_DONE;
-  if (!signals.signal.aborted) await once(signals.signal, 'abort');
+  const end = AbortSignal.any([signals.signal, server.outdated]);
+  if (!end.aborted) await once(end, 'abort');
   log.info({ seconds: config.drainTimeout }, 'stopping: what was taken is finished or given back');
+  server.outdated.throwIfAborted();
 }

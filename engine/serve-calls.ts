@@ -11,7 +11,7 @@ import type { EngineAnswers, EngineCall, EngineReply, EngineRequest, EngineSetup
 export async function serveCalls(
   setup: EngineSetup,
 ): Promise<(request: EngineRequest) => Promise<EngineReply>> {
-  const store = await openStore(setup.index, { create: false });
+  const store = await openStore(setup.index, { create: false, write: true });
   const generations = new LoadedGenerations(store, setup);
 
   async function answer(call: EngineCall): Promise<EngineAnswers[EngineCall['kind']]> {

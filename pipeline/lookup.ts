@@ -21,7 +21,7 @@ export interface ChunkPlan {
   readonly broken: readonly PlannedBroken[];
 }
 
-/** Looks up what the store knows of these items, a query a table. */
+/** Looks up what the store knows of these items, a query a table. Throws STORE_VERSION_UNSUPPORTED, STORE_READ_FAILED. */
 export type Planner = (items: readonly Item[]) => Promise<ChunkPlan>;
 
 /**
@@ -54,6 +54,7 @@ async function plan(
   items: readonly Item[],
   { hasImages, hasCaptions, hasFailures }: Asked,
 ): Promise<ChunkPlan> {
+  await store.requireFormat();
   const ids = (kind: Item['kind']): string[] =>
     items.filter((item) => item.kind === kind).map(({ id }) => id);
   const all = items.map(({ id }) => id);

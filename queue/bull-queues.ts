@@ -1,14 +1,23 @@
 import { Queue } from 'bullmq';
 import { BullMQOtel } from 'bullmq-otel';
 import type { RedisClient } from './connection.ts';
+import { JOB_FORMAT } from './job.ts';
+
+/** The name of a queue for jobs of a format, so that workers of two versions never take each other's. */
+export function queueName(kind: QueueKind, format = JOB_FORMAT): string {
+  // Format 1 did not say so.
+  return format === 1 ? kind : `${kind}-${format}`;
+}
+
+export const QUEUE_KINDS = ['chunks', 'queries', 'retrievals'] as const;
+export type QueueKind = (typeof QUEUE_KINDS)[number];
 
 /** Chunks of items to index. */
-export const CHUNKS = 'chunks';
+export const CHUNKS = queueName('chunks');
 /** Searches and texts to embed, apart, so that bulk work never delays them. */
-export const QUERIES = 'queries';
-
+export const QUERIES = queueName('queries');
 /** Batch retrievals, which may take hours: a worker does one at a time. */
-export const RETRIEVALS = 'retrievals';
+export const RETRIEVALS = queueName('retrievals');
 
 /** What is done stays visible for a while, in bounds; what failed stays longer. Ages in seconds. */
 export const KEEP = {

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { Redis } from 'ioredis';
+import { withLock } from '#lock-file.ts';
 import type { RedisAddress } from './address.ts';
 import { closeRedis } from './connection.ts';
-import { withLock } from './lock-file.ts';
 import { startRedis } from './start-redis.ts';
 
 export interface EmbeddedRedis extends AsyncDisposable {

@@ -2,6 +2,9 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { ERROR_CODES, type ErrorCode, VlmoError } from '#errors.ts';
 
+/** Raised whenever a worker of an older version would refuse a job or misread it: the names of the queues carry it. */
+export const JOB_FORMAT = 2;
+
 /** What a job may hold. `docs/jobs.md` has the same as JSON Schema, for programs in other languages. */
 
 const MAX_ITEMS = 4096;

@@ -1,5 +1,6 @@
 import type { Queues } from './bull-queues.ts';
 import { countAlive } from './heartbeat.ts';
+import { type OtherJobs, otherJobs } from './other-formats.ts';
 
 /** What Redis knows of the jobs of an index; counts are chunk jobs. */
 export interface QueueStatus {
@@ -10,6 +11,8 @@ export interface QueueStatus {
   readonly failed: number;
   readonly isPaused: boolean;
   readonly workers: number;
+  /** Jobs of this index that only workers of another version take. */
+  readonly otherJobs: readonly OtherJobs[];
   /** The newest failed jobs, and why. */
   readonly failures: readonly { readonly id: string; readonly reason: string }[];
 }
@@ -18,15 +21,24 @@ const SHOWN_FAILURES = 10;
 
 export async function queueStatus(queues: Queues): Promise<QueueStatus> {
   const { chunks } = queues;
-  const [counts, isPaused, workers, failed] = await Promise.all([
+  const [counts, isPaused, workers, failed, other] = await Promise.all([
     chunks.getJobCounts('wait', 'prioritized', 'active', 'delayed', 'failed'),
     chunks.isPaused(),
     countAlive(queues),
     chunks.getFailed(0, SHOWN_FAILURES - 1),
+    otherJobs(queues),
   ]);
   const { wait = 0, prioritized = 0, active = 0, delayed = 0, failed: failedCount = 0 } = counts;
   return {
-    ...{ waiting: wait + prioritized, active, delayed, failed: failedCount, isPaused, workers },
+    ...{
+      waiting: wait + prioritized,
+      active,
+      delayed,
+      failed: failedCount,
+      isPaused,
+      workers,
+      otherJobs: other,
+    },
     failures: failed.map((job) => ({ id: job?.id ?? '', reason: job?.failedReason ?? '' })),
   };
 }

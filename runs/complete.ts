@@ -15,7 +15,7 @@ export async function completeRun(
   watch: RunWatch = new RunWatch(),
 ): Promise<RunRecord | undefined> {
   const run = await store.runs.find(id);
-  if (run?.kind !== 'queued' || run.state !== 'running' || !run.submitted) return run;
+  if (!store.isWritable || run?.kind !== 'queued' || run.state !== 'running' || !run.submitted) return run;
   for await (const _ of store.ledger.unsettled(id)) return run;
   const { items, stored, skipped, failed } = await store.ledger.tally(id);
   // Fewer: another process ends this run just now, and its part of the ledger is gone already.

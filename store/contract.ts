@@ -174,6 +174,13 @@ export interface Store extends AsyncDisposable {
   readonly localFolder?: string | undefined;
   /** Id of the index, 32 hex digits: the same wherever its folder is seen from. */
   readonly id: string;
+  /** Whether it may be written: an index of an older format that was opened to be read may not. */
+  readonly isWritable: boolean;
+  /**
+   * Looks whether the index is still of a format that this program knows. Throws STORE_VERSION_UNSUPPORTED where a newer
+   * one has raised it since it was opened.
+   */
+  requireFormat(): Promise<void>;
   /** The generation that serves a collection; undefined where nothing was indexed. */
   activeGeneration(collection: string): Promise<GenerationRecord | undefined>;
   generations(): Promise<GenerationRecord[]>;

@@ -76,6 +76,7 @@ export const FOUNDATIONS = [
   'scratch-folder.ts',
   'host-process.ts',
   'well-formed.ts',
+  'lock-file.ts',
   'package.json',
 ];
 /** Programs and tests: nobody imports them, but for tests, and benchmarks that draw what the demo draws. */

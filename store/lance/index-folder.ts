@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { link, mkdir, readdir, readFile, rename, unlink, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -6,8 +6,8 @@ import { z } from 'zod';
 import { VlmoError } from '#errors.ts';
 import { attemptRead, attemptWrite } from './store-errors.ts';
 
-/** Raised whenever older code could not read what is written. */
-export const INDEX_FORMAT = 2;
+/** Raised whenever older code could not read what is written, with a migration that brings older indexes there. */
+export const INDEX_FORMAT = 3;
 
 /** An index on disk: `vlmo-index.json` says that it is one, `lance/` holds the tables. */
 export interface IndexFolder {
@@ -15,6 +15,8 @@ export interface IndexFolder {
   readonly path: string;
   /** 32 hex digits. */
   readonly id: string;
+  /** What it was when it was opened. */
+  readonly format: number;
   readonly lancePath: string;
 }
 
@@ -33,16 +35,42 @@ export async function openIndexFolder(
   if (marker === undefined) {
     if (!options.create) throw notFound(path);
     await makeIndex(path);
-  } else if (marker.format > INDEX_FORMAT) {
-    const expected = `format ${INDEX_FORMAT} or older, received format ${marker.format}, which a newer version of vlmo wrote`;
-    throw new VlmoError('STORE_VERSION_UNSUPPORTED', `Cannot open index "${path}": expected ${expected}`);
-  } else if (marker.id === undefined) {
-    // Of format 1, which had no id. Its tables are brought up to date as they are opened.
-    await writeMarker(path, rename);
+    marker = await readMarker(path);
+    if (marker === undefined) throw notFound(path);
   }
-  if (marker?.id === undefined) marker = await readMarker(path);
-  if (marker?.id === undefined) throw notFound(path);
-  return { path, lancePath: join(path, 'lance'), id: marker.id };
+  refuseNewer(path, marker);
+  const { format, id = idOfFormat1(path) } = marker;
+  return { path, lancePath: join(path, 'lance'), id, format };
+}
+
+/**
+ * Throws STORE_VERSION_UNSUPPORTED where a newer program has brought the index up to its format since it was opened:
+ * what this one would write then, nobody could read.
+ */
+export async function requireFormat({ path }: IndexFolder): Promise<void> {
+  const marker = await readMarker(path);
+  if (marker) refuseNewer(path, marker);
+}
+
+/** The format of an index now. */
+export async function readFormat({ path }: IndexFolder): Promise<number> {
+  return (await readMarker(path))?.format ?? INDEX_FORMAT;
+}
+
+/** Notes that the index is of this format from now on; whatever a later program keeps in the marker stays. */
+export async function writeFormat({ path, id }: IndexFolder, format: number): Promise<void> {
+  await writeMarker(path, { ...(await readMarker(path)), format, id }, rename);
+}
+
+function refuseNewer(path: string, { format }: Marker): void {
+  if (format <= INDEX_FORMAT) return;
+  const expected = `format ${INDEX_FORMAT} or older, received format ${format}, which a newer version of vlmo wrote`;
+  throw new VlmoError('STORE_VERSION_UNSUPPORTED', `Cannot open index "${path}": expected ${expected}`);
+}
+
+/** Indexes of format 1 had no id; the one made of their place is written down when they are brought up to date. */
+function idOfFormat1(path: string): string {
+  return createHash('sha256').update(path).digest('hex').slice(0, 32);
 }
 
 /** The error for a folder without a (whole) index. */
@@ -112,7 +140,8 @@ async function makeIndex(path: string): Promise<void> {
   }
   // The marker comes first and whole: a process killed here leaves an index that the next one completes. Of two
   // processes that make the index at once, the first one's marker counts: a link replaces nothing.
-  await writeMarker(path, async (from, to) => {
+  const marker = { format: INDEX_FORMAT, id: randomBytes(16).toString('hex') };
+  await writeMarker(path, marker, async (from, to) => {
     await link(from, to).catch((error: unknown) => {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     });
@@ -120,11 +149,14 @@ async function makeIndex(path: string): Promise<void> {
   });
 }
 
-async function writeMarker(path: string, put: (from: string, to: string) => Promise<void>): Promise<void> {
+async function writeMarker(
+  path: string,
+  marker: Marker,
+  put: (from: string, to: string) => Promise<void>,
+): Promise<void> {
   await attemptWrite(`index "${path}"`, async () => {
-    const id = randomBytes(16).toString('hex');
-    const temporary = join(path, `.${MARKER}.${id}`);
-    await writeFile(temporary, `${JSON.stringify({ format: INDEX_FORMAT, id })}\n`);
+    const temporary = join(path, `.${MARKER}.${randomBytes(16).toString('hex')}`);
+    await writeFile(temporary, `${JSON.stringify(marker)}\n`);
     await put(temporary, join(path, MARKER));
   });
 }

@@ -6,9 +6,10 @@ import {
   type Table,
 } from '@lancedb/lancedb';
 import { Table as ArrowTable, type Data, Field, makeData, RecordBatch, Schema, Struct } from 'apache-arrow';
-import { errorMessage } from '#errors.ts';
+import { errorMessage, VlmoError } from '#errors.ts';
 import type { VectorIndexState } from '#store/contract.ts';
 import { createTidying } from './compaction-policy.ts';
+import { keyMarks } from './key-marks.ts';
 import { isConflict, retryConflicts } from './retry-conflicts.ts';
 import { attemptRead, attemptWrite } from './store-errors.ts';
 import { ensureTextIndex, textMatches } from './text-index.ts';
@@ -23,7 +24,7 @@ export interface LanceTableSpec {
   readonly indexed: readonly string[];
   /** Rows that are large and soon gone: merging their fragments in the middle of the writes never pays. */
   readonly isTransient?: boolean;
-  /** Columns that tables of format 1 lack, and what their rows get, as SQL. */
+  /** Columns that tables of an older format lack, and what their rows have there until they are brought up to date, as SQL. */
   readonly added?: Readonly<Record<string, string>>;
 }
 
@@ -41,6 +42,8 @@ export interface NearestRequest extends ReadRequest {
 
 /** One LanceDB table, with errors in our words and its writes one after the other. */
 export interface LanceTable {
+  /** A column in a filter: its name, or what stands for it in a table of an older format. */
+  sql(column: string): string;
   /**
    * Writes rows in one commit; `columns` holds the data of each column in the schema's order. A row that is there is
    * replaced, with `where` only if that holds of it as `target` and of the new one as `source`.
@@ -84,13 +87,14 @@ export async function openLanceTable(
   const table = create
     ? await attemptWrite(what, () => openOrCreate(connection, spec))
     : await attemptRead(what, () => connection.openTable(spec.name));
-  await attemptWrite(what, () => bringUpToDate(table, spec));
+  const lacking = await attemptRead(what, () => lackingColumns(table, spec));
   const tidying = createTidying();
   const textIndexes: Record<string, Promise<void>> = {};
 
   // A commit that meets another one is done again, and costs its work twice: those of this process go one at a time.
   let lastWrite: Promise<unknown> = Promise.resolve();
   function write<T>(step: () => Promise<T>): Promise<T> {
+    if (lacking.size > 0) return Promise.reject(openedToRead(what));
     const written = lastWrite.then(() => attemptWrite(what, () => retryConflicts(step)));
     lastWrite = written.catch(() => undefined);
     return written;
@@ -122,7 +126,16 @@ export async function openLanceTable(
     return result;
   }
 
+  const sql = (column: string): string => lacking.get(column) ?? column;
+
+  function select<Query extends Selecting>(query: Query, columns: readonly string[]): Query {
+    return query.select(
+      lacking.size === 0 ? [...columns] : new Map(columns.map((name) => [name, sql(name)])),
+    );
+  }
+
   return {
+    sql,
     async upsert(columns, where) {
       const update = where === undefined ? undefined : { where };
       await merge(columns, (merging) => merging.whenMatchedUpdateAll(update).whenNotMatchedInsertAll());
@@ -139,24 +152,15 @@ export async function openLanceTable(
       }),
     count: (where) => attemptRead(what, () => table.countRows(where)),
     read({ columns, where }) {
-      const query = table.query().select([...columns]);
+      const query = select(table.query(), columns);
       return batches(what, where === undefined ? query : query.where(where));
     },
     readAddressed({ columns, where }) {
-      const query = table
-        .query()
-        .select([...columns])
-        .withRowId();
+      const query = select(table.query(), columns).withRowId();
       return batches(what, where === undefined ? query : query.where(where));
     },
     take: (addresses, columns) =>
-      batches(
-        what,
-        table
-          .takeRowIds([...addresses])
-          .select([...columns])
-          .withRowId(),
-      ),
+      batches(what, select(table.takeRowIds([...addresses]), columns).withRowId()),
     version: () => attemptRead(what, () => table.version()),
     readNearest({ columns, where, query, limit, probes }) {
       const nearest = table.query().nearestTo(query).column('vector');
@@ -164,7 +168,7 @@ export async function openLanceTable(
         probes === undefined
           ? nearest.distanceType('dot').bypassVectorIndex()
           : searchByIndex(nearest, probes);
-      search.limit(limit).select([...columns, '_distance']);
+      select(search.limit(limit), [...columns, '_distance']);
       return batches(what, where === undefined ? search : search.where(where));
     },
     async *readMatches(column, word, columns) {
@@ -173,7 +177,7 @@ export async function openLanceTable(
         delete textIndexes[column];
         throw error;
       });
-      yield* batches(what, textMatches(table, column, word, columns));
+      yield* batches(what, select(textMatches(table, column, word), [...columns, '_score']));
     },
     vectorIndex: () => attemptRead(what, () => readVectorIndex(table)),
     buildVectorIndex: () => write(() => buildVectorIndex(table, what)),
@@ -203,13 +207,6 @@ async function openOrCreate(connection: Connection, spec: LanceTableSpec): Promi
   }
 }
 
-const KEY_MARK = 'lance-schema:unenforced-primary-key';
-
-/** What tells Lance which columns tell rows apart, so that it sees two commits that insert the same ones. */
-function keyMarks(position: number): Record<string, string> {
-  return { [KEY_MARK]: 'true', [`${KEY_MARK}:position`]: String(position + 1) };
-}
-
 function markedSchema({ schema, key }: LanceTableSpec): Schema {
   const fields = schema.fields.map((field) => {
     if (!key.includes(field.name)) return field;
@@ -219,14 +216,25 @@ function markedSchema({ schema, key }: LanceTableSpec): Schema {
   return new Schema(fields);
 }
 
-/** Gives a table of format 1 the columns and the marks that it lacks. Doing it twice does no harm. */
-async function bringUpToDate(table: Table, { key, added = {} }: LanceTableSpec): Promise<void> {
-  const { fields } = await table.schema();
-  const isMarked = fields.some(({ metadata }) => metadata.has(KEY_MARK));
-  const names = new Set(fields.map(({ name }) => name));
-  const lacking = Object.entries(added).filter(([name]) => !names.has(name));
-  if (lacking.length > 0) await table.addColumns(lacking.map(([name, valueSql]) => ({ name, valueSql })));
-  if (!isMarked) await table.updateFieldMetadata(key.map((path, i) => ({ path, metadata: keyMarks(i) })));
+/** What of its columns a table of an older format does not have, and what stands for them. */
+async function lackingColumns(
+  table: Table,
+  { added = {} }: LanceTableSpec,
+): Promise<ReadonlyMap<string, string>> {
+  const names = new Set((await table.schema()).fields.map(({ name }) => name));
+  return new Map(Object.entries(added).filter(([name]) => !names.has(name)));
+}
+
+/** Queries of LanceDB that take columns. */
+interface Selecting {
+  select(columns: string[] | Map<string, string>): this;
+}
+
+function openedToRead(what: string): VlmoError {
+  return new VlmoError(
+    'STORE_VERSION_UNSUPPORTED',
+    `Cannot write ${what}: the index is of an older format and was opened to be read; "vlmo index" or "vlmo optimize" brings it up to date`,
+  );
 }
 
 function recordBatch(schema: Schema, columns: readonly Data[]): RecordBatch {

@@ -6,14 +6,25 @@ import { openFailureTable } from './failure-table.ts';
 import { assertNotSameFolder, generationName } from './generation-names.ts';
 import { openGenerationRegistry } from './generation-registry.ts';
 import { imageRows } from './image-rows.ts';
-import { type IndexFolder, notFound, openIndexFolder } from './index-folder.ts';
+import { INDEX_FORMAT, type IndexFolder, notFound, openIndexFolder, requireFormat } from './index-folder.ts';
 import { openLedger } from './ledger.ts';
+import { migrateIndex } from './migrations/migrate.ts';
 import { openRunTable } from './run-table.ts';
 import { attemptRead } from './store-errors.ts';
 import { openVectorTable } from './vector-table.ts';
 
+export interface OpenOptions {
+  /** Makes an index where the folder is missing or empty. */
+  readonly create: boolean;
+  /** Whether it may be written; as `create` where it is left out. */
+  readonly write?: boolean;
+  /** Told what is done to an index of an older format, and how long that takes. */
+  readonly note?: (line: string) => void;
+}
+
 /**
- * Opens the index in folder `uri`; with `create`, makes one where the folder is missing or empty.
+ * Opens the index in folder `uri`; with `create`, makes one where the folder is missing or empty. An index of an older
+ * format is brought up to date where it is opened to be written, and read as it is otherwise.
  *
  * Every read sees what other processes committed before it. Throws STORE_NOT_FOUND, STORE_FOLDER_OCCUPIED,
  * STORE_VERSION_UNSUPPORTED, STORE_READ_FAILED or STORE_WRITE_FAILED.
@@ -22,9 +33,13 @@ import { openVectorTable } from './vector-table.ts';
  *     const { images } = await store.openGeneration(spec);
  *     const hits = await images.nearest(query, { k: 10, where: parseFilter('width > 640', 'image') });
  */
-export async function openStore(uri: string, { create }: { readonly create: boolean }): Promise<Store> {
+export async function openStore(
+  uri: string,
+  { create, write = create, note = () => undefined }: OpenOptions,
+): Promise<Store> {
   const folder = await openIndexFolder(uri, { create });
   const connection = await openConnection(folder, create);
+  if (write) await migrateIndex(folder, connection, note);
   const registry = await openGenerationRegistry(connection, folder.path, create);
   const failures = await openFailureTable(connection, folder.path, create);
   const runs = await openRunTable(connection, folder.path, create);
@@ -42,6 +57,8 @@ export async function openStore(uri: string, { create }: { readonly create: bool
     uri: folder.path,
     localFolder: folder.path,
     id: folder.id,
+    isWritable: write || folder.format === INDEX_FORMAT,
+    requireFormat: () => requireFormat(folder),
     failures,
     runs,
     ledger,

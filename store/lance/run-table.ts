@@ -51,7 +51,9 @@ export async function openRunTable(
       return undefined;
     },
     scan(filter = {}) {
-      const conditions = Object.entries(filter).map(([column, value]) => `${column} = ${sqlText(value)}`);
+      const conditions = Object.entries(filter).map(
+        ([column, value]) => `${lance.sql(column)} = ${sqlText(value)}`,
+      );
       const where = conditions.length > 0 ? conditions.join(' AND ') : undefined;
       return rows(lance.read({ columns: names, where }), { reader });
     },

@@ -1,5 +1,4 @@
-import { Index, MatchQuery, Operator, type Table } from '@lancedb/lancedb';
-import type { RecordBatch } from 'apache-arrow';
+import { Index, MatchQuery, Operator, type Query, type Table } from '@lancedb/lancedb';
 
 /** Makes the full-text index of a column where there is none. Rows written later are found without it being redone. */
 export async function ensureTextIndex(table: Table, column: string): Promise<void> {
@@ -24,18 +23,9 @@ const WORDS = {
  * All rows whose text holds a word: those the index knows and, read one by one, those it does not. Lance's score (BM25)
  * is of no use beyond one query: it is another one after every commit, every update of the index and for every filter.
  */
-export function textMatches(
-  table: Table,
-  column: string,
-  word: string,
-  columns: readonly string[],
-): AsyncIterable<RecordBatch> {
+export function textMatches(table: Table, column: string, word: string): Query {
   const query = new MatchQuery(word, column, { operator: Operator.And });
-  return table
-    .query()
-    .fullTextSearch(query)
-    .select([...columns, '_score'])
-    .limit(ALL_ROWS);
+  return table.query().fullTextSearch(query).limit(ALL_ROWS);
 }
 
 /** Without a limit Lance gives the best ten. */

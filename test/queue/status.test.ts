@@ -18,6 +18,7 @@ describe('queueStatus', () => {
       failed: 0,
       isPaused: false,
       workers: 0,
+      otherJobs: [],
       failures: [],
     };
     assert.deepEqual(await queueStatus(queues), nothing);
@@ -43,7 +44,7 @@ describe('queueStatus', () => {
     // Of another program, without a priority.
     await queues.chunks.add('chunk', chunkJob('c'), { jobId: 'c' });
     assert.deepEqual(await queueStatus(queues), {
-      ...{ waiting: 3, active: 1, delayed: 1, failed: 1, isPaused: true, workers: 1 },
+      ...{ waiting: 3, active: 1, delayed: 1, failed: 1, isPaused: true, workers: 1, otherJobs: [] },
       failures: [{ id: 'bad', reason: 'for a reason' }],
     });
     gate.resolve();

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { Worker } from 'bullmq';
-import { bullOptions } from '#queue/bull-queues.ts';
+import { bullOptions, CHUNKS } from '#queue/bull-queues.ts';
 import { requeueLost } from '#runs/requeue-lost.ts';
 import type { RunRecord } from '#store/contract.ts';
 import { captionItems, type Queued, result, sourceOf, startQueuedTests } from '../pipeline/queued-fixture.ts';
@@ -47,7 +47,7 @@ describe('requeueLost', { timeout: 300_000 }, () => {
     const queued = await begin(t);
     const { store, producer, queues } = queued;
     const { run } = await queued.submit(sourceOf(captionItems(0, 8)));
-    const worker = new Worker('chunks', async () => ({}), bullOptions(queues.client, store.id));
+    const worker = new Worker(CHUNKS, async () => ({}), bullOptions(queues.client, store.id));
     while ((await queues.chunks.getCompletedCount()) < 2) await setTimeout(10);
     await worker.close();
     assert.equal(await requeueLost(store, producer, await recordOf(queued, run), signal), 2);

@@ -26,6 +26,8 @@ export function openMemoryStore(id = '0'.repeat(32)): Store {
   const active = new Map<string, string>();
   const store: Store = {
     ...{ uri: 'memory:', id, failures: createFailures(), runs: createRuns(), ledger: createLedger() },
+    isWritable: true,
+    requireFormat: async () => {},
     generations: async () => Array.from(generations.values(), ({ record }) => record),
     collections: async () => [...active.keys()].sort(),
     activeGeneration: async (collection) => generations.get(active.get(collection) ?? '')?.record,

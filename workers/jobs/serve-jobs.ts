@@ -11,6 +11,7 @@ import type { Store } from '#store/contract.ts';
 import type { Logger } from './log.ts';
 import { startSweeper } from './sweep.ts';
 import { createChunkHandler } from './take-chunk.ts';
+import { watchFormat } from './watch-format.ts';
 
 export interface ServeJobs {
   readonly store: Store;
@@ -21,6 +22,8 @@ export interface ServeJobs {
 }
 
 export interface JobServer extends AsyncDisposable {
+  /** Aborted, with the reason, where this program can no longer work on the index: a newer one has raised its format. */
+  readonly outdated: AbortSignal;
   /** Takes no more, finishes what was taken within the set time, and gives the rest back. */
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -48,8 +51,11 @@ export async function serveJobs({ store, client, setup, config, log }: ServeJobs
     onTrouble: (error) => log.warn(error.message),
   });
   const heartbeat = startHeartbeat(queues);
+  const format = watchFormat(store);
   return {
+    outdated: format.outdated,
     async [Symbol.asyncDispose]() {
+      format[Symbol.dispose]();
       await consumer.close(config.drainTimeout * 1000);
       await sweeper[Symbol.asyncDispose]();
       await heartbeat[Symbol.asyncDispose]();

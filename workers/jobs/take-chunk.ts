@@ -1,5 +1,5 @@
 import { type Engine, EngineDied } from '#engine/engine.ts';
-import { VlmoError } from '#errors.ts';
+import { type ErrorCode, VlmoError } from '#errors.ts';
 import type { ChunkTally } from '#pipeline/index-chunk.ts';
 import { backoffMs, doublingMs } from '#queue/backoff.ts';
 import type { ChunkHandler } from '#queue/consumer.ts';
@@ -76,10 +76,15 @@ export function createChunkHandler({ store, engine, log, onSettled }: Deps): Chu
 /** What a person mends (a full disk, memory that the model does not fit in): the job waits for it, however long. */
 function isPassing(error: unknown): boolean {
   if (error instanceof EngineDied) return true;
-  return (
-    error instanceof VlmoError && (error.code === 'STORE_WRITE_FAILED' || error.code === 'STORE_READ_FAILED')
-  );
+  return error instanceof VlmoError && PASSING.has(error.code);
 }
+
+/** The last one ends this worker too, and a worker of a newer version takes the job. */
+const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'STORE_WRITE_FAILED',
+  'STORE_READ_FAILED',
+  'STORE_VERSION_UNSUPPORTED',
+]);
 
 async function findRun(store: Store, id: string): Promise<RunRecord> {
   const run = await store.runs.find(id);

@@ -43,7 +43,7 @@ test('openStore takes over an empty folder, hidden files aside, and no other', a
 
 test('openStore refuses an index of a newer format and a broken marker', async (t) => {
   const folder = await temporaryFolder(t);
-  for (const text of ['{"format": 3}', '{}', 'not json', '']) {
+  for (const text of ['{"format": 99}', '{}', 'not json', '']) {
     await writeFile(join(folder, 'vlmo-index.json'), text);
     await assert.rejects(openStore(folder, { create: true }), { code: 'STORE_VERSION_UNSUPPORTED' });
     await assert.rejects(openStore(folder, { create: false }), { code: 'STORE_VERSION_UNSUPPORTED' });

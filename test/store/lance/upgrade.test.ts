@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { connect } from '@lancedb/lancedb';
 import { Bool, type DataType, Field, Int32, Int64, Schema, TimestampMillisecond, Utf8 } from 'apache-arrow';
+import { createChunkPlanner } from '#pipeline/lookup.ts';
 import type { RunRecord, Store } from '#store/contract.ts';
+import { INDEX_FORMAT } from '#store/lance/index-folder.ts';
 import { openStore } from '#store/lance/open-store.ts';
 import { collect } from '../../pipeline/pipeline-fixture.ts';
 import { failureRecord, generationSpec, imageRow, temporaryFolder, unitVectors } from './store-fixture.ts';
@@ -65,7 +67,7 @@ async function write(store: Store): Promise<void> {
   await store.runs.upsert(RUN);
 }
 
-test('openStore brings an index of format 1 up to date, also one that is only read', async (t) => {
+test('openStore reads an index of format 1 as it is, and brings it up to date to be written', async (t) => {
   const index = join(await temporaryFolder(t), 'index');
   const made = await openStore(index, { create: true });
   await write(made);
@@ -73,10 +75,27 @@ test('openStore brings an index of format 1 up to date, also one that is only re
   await degrade(index);
   assert.deepEqual(await keysOf(index, 'failures'), []);
 
-  await using store = await openStore(index, { create: false });
+  {
+    await using read = await openStore(index, { create: false });
+    assert.equal(read.isWritable, false);
+    assert.deepEqual(await collect(read.runs.scan({ kind: 'queued' })), []);
+    assert.deepEqual(await collect(read.failures.scan()), []);
+    await assert.rejects(read.runs.upsert(RUN), { code: 'STORE_VERSION_UNSUPPORTED' });
+    assert.equal(await readFile(join(index, 'vlmo-index.json'), 'utf8'), '{"format":1}\n');
+    assert.deepEqual(await keysOf(index, 'failures'), []);
+  }
+
+  const notes: string[] = [];
+  await using store = await openStore(index, {
+    ...{ create: false, write: true },
+    note: (line) => notes.push(line),
+  });
+  assert.match(notes[0] ?? '', /^Bringing index ".+" from format 1 to 2: .+; a moment$/);
+  assert.match(notes[1] ?? '', /^Bringing index ".+" from format 1 to 2: done in \d+\.\d s$/);
+  assert.equal(notes.length, 2 * (INDEX_FORMAT - 1));
   assert.match(
     await readFile(join(index, 'vlmo-index.json'), 'utf8'),
-    /^{"format":2,"id":"[0-9a-f]{32}"}\n$/,
+    new RegExp(`^{"format":${INDEX_FORMAT},"id":"[0-9a-f]{32}"}\n$`),
   );
   assert.deepEqual(await keysOf(index, 'runs'), ['id']);
   assert.deepEqual(await keysOf(index, 'failures'), ['collection', 'kind', 'id']);
@@ -97,4 +116,16 @@ test('openStore gives an index one id, whoever makes it first', async (t) => {
   for (const store of stores) await store.close();
   await using again = await openStore(index, { create: false });
   assert.equal(again.id, stores[0]?.id);
+});
+
+test('Store.requireFormat refuses an index that a newer program has raised meanwhile', async (t) => {
+  const index = join(await temporaryFolder(t), 'index');
+  await using store = await openStore(index, { create: true });
+  await store.requireFormat();
+  const marker = { format: INDEX_FORMAT + 1, id: store.id, later: 'kept' };
+  await writeFile(join(index, 'vlmo-index.json'), JSON.stringify(marker));
+  await assert.rejects(store.requireFormat(), { code: 'STORE_VERSION_UNSUPPORTED' });
+  await assert.rejects(openStore(index, { create: false }), { code: 'STORE_VERSION_UNSUPPORTED' });
+  const tables = await store.openGeneration(generationSpec());
+  await assert.rejects(createChunkPlanner(store, tables)([]), { code: 'STORE_VERSION_UNSUPPORTED' });
 });

@@ -1,4 +1,5 @@
 import { readFile, stat, unlink, utimes, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const POLL_MS = 20;
@@ -6,7 +7,10 @@ const TOUCH_MS = 2000;
 /** A lock that was not touched for so long is void, although a process of its number runs: numbers come again. */
 const VOID_MS = 30_000;
 
-/** Does a step while no other process of this machine does one under the same lock. A lock of a dead process is void. */
+/**
+ * Does a step while no other process does one under the same lock, on this machine or on another that sees the file. A
+ * lock of a dead process is void: at once where it ran on this machine, after a while without a sign of life elsewhere.
+ */
 export async function withLock<T>(path: string, step: () => Promise<T>): Promise<T> {
   while (!(await take(path))) {
     await dropVoid(path);
@@ -26,7 +30,7 @@ export async function withLock<T>(path: string, step: () => Promise<T>): Promise
 
 async function take(path: string): Promise<boolean> {
   try {
-    await writeFile(path, String(process.pid), { flag: 'wx', mode: 0o600 });
+    await writeFile(path, `${process.pid} ${hostname()}`, { flag: 'wx', mode: 0o600 });
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
@@ -50,7 +54,9 @@ async function isVoid(path: string): Promise<boolean> {
   try {
     const [text, { mtimeMs }] = await Promise.all([readFile(path, 'utf8'), stat(path)]);
     // Empty: its owner has made it and not written yet.
-    return (text !== '' && !isAlive(Number(text))) || Date.now() - mtimeMs > VOID_MS;
+    const [, pid, host = hostname()] = /^(\d+)(?: (.*))?$/.exec(text) ?? [];
+    const isDead = pid !== undefined && host === hostname() && !isAlive(Number(pid));
+    return isDead || Date.now() - mtimeMs > VOID_MS;
   } catch {
     // Gone.
     return false;

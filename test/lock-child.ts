@@ -1,5 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { withLock } from '#queue/lock-file.ts';
+import { withLock } from '#lock-file.ts';
 
 /** Adds one to the number in a file, so many times, each time under the lock. Or takes the lock and keeps it. */
 const [lock = '', file = '', times = '0'] = process.argv.slice(2);

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { withLock } from '#queue/lock-file.ts';
-import { temporaryFolder } from '../fixtures/files.ts';
-import { until } from './queue-fixture.ts';
+import { withLock } from '#lock-file.ts';
+import { temporaryFolder } from './fixtures/files.ts';
+import { until } from './queue/queue-fixture.ts';
 
 const CHILD = fileURLToPath(new URL('./lock-child.ts', import.meta.url));
 const LONG_AGO = new Date(Date.now() - 60_000);
@@ -115,6 +116,19 @@ describe('withLock', () => {
       assert.equal(await withLock(lock, async () => 'taken'), 'taken');
     });
   }
+
+  test('a lock of another machine is held, whatever runs here under its number', async (t) => {
+    const { lock } = await lockIn(t);
+    await writeFile(lock, `${await deadPid()} another-machine`);
+    let taken = false;
+    const taking = withLock(lock, async () => {
+      taken = true;
+    });
+    await setTimeout(200);
+    assert.equal(taken, false);
+    await rm(lock);
+    await taking;
+  });
 
   test('a lock stays fresh while its step takes long', async (t) => {
     const { lock } = await lockIn(t);
