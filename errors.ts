@@ -101,6 +101,7 @@ export const ERROR_CODES = {
   },
   RESULTS_UNWRITABLE: { retriable: true, meaning: 'A file of results cannot be written' },
   DEVICE_UNAVAILABLE: { retriable: false, meaning: 'The device that was asked for cannot compute here' },
+  DEVICE_WRONG: { retriable: false, meaning: 'A device computes something else than it should' },
   CONFIG_INVALID: { retriable: false, meaning: 'An option has a value that it cannot take' },
   USAGE_INVALID: { retriable: false, meaning: 'A command was called with arguments that do not go together' },
   SEARCH_MODEL_MISMATCH: {

@@ -29,8 +29,9 @@ const known = new Map<DeviceName, Promise<Device>>();
 
 /**
  * The device of a name, once it has computed something on it; for `auto` the fastest that works. GPUs are tried in a
- * process of their own, which a driver may take down. Throws DEVICE_UNAVAILABLE: a device that is named and does not
- * work is never replaced by the CPU. Whoever makes sessions for it makes and runs them `inTurn`.
+ * process of their own, which a driver may take down. Throws DEVICE_UNAVAILABLE, and
+ * DEVICE_WRONG where it computes something else than the CPU: a device that is named is never replaced. Whoever makes
+ * sessions for it makes and runs them `inTurn`.
  */
 export function resolveDevice(asked: DeviceName): Promise<Device> {
   const resolved = known.get(asked) ?? resolve(asked);
@@ -50,7 +51,7 @@ async function use(provider: 'webgpu' | 'cuda'): Promise<Device> {
   const missing = provider === 'cuda' ? missingCuda() : undefined;
   if (missing !== undefined) throw unavailable(provider, missing);
   const report = await probeProvider(provider, 'works');
-  if (!report.works) throw unavailable(provider, report.reason);
+  if (!report.works) throw failed(provider, report);
   return gpu(provider, 'asked for', report);
 }
 
@@ -70,7 +71,10 @@ async function choose(): Promise<Device> {
     ? (['cuda', 'webgpu'] as const)
     : (['webgpu'] as const)) {
     const report = await probeProvider(provider, 'speed');
-    if (!report.works) reasons.push(`${provider} does not work (${report.reason})`);
+    if (!report.works)
+      reasons.push(
+        `${provider} ${report.wrong === undefined ? 'does not work' : 'is wrong'} (${report.reason})`,
+      );
     else {
       const { gflops, cpuGflops } = report;
       const measured = `${provider} computes ${round(gflops)} GFLOP/s, the CPU ${round(cpuGflops)}`;
@@ -95,6 +99,11 @@ function gpu(provider: 'webgpu' | 'cuda', reason: string, report: ProbeReport & 
     isSoftware: isWebGpu ? isSoftwareGpu(report.drivers) : false,
     maxBufferBytes: isWebGpu ? WEBGPU_BUFFER_BYTES : Number.MAX_SAFE_INTEGER,
   };
+}
+
+/** Why a device that was asked for cannot be used. */
+function failed(provider: Provider, { reason, wrong }: ProbeReport & { works: false }): VlmoError {
+  return wrong === undefined ? unavailable(provider, reason) : new VlmoError('DEVICE_WRONG', wrong);
 }
 
 function unavailable(provider: Provider, received: string): VlmoError {

@@ -1,3 +1,4 @@
+import type { Differences } from './known-answers.ts';
 import type { BlockReport } from './probe-block.ts';
 
 /** `works` runs something small; `speed` also measures it, and the CPU beside it; `block` measures a block of the model. */
@@ -13,5 +14,11 @@ export type ProbeReport =
       readonly gflops: number;
       readonly cpuGflops: number;
       readonly block: BlockReport | null;
+      readonly differences: Differences;
     }
-  | { readonly works: false; readonly reason: string };
+  | {
+      readonly works: false;
+      readonly reason: string;
+      /** The whole message where it computes something else than the CPU. */
+      readonly wrong?: string;
+    };

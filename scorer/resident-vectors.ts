@@ -1,13 +1,13 @@
 import { rm } from 'node:fs/promises';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import type { Device } from '#devices/device.ts';
-import type { Provider } from '#devices/provider.ts';
 import { VlmoError } from '#errors.ts';
 import { makeScratchFolder } from '#scratch-folder.ts';
 import type { AddressedRows, Filter } from '#store/contract.ts';
-import { type Backend, createBackend } from './backend.ts';
-import { createGpuBackend } from './gpu-backend.ts';
+import type { Backend } from './backend.ts';
+import { createBackends, segmentType } from './backends.ts';
 import { GrowingRows } from './growing-rows.ts';
+import { proveBackend } from './known-answers.ts';
 import type { SegmentType } from './protocol.ts';
 import { maskOf, type RowMask, type Segment } from './row-mask.ts';
 import { RowPositions } from './row-positions.ts';
@@ -59,10 +59,9 @@ export class ResidentVectors implements AsyncDisposable {
   constructor(table: AddressedRows, options: ResidentVectorsOptions) {
     this.#table = table;
     this.#options = options;
-    const { provider, hasHalf } = options.device;
+    const { provider } = options.device;
     this.#backends = createBackends(provider);
-    // Our own kernel unpacks halves wherever it runs; onnxruntime's need a device that computes in them.
-    this.#type = provider === 'webgpu' || (provider === 'cuda' && hasHalf) ? 'float16' : 'float32';
+    this.#type = segmentType(provider);
     this.#capacity = options.segmentRows ?? defaultRows(options);
   }
 
@@ -116,6 +115,8 @@ export class ResidentVectors implements AsyncDisposable {
 
   /** Makes segments of the rows at these addresses, or of all; smaller ones where the device takes no large ones. */
   async #append(addresses: BigUint64Array | undefined): Promise<void> {
+    const { device, dimensions } = this.#options;
+    await proveBackend(this.#backends[0] as Backend, device.provider, dimensions);
     const folder = await makeScratchFolder(tmpdir(), PREFIX);
     const before = new Set(this.#segments);
     try {
@@ -176,13 +177,6 @@ export class ResidentVectors implements AsyncDisposable {
       await file.close();
     }
   }
-}
-
-/** On the CPU each core has segments of its own: a lone query reads them all at once. */
-function createBackends(provider: Provider): Backend[] {
-  if (provider === 'webgpu') return [createGpuBackend()];
-  const count = provider === 'cpu' ? availableParallelism() : 1;
-  return Array.from({ length: count }, () => createBackend({ provider, threads: 1 }));
 }
 
 function defaultRows({ device, dimensions }: ResidentVectorsOptions): number {

@@ -104,11 +104,11 @@ function of({ values, k }: Scored, at: number): Float32Array {
  * A bound on how far a device's score can be from the product in float64: a sum of n float32 products in any order is off
  * by at most n units of 2^-24 times the product of the lengths (1 and a little); two more for the products and the bias.
  */
-function scoreError(query: Float32Array): number {
+export function scoreError(query: Float32Array): number {
   return 1.01 * Math.hypot(...query) * (query.length + 2) * 2 ** -24;
 }
 
-function dot(a: Float32Array, b: Float32Array): number {
+export function dot(a: Float32Array, b: Float32Array): number {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += (a[i] as number) * (b[i] as number);
   return sum;

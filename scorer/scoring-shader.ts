@@ -48,8 +48,8 @@ fn main(
   if (block < blocks) {
     for (var row = thread / lanes; row < ${BLOCK_ROWS}u; row += ${WORKGROUP}u / lanes) {
       let start = (block * ${BLOCK_ROWS}u + row) * ${words}u;
-      // NVIDIA's Vulkan driver keeps a variable without initialiser from one turn of a loop to the next.
-      var sum: array<f32, ${queries}>;
+      // Set to zero by hand: NVIDIA's Vulkan driver keeps what a variable had in the turn of the loop before.
+      var sum = array<f32, ${queries}>();
       for (var q = 0u; q < ${queries}u; q++) { sum[q] = 0.0; }
       for (var i = lane; i < ${words}u; i += lanes) {
         let halves = vectors[start + i];

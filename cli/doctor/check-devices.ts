@@ -7,6 +7,7 @@ import {
 } from '#devices/device.ts';
 import { probeProvider } from '#devices/device-probe.ts';
 import { isSoftwareGpu } from '#devices/gpu-facts.ts';
+import type { Differences } from '#devices/known-answers.ts';
 import type { BlockReport } from '#devices/probe-block.ts';
 import { errorMessage } from '#errors.ts';
 import type { Finding } from './finding.ts';
@@ -30,13 +31,14 @@ async function checkProvider(provider: Provider, asked: DeviceName): Promise<Fin
     const state = provider === 'cpu' || provider === asked ? 'broken' : 'note';
     return { name: provider, state, detail: report.reason, data: { works: false, reason: report.reason } };
   }
-  const { block, drivers, hasHalf } = report;
+  const { block, drivers, hasHalf, differences } = report;
   if (!block) throw new Error(`The probe of ${provider} measured no block: this is a bug`);
   const isSoftware = provider === 'webgpu' ? isSoftwareGpu(drivers) : false;
   const elsewhere = Object.keys(block.nodes).filter((name) => name !== provider);
   const words = [
     describeBlock(block),
     provider === 'cpu' ? '' : `16-bit floats: ${hasHalf ? 'yes' : 'no'}`,
+    describeDifferences(differences),
     isSoftware ? 'in software: hundreds of times slower than it should be, "auto" does not take it' : '',
     drivers.length > 0 ? `driver ${drivers.join(', ')}` : '',
   ];
@@ -44,8 +46,13 @@ async function checkProvider(provider: Provider, asked: DeviceName): Promise<Fin
     name: provider,
     state: elsewhere.length > 0 ? 'broken' : 'ok',
     detail: words.filter((part) => part !== '').join('; '),
-    data: { works: true, ...block, hasHalf, isSoftware, drivers },
+    data: { works: true, ...block, hasHalf, isSoftware, drivers, differences },
   };
+}
+
+function describeDifferences(differences: Differences): string {
+  const each = Object.entries(differences).map(([name, value]) => `${name} ${value.toExponential(0)}`);
+  return `largest difference from the CPU's: ${each.join(', ')}`;
 }
 
 function describeBlock(block: BlockReport): string {

@@ -8,7 +8,11 @@ import { type MappedWeights, prepareWeights } from './prepare-weights.ts';
 import { createSession, type SessionOptions } from './session.ts';
 
 /** What each graph is for. */
-const MAIN_OUTPUTS = { image: 'image_embedding', text: 'text_embedding', fusion: 'itm_logits' } as const;
+export const MAIN_OUTPUTS = {
+  image: 'image_embedding',
+  text: 'text_embedding',
+  fusion: 'itm_logits',
+} as const;
 
 /** The sessions of one model, by graph and outputs. */
 export class Sessions {

@@ -5,6 +5,7 @@ import { type ModelFolder, openModelFolder } from './folder.ts';
 import { feedsOf, type ModelInputs, type Tensor, type TokenBatch } from './inputs.ts';
 import type { GraphKind } from './network.ts';
 import type { MappedWeights } from './prepare-weights.ts';
+import { proveVlmo } from './prove-vlmo.ts';
 import { requireHead, Sessions } from './sessions.ts';
 
 export interface MatchResult {
@@ -19,6 +20,8 @@ export interface Vlmo extends AsyncDisposable {
   readonly folder: ModelFolder;
   readonly config: VlmoConfig;
   readonly tokenizer: TextEncoder;
+  /** The largest difference from the CPU that its known answers had; 0 on the CPU. */
+  readonly difference: number;
   /** Pictures [B, C, H, W], normalised, to visual tokens [B, L + 1, D] and a mask of ones [B, L + 1]. */
   visualEmbed(pixels: Tensor): Promise<{ readonly tokens: Tensor; readonly mask: Tensor }>;
   /** Pictures [B, C, H, W], normalised, to vectors of unit length [B, D]. */
@@ -46,17 +49,25 @@ export interface LoadOptions {
   readonly weights?: MappedWeights;
 }
 
-/** Loads a model folder. Throws MODEL_NOT_FOUND, MODEL_INVALID; using a head it has not throws MODEL_HEAD_MISSING. */
+/**
+ * Loads a model folder; on a GPU the graphs to make ready prove themselves on known answers. Throws MODEL_NOT_FOUND,
+ * MODEL_INVALID, DEVICE_WRONG; using a head it has not throws MODEL_HEAD_MISSING.
+ */
 export async function loadVlmo(model: string | ModelFolder, options: LoadOptions = {}): Promise<Vlmo> {
   const folder = typeof model === 'string' ? await openModelFolder(model) : model;
   const tokenizer = await loadTokenizer(folder.path, folder.config.max_text_length);
-  const sessions = new Sessions(
-    folder,
-    { threads: options.threads ?? 0, provider: options.provider ?? 'cpu' },
-    options.weights,
-  );
-  await sessions.open((options.graphs ?? []).map((kind) => [kind, [requireHead(folder, kind)]]));
-  return createVlmo(folder, tokenizer, sessions);
+  const { provider = 'cpu', graphs = [] } = options;
+  const sessions = new Sessions(folder, { threads: options.threads ?? 0, provider }, options.weights);
+  await sessions.open(graphs.map((kind) => [kind, [requireHead(folder, kind)]]));
+  const vlmo = createVlmo(folder, tokenizer, sessions);
+  if (provider === 'cpu') return vlmo;
+  try {
+    const onCpu = () => loadVlmo(folder, { ...options, provider: 'cpu' });
+    return { ...vlmo, difference: await proveVlmo(vlmo, provider, graphs, onCpu) };
+  } catch (error) {
+    await sessions.close();
+    throw error;
+  }
 }
 
 function createVlmo(folder: ModelFolder, tokenizer: TextEncoder, sessions: Sessions): Vlmo {
@@ -80,6 +91,7 @@ function createVlmo(folder: ModelFolder, tokenizer: TextEncoder, sessions: Sessi
     folder,
     config,
     tokenizer,
+    difference: 0,
     fetch,
     async visualEmbed(pixels) {
       const values = await fetch('image', { pixels }, ['visual_embed', 'visual_mask']);

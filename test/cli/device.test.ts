@@ -54,6 +54,13 @@ describe('--device', () => {
     });
   }
 
+  test('vlmo worker: a device that computes something else ends it before it takes a job', async () => {
+    const env = { ...SOFTWARE_GPU, NODE_OPTIONS: `--import=${fixture('break-kernel.ts')}` };
+    const ran = await vlmo(['worker', '--index', join(folder, 'index'), '--device', 'webgpu'], { env });
+    assert.equal(ran.code, 1);
+    assert.match(ran.stderr, /expected a score of .+, received .+ \[DEVICE_WRONG\]\n$/);
+  });
+
   test('a device that there is not is refused with those that there are', async () => {
     const ran = await vlmo(['embed', '--model', model, '--text', 'red', '--device', 'tpu']);
     assert.equal(ran.code, 1);
