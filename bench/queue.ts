@@ -88,6 +88,7 @@ async function submission(lines: number): Promise<void> {
     takeChunk: async (job) => ({ kind: 'done', result: { stored: job.items.length } }),
     answerQuery: async () => ({}),
     retrieve: async () => ({}),
+    onNote: console.log,
     onTrouble: (error) => console.log(error.message),
   });
   while ((await queueStatus(queues)).waiting > 0) await setTimeout(20);

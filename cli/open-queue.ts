@@ -14,6 +14,15 @@ export function hintFlags({ index, embeddedRedis }: RedisFlags & { readonly inde
   return `--index ${shellWord(index)}${embeddedRedis ? ' --embedded-redis' : ''}`;
 }
 
+/** Seconds for which what Redis refuses is tried again. */
+export function patienceOf({ redisPatience }: Config<'redisPatience'>, auto: number): number {
+  if (redisPatience === 'auto') return auto;
+  return redisPatience === 'forever' ? Infinity : redisPatience;
+}
+
+/** Where the option says "auto". */
+export const SUBMIT_SECONDS = 300;
+
 export interface OpenRedis extends AsyncDisposable {
   readonly client: RedisClient;
 }

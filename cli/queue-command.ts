@@ -1,8 +1,8 @@
 import type { CommandConfig } from '#config/commands.ts';
 import { openQueues, type Queues } from '#queue/bull-queues.ts';
-import { cleanJobs, drainChunks, retryFailedJobs } from '#queue/control.ts';
+import { cleanJobs, drainChunks, pauseChunks, resumeChunks, retryFailedJobs } from '#queue/control.ts';
 import { otherJobs } from '#queue/other-formats.ts';
-import { createProducer } from '#queue/producer.ts';
+import { createPatientProducer } from '#queue/producer.ts';
 import { cancelRuns } from '#runs/cancel.ts';
 import { createFailedSource } from '#runs/failed-source.ts';
 import { submitSource } from '#runs/submit.ts';
@@ -10,7 +10,7 @@ import { activeTables } from '#search/active-tables.ts';
 import type { Store } from '#store/contract.ts';
 import { openStore } from '#store/lance/open-store.ts';
 import { EXIT_DONE, EXIT_INTERRUPTED } from './exit-codes.ts';
-import { openRedis } from './open-queue.ts';
+import { openRedis, patienceOf, SUBMIT_SECONDS } from './open-queue.ts';
 import { describeOtherJobs } from './other-jobs.ts';
 import { counted, formatCount, note, print, printJson } from './output.ts';
 import { stopOnSignals } from './signals.ts';
@@ -50,16 +50,16 @@ function action<Acts extends QueueConfig>(
   };
 }
 
-async function pause(_: Store, { chunks }: Queues): Promise<Answer> {
-  await chunks.pause();
+async function pause(_: Store, queues: Queues): Promise<Answer> {
+  await pauseChunks(queues);
   return {
     json: { paused: true },
     words: 'Paused. What workers have in hand is finished; "vlmo queue resume" goes on.',
   };
 }
 
-async function resume(_: Store, { chunks }: Queues): Promise<Answer> {
-  await chunks.resume();
+async function resume(_: Store, queues: Queues): Promise<Answer> {
+  await resumeChunks(queues);
   return { json: { paused: false }, words: 'Jobs are taken again.' };
 }
 
@@ -90,7 +90,9 @@ async function retryFailed(
   const { run, seen, isWhole } = await submitSource({
     source: createFailedSource(store, config.collection),
     ...{ store, generation, priority: 'normal', retryFailed: true, options: {} },
-    producer: createProducer(queues, config.maxWaiting),
+    producer: createPatientProducer(queues, config.maxWaiting, {
+      seconds: patienceOf(config, SUBMIT_SECONDS),
+    }),
     chunkItems: config.chunkItems,
     signal: signals.signal,
   });

@@ -1,11 +1,11 @@
 import type { CommandConfig } from '#config/commands.ts';
 import { openQueues } from '#queue/bull-queues.ts';
-import { createProducer } from '#queue/producer.ts';
+import { createPatientProducer } from '#queue/producer.ts';
 import { type Submitted, submitSource } from '#runs/submit.ts';
 import { openSource } from '#sources/open-source.ts';
 import { EXIT_DONE, EXIT_INTERRUPTED } from './exit-codes.ts';
 import { followRun } from './follow-run.ts';
-import { hintFlags, openRedis } from './open-queue.ts';
+import { hintFlags, openRedis, patienceOf, SUBMIT_SECONDS } from './open-queue.ts';
 import { counted, formatCount, note, print, printJson } from './output.ts';
 import { showSubmission } from './progress.ts';
 import { stopOnSignals } from './signals.ts';
@@ -27,7 +27,9 @@ export async function runSubmit(config: SubmitConfig, [sourceName]: readonly [st
   try {
     const submitted = await submitSource({
       ...{ source, store, generation: tables.record, priority: config.priority },
-      producer: createProducer(queues, config.maxWaiting),
+      producer: createPatientProducer(queues, config.maxWaiting, {
+        seconds: patienceOf(config, SUBMIT_SECONDS),
+      }),
       retryFailed: config.retryFailed,
       options: { ...sourceOptions },
       chunkItems: config.chunkItems,

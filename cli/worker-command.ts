@@ -8,6 +8,9 @@ import { EXIT_DONE } from './exit-codes.ts';
 import { openRedis } from './open-queue.ts';
 import { stopOnSignals } from './signals.ts';
 
+/** How long a worker may take to end beyond its time to drain, such as where Redis does not answer. */
+const LAST_SECONDS = 4;
+
 /** `vlmo worker`: takes the jobs of one index until it is told to stop. */
 export async function runWorker(config: CommandConfig<'worker'>): Promise<void> {
   const log = createLog(config.logLevel);
@@ -28,5 +31,7 @@ export async function runWorker(config: CommandConfig<'worker'>): Promise<void> 
   const end = AbortSignal.any([signals.signal, server.outdated]);
   if (!end.aborted) await once(end, 'abort');
   log.info({ seconds: config.drainTimeout }, 'stopping: what was taken is finished or given back');
+  // Nothing is lost by it: a job that could not be given back is given out again when its lock has run out.
+  setTimeout(() => process.exit(), (config.drainTimeout + LAST_SECONDS) * 1000).unref();
   server.outdated.throwIfAborted();
 }

@@ -24,7 +24,7 @@ export const QUEUE_COMMANDS = {
       index: NEW_INDEX,
       ...plain('model', 'collection', 'priority', 'retryFailed', 'wait', 'json'),
       ...COLUMNS,
-      ...plain('embeddedRedis', 'preprocess', 'chunkItems', 'maxWaiting'),
+      ...plain('embeddedRedis', 'redisPatience', 'preprocess', 'chunkItems', 'maxWaiting'),
     },
   },
   worker: {
@@ -39,6 +39,7 @@ export const QUEUE_COMMANDS = {
         'drainTimeout',
         'lockDuration',
         'maxWaiting',
+        'redisPatience',
         'logLevel',
         'device',
       ),
@@ -77,7 +78,7 @@ export const QUEUE_COMMANDS = {
     sentence: 'Try again what is listed as failed',
     options: {
       ...QUEUE_ACTION,
-      ...plain('collection', 'chunkItems', 'maxWaiting'),
+      ...plain('collection', 'redisPatience', 'chunkItems', 'maxWaiting'),
     },
   },
 } as const satisfies Readonly<Record<string, CommandSpec>>;

@@ -1,4 +1,4 @@
-import { choice, type OptionSpec, present, wholeNumber } from './option.ts';
+import { choice, either, type OptionSpec, present, wholeNumber } from './option.ts';
 
 /** How jobs are made of a source (`vlmo submit`) and taken (`vlmo worker`). */
 export const QUEUE_OPTIONS = {
@@ -62,6 +62,13 @@ export const QUEUE_OPTIONS = {
     type: wholeNumber(1, 3600),
     default: 30,
     sentence: 'How long a job stays with a worker that gives no sign of life, before another one gets it',
+  },
+  redisPatience: {
+    flag: '--redis-patience <seconds>',
+    type: either(choice('auto', 'forever'), wholeNumber(1, 86_400)),
+    default: 'auto',
+    sentence:
+      'How long what Redis refuses or does not answer is tried again; "auto": "forever" in a worker, 300 in "vlmo submit" and "vlmo queue", 30 in a query',
   },
   logLevel: {
     flag: '--log-level <level>',

@@ -12,10 +12,15 @@ export interface ConnectOptions {
 
 const CONNECT_TIMEOUT_MS = 5000;
 const LONGEST_RETRY_MS = 2000;
+/** How long a command may take: it is tried again by whoever gave it. */
+const COMMAND_TIMEOUT_MS = 10_000;
+/** Between two reconnections because the server takes no writes. */
+const FAILOVER_MS = 5000;
 
 /**
  * Connects, and proves that the server keeps what it is given. The first connection fails soon; one that breaks later
- * is made again for as long as it takes, and commands wait meanwhile. Throws REDIS_UNREACHABLE or REDIS_UNSUITABLE.
+ * is made again for as long as it takes; commands wait meanwhile, ten seconds at most. Throws REDIS_UNREACHABLE or
+ * REDIS_UNSUITABLE.
  */
 export async function connectRedis(
   address: RedisAddress,
@@ -66,6 +71,10 @@ function createClient(address: RedisAddress, retryStrategy: (times: number) => n
     // BullMQ asks for it: a command waits for the connection instead of failing.
     maxRetriesPerRequest: null,
     connectTimeout: CONNECT_TIMEOUT_MS,
+    commandTimeout: COMMAND_TIMEOUT_MS,
+    // A connection that swallows everything is made again; TCP alone would wait for a quarter of an hour.
+    socketTimeout: COMMAND_TIMEOUT_MS,
+    reconnectOnError: createFailover(),
     retryStrategy,
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
@@ -96,6 +105,16 @@ function createClient(address: RedisAddress, retryStrategy: (times: number) => n
       });
     }
   }
+}
+
+/** Reconnects where the server has become a replica: the name may lead to another one by now. */
+function createFailover(): (error: Error) => boolean {
+  let last = -Infinity;
+  return ({ message }) => {
+    if (!message.startsWith('READONLY') || performance.now() - last < FAILOVER_MS) return false;
+    last = performance.now();
+    return true;
+  };
 }
 
 async function withinTime(connecting: Promise<void>): Promise<void> {

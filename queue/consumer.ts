@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import { DelayedError, type Job, UnrecoverableError, WaitingError, Worker } from 'bullmq';
+import { DelayedError, type Job, UnrecoverableError, WaitingError } from 'bullmq';
 import { errorMessage, VlmoError } from '#errors.ts';
 import { type BullOptions, bullOptions, CHUNKS, KEEP, QUERIES, RETRIEVALS } from './bull-queues.ts';
 import type { RedisClient } from './connection.ts';
@@ -11,6 +11,9 @@ import {
   type QueryJob,
   type RetrievalJob,
 } from './job.ts';
+import { JobRefused, JobWorker } from './job-worker.ts';
+import { isMoved, type Patience, patiently } from './patience.ts';
+import { redisTime } from './redis-time.ts';
 
 /** How a chunk job ended: for good, or to be given out again later with other data. */
 export type ChunkOutcome =
@@ -32,7 +35,15 @@ export interface ConsumerSetup {
   readonly concurrency: number;
   /** How long a job stays with a worker that gives no sign of life. */
   readonly lockDurationMs: number;
+  /** Told of jobs that are refused, or given out again. */
+  readonly onNote: (words: string) => void;
+  /** Told of each time that Redis refuses something or does not answer; it is tried again for ever. */
   readonly onTrouble: (error: Error) => void;
+}
+
+/** A setup, and how Redis is waited for until the consumer is closed. */
+interface Setup extends ConsumerSetup {
+  readonly patience: Patience;
 }
 
 export interface Consumer {
@@ -52,7 +63,10 @@ interface Taken {
 }
 
 /** Takes jobs of one index until it is closed. */
-export function createConsumer(setup: ConsumerSetup): Consumer {
+export function createConsumer(asked: ConsumerSetup): Consumer {
+  const closing = new AbortController();
+  const patience = { seconds: Infinity, signal: closing.signal, onTrouble: asked.onTrouble };
+  const setup: Setup = { ...asked, patience };
   const taken = new Set<Taken>();
   const options = bullOptions(setup.client, setup.indexId);
   const chunks = startWorker(options, setup, CHUNKS, setup.concurrency, KEEP.chunks, (job, token) =>
@@ -67,13 +81,14 @@ export function createConsumer(setup: ConsumerSetup): Consumer {
   const workers = [chunks, queries, retrievals];
   return {
     async close(drainMs) {
-      const end = Date.now() + drainMs;
+      const end = performance.now() + drainMs;
       await Promise.all(workers.map((worker) => worker.pause(true)));
       if (!(await isWithin(untilIdle(taken), drainMs))) await giveBack(taken);
       // While Redis is away BullMQ would wait for it; what was not given back is given out again by the lock's end.
       const force = setup.client.status !== 'ready';
       const closed = Promise.all(workers.map((worker) => worker.close(force)));
-      if (await isWithin(closed, end - Date.now())) return;
+      if (await isWithin(closed, end - performance.now())) return;
+      closing.abort();
       // Taken in the last moment.
       await giveBack(taken);
       await isWithin(closed, GIVE_BACK_MS);
@@ -101,24 +116,26 @@ async function isWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
 
 function startWorker(
   options: BullOptions,
-  { lockDurationMs, onTrouble }: ConsumerSetup,
+  { client, lockDurationMs, onNote, onTrouble, patience }: Setup,
   queue: string,
   concurrency: number,
   keep: (typeof KEEP)[keyof typeof KEEP],
   process: (job: Job, token: string) => Promise<unknown>,
-): Worker {
-  const worker = new Worker(queue, (job, token) => process(job, token ?? ''), {
-    ...options,
-    ...keep,
-    concurrency,
+): JobWorker {
+  const times = {
     lockDuration: lockDurationMs,
     stalledInterval: lockDurationMs,
     maxStalledCount: MAX_STALLS,
-  });
-  worker.on('error', onTrouble);
-  worker.on('stalled', (id) =>
-    onTrouble(new Error(`Job "${id}" of a worker that stopped is given out again`)),
+  };
+  const worker = new JobWorker(
+    queue,
+    process,
+    { ...options, ...keep, concurrency, ...times },
+    client,
+    patience,
   );
+  worker.on('error', (error) => (error instanceof JobRefused ? onNote(error.message) : onTrouble(error)));
+  worker.on('stalled', (id) => onNote(`Job "${id}" of a worker that stopped is given out again`));
   return worker;
 }
 
@@ -147,43 +164,59 @@ async function lend(
   }
 }
 
-async function processChunk(
-  { takeChunk, onTrouble }: ConsumerSetup,
-  job: Job,
-  token: string,
-): Promise<object> {
-  const data = valid(() => parseChunkJob(job.data), onTrouble, job);
+async function processChunk(setup: Setup, job: Job, token: string): Promise<object> {
+  const data = valid(() => parseChunkJob(job.data), setup, job);
   const items = data.items.length;
-  await job.updateProgress({ items, attempt: data.attempt ?? 1 });
-  const outcome = await failing(() => takeChunk(data, job.id ?? ''));
+  showProgress(job, { items, attempt: data.attempt ?? 1 });
+  const outcome = await failing(() => setup.takeChunk(data, job.id ?? ''));
   if (outcome.kind === 'done') {
-    await job.updateProgress({ items, ...outcome.result });
+    showProgress(job, { items, ...outcome.result });
     return outcome.result;
   }
-  await job.updateData(outcome.job);
-  await job.updateProgress({ items, waits: outcome.reason });
-  await job.moveToDelayed(Date.now() + outcome.delayMs, token);
+  try {
+    await patiently(async () => {
+      // What is put back as it is stays as it is.
+      if (outcome.job !== data) await job.updateData(outcome.job);
+      showProgress(job, { items, waits: outcome.reason });
+      await job.moveToDelayed(Date.now() + outcome.delayMs, token);
+    }, setup.patience);
+  } catch (error) {
+    // It has been given out again, or will be, when its lock has run out.
+    if (isMoved(error) || setup.patience.signal?.aborted) throw new WaitingError();
+    throw error;
+  }
   throw new DelayedError();
 }
 
-async function processQuery({ answerQuery, onTrouble }: ConsumerSetup, job: Job): Promise<object> {
-  const query = valid(() => parseQueryJob(job.data), onTrouble, job);
-  const late = query.timeoutMs !== undefined && Date.now() - job.timestamp > query.timeoutMs;
-  if (late) throw new UnrecoverableError('Nobody waits for the answer any more [QUERY_TIMEOUT]');
-  return failing(() => answerQuery(query));
+/** For whoever looks: the work does not wait for it, and Redis may refuse it. */
+function showProgress(job: Job, progress: object): void {
+  job.updateProgress(progress).catch(() => undefined);
 }
 
-async function processRetrieval({ retrieve, onTrouble }: ConsumerSetup, job: Job): Promise<object> {
-  const data = valid(() => parseRetrievalJob(job.data), onTrouble, job);
-  return failing(() => retrieve(data));
+async function processQuery(setup: Setup, job: Job): Promise<object> {
+  const query = valid(() => parseQueryJob(job.data), setup, job);
+  if (query.timeoutMs !== undefined && (await ageOf(setup.client, job)) > query.timeoutMs)
+    throw new UnrecoverableError('Nobody waits for the answer any more [QUERY_TIMEOUT]');
+  return failing(() => setup.answerQuery(query));
+}
+
+/** Milliseconds since a job was added, by the clock of Redis; 0 where that does not say. */
+async function ageOf(client: RedisClient, { timestamp }: Job): Promise<number> {
+  const now = await redisTime(client).catch(() => undefined);
+  return now === undefined ? 0 : now - timestamp;
+}
+
+async function processRetrieval(setup: Setup, job: Job): Promise<object> {
+  const data = valid(() => parseRetrievalJob(job.data), setup, job);
+  return failing(() => setup.retrieve(data));
 }
 
 /** A job that cannot be understood fails at once, whatever its attempts: nothing will make it right. */
-function valid<T>(parse: () => T, onTrouble: (error: Error) => void, job: Job): T {
+function valid<T>(parse: () => T, { onNote }: Setup, job: Job): T {
   try {
     return parse();
   } catch (error) {
-    onTrouble(new Error(`Job "${job.id}" is refused: ${errorMessage(error)}`));
+    onNote(`Job "${job.id}" is refused: ${errorMessage(error)}`);
     throw unrecoverable(error);
   }
 }

@@ -2,6 +2,15 @@ import type { Queues } from './bull-queues.ts';
 
 const BATCH = 1000;
 
+/** Lets no more chunk jobs be taken; queries and retrievals go on. */
+export async function pauseChunks({ chunks }: Queues): Promise<void> {
+  await chunks.pause();
+}
+
+export async function resumeChunks({ chunks }: Queues): Promise<void> {
+  await chunks.resume();
+}
+
 /** Takes away every chunk job that waits, those that wait to be tried again too. Returns how many there were. */
 export async function drainChunks({ chunks }: Queues): Promise<number> {
   const counts = await chunks.getJobCounts('wait', 'prioritized', 'delayed');
@@ -21,10 +30,10 @@ export interface Cleaned {
   readonly failed: number;
 }
 
-/** Forgets the jobs that are over, in both queues. What they did stays in the index. */
-export async function cleanJobs({ chunks, queries }: Queues): Promise<Cleaned> {
+/** Forgets the jobs that are over, in all queues. What they did stays in the index. */
+export async function cleanJobs({ chunks, queries, retrievals }: Queues): Promise<Cleaned> {
   const counts = { completed: 0, failed: 0 };
-  for (const queue of [chunks, queries]) {
+  for (const queue of [chunks, queries, retrievals]) {
     for (const state of ['completed', 'failed'] as const) {
       for (let ids = await queue.clean(0, BATCH, state); ids.length > 0; ) {
         counts[state] += ids.length;

@@ -12,15 +12,22 @@ const MAX_TEXTS = 64;
 /** Each is a run of the whole model. */
 const MAX_RERANKED = 1000;
 /** A path or an id of several thousand characters is a mistake. */
-const name = z.string().min(1).max(4096);
+export const MAX_NAME = 4096;
+const name = z.string().min(1).max(MAX_NAME);
 const text = z.string().max(65_536);
 const collection = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, '1 to 64 letters, digits, "_" or "-"');
 /** What is nested deeper cannot be sent to another process. Sources allow as much. */
 const MAX_NESTED = 100;
+/** Characters of JSON; a job holds some hundred items. */
+const MAX_META = 2 ** 20;
 const meta = z
   .record(z.string(), z.unknown())
   .default({})
-  .refine((value) => !isDeeper(value, MAX_NESTED), `values nested at most ${MAX_NESTED} deep`);
+  .refine((value) => !isDeeper(value, MAX_NESTED), {
+    error: `values nested at most ${MAX_NESTED} deep`,
+    abort: true,
+  })
+  .refine((value) => JSON.stringify(value).length <= MAX_META, `at most ${MAX_META} characters of JSON`);
 
 const imageItem = z.strictObject({
   kind: z.literal('image'),
@@ -44,6 +51,7 @@ const brokenItem = z.strictObject({
     .strictObject({ code: z.enum(Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]), message: text })
     .describe('Why the source could not be understood here: it is listed as failed'),
 });
+const item = z.discriminatedUnion('kind', [imageItem, captionItem, brokenItem]);
 const count = z.int().min(0);
 
 /** A chunk of items to index. */
@@ -52,10 +60,7 @@ export const chunkJobSchema = z.strictObject({
   collection: collection.default('default'),
   generation: name.optional().describe('A generation of the collection; left out, the one that serves it'),
   retryFailed: z.boolean().optional().describe('Try again what is listed as failed for good'),
-  items: z
-    .array(z.discriminatedUnion('kind', [imageItem, captionItem, brokenItem]))
-    .min(1)
-    .max(MAX_ITEMS),
+  items: z.array(item).min(1).max(MAX_ITEMS),
   attempt: z.int().min(1).optional().describe('Set by the worker when it tries some items again'),
   tally: z
     .strictObject({ stored: count, skipped: count, failed: count })
@@ -164,7 +169,22 @@ export type Query = z.input<typeof queryJobSchema>;
 
 /** Throws JOB_INVALID, which names the field, what was expected and what was found. */
 export function parseChunkJob(data: unknown): ChunkJob {
-  return parse(chunkJobSchema, data);
+  const job = parse(chunkJobSchema, data);
+  const given = (data as ChunkJob).items;
+  // zod leaves out a key called "__proto__", which is as good a name of a column as any.
+  const items = job.items.map((item, i) =>
+    item.kind === 'broken' ? item : { ...item, meta: metaOf(given[i]) ?? item.meta },
+  );
+  return { ...job, items };
+}
+
+/** Throws JOB_INVALID for an item that does not fit a job. */
+export function parseItem(data: unknown): void {
+  parse(item, data);
+}
+
+function metaOf(item: ChunkJob['items'][number] | undefined): Record<string, unknown> | undefined {
+  return item && 'meta' in item ? item.meta : undefined;
 }
 
 export function parseQueryJob(data: unknown): QueryJob {

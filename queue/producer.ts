@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Queues } from './bull-queues.ts';
 import type { ChunkJob } from './job.ts';
+import { type Patience, patiently } from './patience.ts';
 
 /** From the one that waits to the one that goes first. */
 export const PRIORITIES = ['bulk', 'normal', 'urgent'] as const;
@@ -21,13 +22,32 @@ export interface Producer {
    * were new. Throws what ends the wait (`signal`).
    */
   add(chunks: readonly ChunkToAdd[], signal: AbortSignal): Promise<number>;
-  /** Of which of these ids Redis has a job that is not completed. */
-  has(ids: readonly string[]): Promise<Set<string>>;
+  /** The jobs of these ids that Redis has and that are not completed: why each has failed, null while it has not. */
+  find(ids: readonly string[]): Promise<Map<string, string | null>>;
   /** Takes jobs back that nobody works on. */
   remove(ids: readonly string[]): Promise<void>;
 }
 
 const LOOK_AGAIN_MS = 100;
+
+/** A producer whose every step is tried again while Redis refuses it or does not answer; what was added stays added. */
+export function createPatientProducer(queues: Queues, maxWaiting: number, patience: Patience): Producer {
+  const producer = createProducer(queues, maxWaiting);
+  return {
+    async add(chunks, signal) {
+      let added = 0;
+      await patiently(
+        async () => {
+          added += await producer.add(chunks, signal);
+        },
+        { ...patience, signal },
+      );
+      return added;
+    },
+    find: (ids) => patiently(() => producer.find(ids), patience),
+    remove: (ids) => patiently(() => producer.remove(ids), patience),
+  };
+}
 
 /** `maxWaiting`: chunk jobs in Redis at which a producer waits. Several producers may be over it by a batch each. */
 export function createProducer({ chunks: queue, client }: Queues, maxWaiting: number): Producer {
@@ -40,12 +60,21 @@ export function createProducer({ chunks: queue, client }: Queues, maxWaiting: nu
     }
   }
 
-  async function has(ids: readonly string[]): Promise<Set<string>> {
+  async function find(ids: readonly string[]): Promise<Map<string, string | null>> {
     const asking = client.pipeline();
-    for (const id of ids) asking.exists(queue.toKey(id)).zscore(queue.toKey('completed'), id);
+    for (const id of ids) {
+      asking.zscore(queue.toKey('completed'), id).zscore(queue.toKey('failed'), id);
+      asking.exists(queue.toKey(id)).hget(queue.toKey(id), 'failedReason');
+    }
     const answers = (await asking.exec()) ?? [];
     for (const [error] of answers) if (error) throw error;
-    return new Set(ids.filter((_, i) => answers[2 * i]?.[1] === 1 && answers[2 * i + 1]?.[1] === null));
+    const found = new Map<string, string | null>();
+    for (const [i, id] of ids.entries()) {
+      const [completed, failed, exists, reason] = answers.slice(4 * i).map(([, answer]) => answer);
+      if (exists === 1 && completed === null)
+        found.set(id, failed === null ? null : String(reason ?? 'no reason'));
+    }
+    return found;
   }
 
   async function removeCompleted(ids: readonly string[]): Promise<void> {
@@ -56,9 +85,9 @@ export function createProducer({ chunks: queue, client }: Queues, maxWaiting: nu
   }
 
   return {
-    has,
+    find,
     async add(chunks, signal) {
-      const known = await has(chunks.map(({ id }) => id));
+      const known = new Set((await find(chunks.map(({ id }) => id))).keys());
       // Also those that this call has already.
       const unknown = chunks.filter(({ id }) => !known.has(id) && known.add(id));
       for (let done = 0; done < unknown.length; ) {

@@ -3,26 +3,37 @@ import { ERROR_CODES, type ErrorCode, errorMessage, VlmoError } from '#errors.ts
 import { bullOptions, openQueues, QUERIES } from './bull-queues.ts';
 import type { RedisClient } from './connection.ts';
 import { parseQueryJob, type Query } from './job.ts';
+import { BLOCK_SECONDS } from './job-worker.ts';
+import { type Patience, patiently } from './patience.ts';
+import { redisTime } from './redis-time.ts';
 
 export interface QueryClient extends AsyncDisposable {
   /**
-   * Asks the workers of the index. Throws JOB_INVALID here for a query that they would refuse, QUERY_TIMEOUT, and
+   * Asks the workers of the index. Throws JOB_INVALID here for a query that they would refuse, QUERY_TIMEOUT,
+   * REDIS_UNREACHABLE where Redis takes nothing for as long as patience lasts, and
    * what the worker throws by its own code.
    */
   query(query: Query): Promise<unknown>;
 }
 
 const TIMEOUT_MS = 30_000;
+const PATIENCE_SECONDS = 30;
 
 /** A client for searches and embeddings, on a connection that stays the caller's. */
-export async function createQueryClient(client: RedisClient, indexId: string): Promise<QueryClient> {
+export async function createQueryClient(
+  client: RedisClient,
+  indexId: string,
+  patience: Patience = { seconds: PATIENCE_SECONDS },
+): Promise<QueryClient> {
   const queues = openQueues(client, indexId);
   // Each query that waits listens.
   queues.queries.setMaxListeners(0);
   // From what is there now: what an answer tells before the listening has begun is not missed.
   const [newest] = await client.xrevrange(queues.queries.toKey('events'), '+', '-', 'COUNT', 1);
   const lastEventId = newest?.[0] ?? '0';
-  const events = new QueueEvents(QUERIES, { ...bullOptions(client, indexId), lastEventId });
+  const blockingTimeout = BLOCK_SECONDS * 1000;
+  const options = { ...bullOptions(client, indexId), lastEventId, blockingTimeout };
+  const events = new QueueEvents(QUERIES, options);
   events.on('error', () => undefined);
   await events.waitUntilReady();
   return {
@@ -30,7 +41,10 @@ export async function createQueryClient(client: RedisClient, indexId: string): P
       const { timeoutMs = TIMEOUT_MS, ...asked } = parseQueryJob(query);
       let job: Job | undefined;
       async function ask(): Promise<unknown> {
-        job = await queues.queries.add(asked.kind, { ...asked, timeoutMs });
+        job = await patiently(async () => {
+          const timestamp = await redisTime(client);
+          return queues.queries.add(asked.kind, { ...asked, timeoutMs }, { timestamp });
+        }, patience);
         return job.waitUntilFinished(events, timeoutMs);
       }
       // Adding waits too, while Redis is away.

@@ -2,6 +2,7 @@ import { QueueEvents } from 'bullmq';
 import { bullOptions, openQueues, RETRIEVALS } from './bull-queues.ts';
 import type { RedisClient } from './connection.ts';
 import { parseRetrievalJob, type RetrievalJob } from './job.ts';
+import { BLOCK_SECONDS } from './job-worker.ts';
 import { rebuildError } from './query-client.ts';
 
 /**
@@ -16,7 +17,8 @@ export async function retrieveQueued(
 ): Promise<unknown> {
   const data = parseRetrievalJob(asked);
   const queues = openQueues(client, indexId);
-  const events = new QueueEvents(RETRIEVALS, bullOptions(client, indexId));
+  const blockingTimeout = BLOCK_SECONDS * 1000;
+  const events = new QueueEvents(RETRIEVALS, { ...bullOptions(client, indexId), blockingTimeout });
   events.on('error', () => undefined);
   const stopped = Promise.withResolvers<never>();
   signal.addEventListener('abort', () => stopped.reject(signal.reason), { once: true });

@@ -8,6 +8,7 @@ import type { Source } from '#sources/item.ts';
 import type { GenerationRecord, RunRecord, RunState } from '#store/contract.ts';
 import { activateGeneration } from './activate.ts';
 import { beginRun } from './begin.ts';
+import { fitItems } from './fit-items.ts';
 import { holdLease, type RunCounts } from './lease.ts';
 import { pruneFailures, untilOlderAreKnown, watchOlder } from './prune-failures.ts';
 import { RunWatch } from './run-watch.ts';
@@ -94,7 +95,10 @@ async function stream(
     add: (count, items) => progress.add(count, items),
   };
   try {
-    for await (const items of chunks(untilAborted(job.source.items(job.signal), job.signal), CHUNK_ITEMS)) {
+    for await (const items of chunks(
+      fitItems(untilAborted(job.source.items(job.signal), job.signal)),
+      CHUNK_ITEMS,
+    )) {
       progress.add('seen', items.length);
       const { end } = await indexer.begin(runContext, await plan(items));
       end.catch((error: unknown) => failure.abort(error));

@@ -1,9 +1,10 @@
 import { chunks } from '#batches.ts';
 import { untilAborted } from '#pipeline/until-aborted.ts';
-import { type ChunkJob, chunkJobId } from '#queue/job.ts';
 import type { Priority, Producer } from '#queue/producer.ts';
-import type { Item, Source } from '#sources/item.ts';
-import type { ChunkRecord, GenerationRecord, Store } from '#store/contract.ts';
+import type { Source } from '#sources/item.ts';
+import type { GenerationRecord, Store } from '#store/contract.ts';
+import { type Chunk, toChunks } from './chunk-jobs.ts';
+import { fitItems } from './fit-items.ts';
 import { holdLease } from './lease.ts';
 import { openRun } from './open-run.ts';
 
@@ -82,10 +83,11 @@ export async function submitSource(submission: Submission): Promise<Submitted> {
   );
   // The next chunks are read while the last ones are written.
   let writing: Promise<void> = Promise.resolve();
-  const items = chunks(untilAborted(source.items(signal), signal), submission.chunkItems);
+  const items = fitItems(untilAborted(source.items(signal), signal));
+  const common = { run: run.id, collection: generation.collection, generation: generation.name, retryFailed };
   try {
     try {
-      for await (const some of chunks(toChunks(items, submission, run.id), CHUNKS_PER_COMMIT)) {
+      for await (const some of chunks(toChunks(items, common, submission), CHUNKS_PER_COMMIT)) {
         await writing;
         writing = submit(some);
         writing.catch(() => undefined);
@@ -113,24 +115,6 @@ export async function submitSource(submission: Submission): Promise<Submitted> {
     // The next one that submits the same need not find out that this one is gone.
     await store.runs.update({ ...run, owner: null, lease: null }, run.owner).catch(() => undefined);
     throw error;
-  }
-}
-
-interface Chunk {
-  readonly record: ChunkRecord;
-  readonly job: ChunkJob;
-}
-
-async function* toChunks(
-  items: AsyncIterable<readonly Item[]>,
-  { generation, retryFailed, priority }: Submission,
-  run: string,
-): AsyncGenerator<Chunk> {
-  const { collection, name } = generation;
-  for await (const some of items) {
-    const job: ChunkJob = { run, collection, generation: name, retryFailed, items: [...some] };
-    const data = JSON.stringify(job);
-    yield { record: { run, id: chunkJobId(data), items: some.length, data, priority }, job };
   }
 }
 

@@ -17,6 +17,7 @@ describe('resolveCommand', () => {
       drainTimeout: 30,
       lockDuration: 30,
       maxWaiting: 4096,
+      redisPatience: 'auto',
       logLevel: 'info',
       device: 'auto',
       batchSize: 'auto',

@@ -14,6 +14,7 @@ const consumer = createConsumer({
   },
   answerQuery: async () => ({}),
   retrieve: async () => ({}),
+  onNote: () => undefined,
   onTrouble: () => undefined,
 });
 await once(process, 'SIGTERM');

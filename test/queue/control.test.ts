@@ -65,8 +65,8 @@ describe('drainChunks', () => {
       await queues.queries.add('search', { kind: 'nonsense' }, { jobId: 'q', delay: 3_600_000 });
       if (isPaused) await queues.chunks.pause();
       assert.equal(await drainChunks(queues), 4);
-      const { has } = createProducer(queues, 10);
-      assert.deepEqual([...(await has(['busy', 'a', 'b', 'later', 'plain']))], ['busy']);
+      const { find } = createProducer(queues, 10);
+      assert.deepEqual([...(await find(['busy', 'a', 'b', 'later', 'plain'])).keys()], ['busy']);
       assert.equal(await waiting(queues), 0);
       assert.equal(await queues.queries.getJobState('q'), 'delayed');
       assert.equal(await drainChunks(queues), 0);
@@ -91,11 +91,11 @@ describe('retryFailedJobs and cleanJobs', { timeout: 60_000 }, () => {
     await until(failed, (count) => count === MANY, 30);
     await second.close(1000);
     assert.deepEqual(await cleanJobs(queues), { completed: 0, failed: MANY });
-    assert.deepEqual(await createProducer(queues, 1).has(names(MANY)), new Set());
+    assert.deepEqual(await createProducer(queues, 1).find(names(MANY)), new Map());
     assert.equal(await retryFailedJobs(queues), 0);
   });
 
-  test('cleanJobs forgets what is over in both queues, and nothing else', async (t) => {
+  test('cleanJobs forgets what is over in all queues, and nothing else', async (t) => {
     const { queues, consume } = await openScene(t, redis);
     const consumer = consume({
       async takeChunk(_, id) {
@@ -106,9 +106,12 @@ describe('retryFailedJobs and cleanJobs', { timeout: 60_000 }, () => {
     await createProducer(queues, 10).add(toAdd(['good', 'bad', 'fine']), forever);
     await queues.queries.add('search', { kind: 'search', text: 'a' });
     await queues.queries.add('search', { kind: 'nonsense' });
+    await queues.retrievals.add('pairs', { kind: 'pairs', out: 'a.parquet' });
+    await queues.retrievals.add('pairs', { kind: 'nonsense' });
     for (const [queue, count] of [
       [queues.chunks, 3],
       [queues.queries, 2],
+      [queues.retrievals, 2],
     ] as const)
       await until(
         () => queue.getJobCountByTypes('completed', 'failed'),
@@ -116,7 +119,7 @@ describe('retryFailedJobs and cleanJobs', { timeout: 60_000 }, () => {
       );
     await consumer.close(1000);
     await createProducer(queues, 10).add(toAdd(['waits']), forever);
-    assert.deepEqual(await cleanJobs(queues), { completed: 3, failed: 2 });
+    assert.deepEqual(await cleanJobs(queues), { completed: 4, failed: 3 });
     assert.equal(await waiting(queues), 1);
     assert.deepEqual(await cleanJobs(queues), { completed: 0, failed: 0 });
   });

@@ -94,7 +94,7 @@ describe('Producer.add', () => {
     assert.deepEqual([added, await waiting(queues)], [false, 3]);
     await producer.remove(['later', 'chunk-0000']);
     assert.equal(await adding, 4);
-    assert.deepEqual([...(await producer.has(names(4)))], ['chunk-0001', 'chunk-0002', 'chunk-0003']);
+    assert.deepEqual([...(await producer.find(names(4))).keys()], ['chunk-0001', 'chunk-0002', 'chunk-0003']);
   });
 
   test('its wait ends when it is aborted, with what there was room for added', async (t) => {
@@ -112,17 +112,29 @@ describe('Producer.add', () => {
   });
 });
 
-describe('Producer.has', () => {
-  test('gives those that are to be done, in the order of the question', async (t) => {
+describe('Producer.find', () => {
+  test('gives those that are not completed, in the order of the question, and why one has failed', async (t) => {
     const { queues, consume } = await openScene(t, redis);
     const producer = createProducer(queues, 10);
-    await producer.add(toAdd(['a', 'b']), forever);
-    assert.deepEqual([...(await producer.has(['x', 'b', 'y', 'a']))], ['b', 'a']);
-    assert.deepEqual(await producer.has([]), new Set());
-    consume();
+    await producer.add(toAdd(['a', 'b', 'bad']), forever);
+    assert.deepEqual(
+      [...(await producer.find(['x', 'b', 'y', 'a']))],
+      [
+        ['b', null],
+        ['a', null],
+      ],
+    );
+    assert.deepEqual(await producer.find([]), new Map());
+    consume({
+      async takeChunk(_, id) {
+        if (id === 'bad') throw new Error('no good');
+        return { kind: 'done', result: {} };
+      },
+    });
     await untilState(queues, 'a', 'completed');
     await untilState(queues, 'b', 'completed');
-    assert.deepEqual(await producer.has(['a', 'b']), new Set());
+    await untilState(queues, 'bad', 'failed');
+    assert.deepEqual(await producer.find(['a', 'b', 'bad']), new Map([['bad', 'no good']]));
   });
 });
 
@@ -140,7 +152,7 @@ describe('Producer.remove', () => {
     });
     await untilState(queues, 'busy', 'active');
     await producer.remove(['busy', 'waits', 'unknown']);
-    assert.deepEqual([...(await producer.has(['busy', 'waits', 'stays']))], ['busy', 'stays']);
+    assert.deepEqual([...(await producer.find(['busy', 'waits', 'stays'])).keys()], ['busy', 'stays']);
     gate.resolve();
     await untilState(queues, 'busy', 'completed');
     await untilState(queues, 'stays', 'completed');

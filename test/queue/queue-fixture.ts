@@ -29,7 +29,7 @@ export function cleanup(t: TestContext): AsyncDisposableStack {
 const stacks = new WeakMap<TestContext, AsyncDisposableStack>();
 
 /** What a consumer of a scene does where the test does not care. */
-type Handlers = Partial<Omit<ConsumerSetup, 'client' | 'indexId' | 'onTrouble'>>;
+type Handlers = Partial<Omit<ConsumerSetup, 'client' | 'indexId' | 'onTrouble' | 'onNote'>>;
 
 /** An index of the test's own in a Redis. */
 export interface Scene {
@@ -58,6 +58,7 @@ export async function openScene(t: TestContext, { address }: Pick<TestRedis, 'ad
         takeChunk: async () => ({ kind: 'done', result: {} }),
         answerQuery: async () => ({}),
         retrieve: async () => ({}),
+        onNote: (words) => troubles.push(words),
         onTrouble: ({ message }) => troubles.push(message),
         ...handlers,
       });

@@ -26,7 +26,7 @@ describe('requeueLost', { timeout: 300_000 }, () => {
     const done = before.slice(0, 20);
     await store.ledger.settle(done.map((id) => result(run, id)));
     await queues.chunks.obliterate({ force: true });
-    assert.equal(await requeueLost(store, producer, await recordOf(queued, run), signal), 580);
+    assert.equal((await requeueLost(store, producer, await recordOf(queued, run), signal)).lost, 580);
     assert.deepEqual((await waiting()).sort(), before.slice(20).sort());
     for (const job of jobs.slice(20, 30)) {
       const back = await queues.chunks.getJob(job.id ?? '');
@@ -39,7 +39,7 @@ describe('requeueLost', { timeout: 300_000 }, () => {
     const queued = await begin(t);
     const { store, producer, queues } = queued;
     const { run } = await queued.submit(sourceOf(captionItems(0, 8)));
-    assert.equal(await requeueLost(store, producer, await recordOf(queued, run), signal), 0);
+    assert.equal((await requeueLost(store, producer, await recordOf(queued, run), signal)).lost, 0);
     assert.equal(await queues.chunks.getPrioritizedCount(), 2);
   });
 
@@ -50,7 +50,7 @@ describe('requeueLost', { timeout: 300_000 }, () => {
     const worker = new Worker(CHUNKS, async () => ({}), bullOptions(queues.client, store.id));
     while ((await queues.chunks.getCompletedCount()) < 2) await setTimeout(10);
     await worker.close();
-    assert.equal(await requeueLost(store, producer, await recordOf(queued, run), signal), 2);
+    assert.equal((await requeueLost(store, producer, await recordOf(queued, run), signal)).lost, 2);
     assert.equal(await queues.chunks.getPrioritizedCount(), 2);
   });
 

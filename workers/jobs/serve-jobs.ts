@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import type { Config } from '#config/options.ts';
 import { type Engine, EngineDied, startEngine } from '#engine/engine.ts';
 import type { EngineSetup } from '#engine/protocol.ts';
@@ -7,6 +8,7 @@ import { createConsumer } from '#queue/consumer.ts';
 import { startHeartbeat } from '#queue/heartbeat.ts';
 import type { RetrievalJob } from '#queue/job.ts';
 import { createProducer } from '#queue/producer.ts';
+import { createTrouble } from '#queue/trouble.ts';
 import type { Store } from '#store/contract.ts';
 import type { Logger } from './log.ts';
 import { startSweeper } from './sweep.ts';
@@ -40,6 +42,7 @@ export async function serveJobs({ store, client, setup, config, log }: ServeJobs
   const engine = await startEngine(setup, (how) =>
     log.error(`The engine's process ended with ${how}; the next one starts`),
   );
+  const trouble = createTrouble((words) => log.warn(words));
   const queues = openQueues(client, store.id);
   const sweeper = startSweeper({ store, producer: createProducer(queues, config.maxWaiting), log });
   const takeChunk = createChunkHandler({ store, engine, log, onSettled: (run) => sweeper.look(run) });
@@ -48,7 +51,8 @@ export async function serveJobs({ store, client, setup, config, log }: ServeJobs
     answerQuery: (query) => engine.call({ kind: 'query', query }),
     retrieve: (job) => retrieveAnyway(engine, job),
     lockDurationMs: config.lockDuration * 1000,
-    onTrouble: (error) => log.warn(error.message),
+    onNote: (words) => log.warn(words),
+    onTrouble: trouble.met,
   });
   const heartbeat = startHeartbeat(queues);
   const format = watchFormat(store);
@@ -57,12 +61,18 @@ export async function serveJobs({ store, client, setup, config, log }: ServeJobs
     async [Symbol.asyncDispose]() {
       format[Symbol.dispose]();
       await consumer.close(config.drainTimeout * 1000);
-      await sweeper[Symbol.asyncDispose]();
-      await heartbeat[Symbol.asyncDispose]();
+      // A Redis that does not answer holds none of them: what is left undone, another worker does.
+      await within(LAST_MS, [sweeper[Symbol.asyncDispose](), heartbeat[Symbol.asyncDispose]()]);
       await engine[Symbol.asyncDispose]();
-      await queues.close();
+      await within(LAST_MS, [queues.close()]);
     },
   };
+}
+
+const LAST_MS = 1000;
+
+async function within(ms: number, steps: readonly PromiseLike<unknown>[]): Promise<void> {
+  await Promise.race([Promise.allSettled(steps), setTimeout(ms, undefined, { ref: false })]);
 }
 
 /** Ends of the engine's process that a retrieval outlives: what ended it was most likely an item beside it. */

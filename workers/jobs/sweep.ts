@@ -1,7 +1,8 @@
 import type { Producer } from '#queue/producer.ts';
 import { completeRun } from '#runs/complete.ts';
 import { requeueLost } from '#runs/requeue-lost.ts';
-import type { Store } from '#store/contract.ts';
+import { RunWatch } from '#runs/run-watch.ts';
+import type { RunRecord, Store } from '#store/contract.ts';
 import type { Logger } from './log.ts';
 
 interface Deps {
@@ -12,7 +13,7 @@ interface Deps {
 
 const SWEEP_MS = 10_000;
 
-/** Ends runs whose last chunk is done, and puts back what Redis forgot. */
+/** Ends runs whose last chunk is done, puts back what Redis forgot, and settles what has failed for good. */
 export interface Sweeper extends AsyncDisposable {
   /** Looks soon whether this run is done. */
   look(run: string): void;
@@ -25,6 +26,7 @@ export interface Sweeper extends AsyncDisposable {
 export function startSweeper({ store, producer, log }: Deps): Sweeper {
   const stop = new AbortController();
   const looked = new Set<string>();
+  const watch = new RunWatch();
   let wake = (): void => undefined;
   const over = sweepUntilStopped();
 
@@ -51,14 +53,20 @@ export function startSweeper({ store, producer, log }: Deps): Sweeper {
   async function sweep(): Promise<void> {
     for await (const run of store.runs.scan({ kind: 'queued', state: 'running' })) {
       if (stop.signal.aborted) return;
-      const count = await requeueLost(store, producer, run, stop.signal);
-      if (count > 0) log.warn({ run: run.id, chunks: count }, 'chunks put back that Redis had forgotten');
-      await end(run.id);
+      await tend(run);
     }
   }
 
+  async function tend(run: RunRecord): Promise<void> {
+    const { lost, failed, reason } = await requeueLost(store, producer, run, stop.signal);
+    if (lost > 0) log.warn({ run: run.id, chunks: lost }, 'chunks put back that Redis had forgotten');
+    if (failed > 0)
+      log.error({ run: run.id, items: failed, reason }, 'jobs failed for good: their items are listed');
+    await end(run.id);
+  }
+
   async function end(id: string): Promise<void> {
-    const run = await completeRun(store, id);
+    const run = await completeRun(store, id, watch);
     if (run?.state === 'complete')
       log.info({ run: id, seen: run.seen, stored: run.stored, failed: run.failed }, 'run complete');
   }

@@ -2,9 +2,9 @@ import { type Engine, EngineDied } from '#engine/engine.ts';
 import { type ErrorCode, VlmoError } from '#errors.ts';
 import type { ChunkTally } from '#pipeline/index-chunk.ts';
 import { backoffMs, doublingMs } from '#queue/backoff.ts';
-import type { ChunkHandler } from '#queue/consumer.ts';
+import type { ChunkHandler, ChunkOutcome } from '#queue/consumer.ts';
 import type { ChunkJob } from '#queue/job.ts';
-import type { GenerationRecord, RunRecord, Store } from '#store/contract.ts';
+import type { GenerationRecord, Store } from '#store/contract.ts';
 import { indexItems } from './bisect-crash.ts';
 import { GroupCommit } from './group-commit.ts';
 import type { Logger } from './log.ts';
@@ -19,10 +19,15 @@ interface Deps {
   onSettled(run: string): void;
 }
 
+/** As `beginRun` makes them. */
+const RUN_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const PUT_BACK_MS = 5000;
+
 /**
  * What is done with a chunk job: its items through the engine, those that may do better later in the same job again,
  * and its result into the ledger of its run. A job of another program may belong to no run; its result is what BullMQ
- * keeps of it. Throws JOB_INVALID for a run or a generation that the index does not have.
+ * keeps of it. A job whose run the index
+ * does not have goes back as it is. Throws JOB_INVALID for what can be no run, and for a generation that there is not.
  */
 export function createChunkHandler({ store, engine, log, onSettled }: Deps): ChunkHandler {
   const lock = new SharedLock();
@@ -31,7 +36,8 @@ export function createChunkHandler({ store, engine, log, onSettled }: Deps): Chu
   let refusedSince: number | undefined;
 
   async function take(job: ChunkJob, id: string): ReturnType<ChunkHandler> {
-    const run = job.run === undefined ? undefined : await findRun(store, job.run);
+    const run = job.run === undefined ? undefined : await store.runs.find(job.run);
+    if (job.run !== undefined && !run) return putBack(job, job.run);
     if (run && run.state !== 'running')
       return { kind: 'done', result: { passedOver: `run ${run.id} has ended` } };
     const generation = await findGeneration(store, job);
@@ -86,10 +92,10 @@ const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'STORE_VERSION_UNSUPPORTED',
 ]);
 
-async function findRun(store: Store, id: string): Promise<RunRecord> {
-  const run = await store.runs.find(id);
-  if (run) return run;
-  throw jobInvalid('run', 'the id of a run of this index, or none', id);
+/** A run of `vlmo submit` that this ledger does not have is one of an index that this one was copied from, or restored over. */
+function putBack(job: ChunkJob, run: string): ChunkOutcome {
+  if (!RUN_ID.test(run)) throw jobInvalid('run', 'the id of a run of this index, or none', run);
+  return { kind: 'again', job, delayMs: PUT_BACK_MS, reason: `run ${run} is not in this index` };
 }
 
 async function findGeneration(store: Store, { collection, generation }: ChunkJob): Promise<GenerationRecord> {
