@@ -73,13 +73,14 @@ export const ERROR_CODES = {
   IMAGE_TOO_LARGE: { retriable: false, meaning: 'A picture has more pixels or bytes than the limits allow' },
   ITEM_NOT_FOUND: { retriable: true, meaning: 'The file of a picture is not there' },
   ITEM_UNREADABLE: { retriable: true, meaning: 'The file of a picture cannot be read' },
-  ITEM_TIMEOUT: { retriable: true, meaning: 'A picture took longer to decode than the limit allows' },
+  ITEM_TIMEOUT: { retriable: false, meaning: 'A picture took longer to decode than the limit allows' },
   ITEM_CRASHES: {
     retriable: false,
-    meaning: 'The whole process ended each time that this item was worked on alone',
+    meaning: 'The process ended each time that this item was worked on alone',
   },
   URL_UNSUPPORTED: { retriable: false, meaning: 'A picture is given as a URL where only files are read' },
-  WORKER_CRASHED: { retriable: true, meaning: 'The thread that worked on an item died' },
+  WORKER_CRASHED: { retriable: true, meaning: 'The thread or process that worked on an item died' },
+  DECODER_UNAVAILABLE: { retriable: true, meaning: 'No process that decodes pictures can be started' },
   INFERENCE_FAILED: { retriable: true, meaning: 'The model could not be run on an item' },
   JOB_INVALID: {
     retriable: false,

@@ -19,4 +19,5 @@ export type { Hit, SearchAnswer, SearchRequest } from './search/request.ts';
 export { search } from './search/search.ts';
 export { openSource } from './sources/open-source.ts';
 export { openStore } from './store/lance/open-store.ts';
-export { createInferencePool, createPreprocessPool } from './workers/threads/pools.ts';
+export { createPreprocessPool } from './workers/decode/preprocess-pool.ts';
+export { createInferencePool } from './workers/threads/pools.ts';

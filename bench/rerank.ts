@@ -46,7 +46,7 @@ export async function rerankBench(args: readonly string[]): Promise<void> {
   const model = await openModelFolder(path);
   const n = Number(values.n);
   const cores = availableParallelism();
-  const threads = { inferenceWorkers: cores, decodeThreads: cores, decodeTimeout: 60 };
+  const threads = { inferenceWorkers: cores, decodeThreads: cores, decodeTimeout: 60, decodeMemory: 512 };
   await using pools = await createPools(model, { ...LIMITS, ...threads });
   await using vlmo = await loadVlmo(model);
   const texts = makeTexts(n, isBase);
@@ -54,8 +54,8 @@ export async function rerankBench(args: readonly string[]): Promise<void> {
   const files = await listPictures(await makeJpegs(n, 640, 480, values.photographs));
   const candidates = { files, texts, tokens };
   const onPools = await createPoolCrossEncoder(model, pools);
-  const here = await createLocalCrossEncoder(vlmo, LIMITS);
-  const pictureBytes = pictureValues(model.config) * Float32Array.BYTES_PER_ELEMENT;
+  const here = await createLocalCrossEncoder(vlmo, pools.preprocess);
+  const pictureBytes = pictureValues(model.config);
   for (const what of ['pictures', 'captions'] as const) {
     const bare = (sessions: number): number => {
       const count = Math.max(n, BATCH * sessions);

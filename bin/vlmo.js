@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 import { existsSync, readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 
 // A clone runs the TypeScript; a package carries JavaScript, because Node strips no types under node_modules.
 const source = new URL('../cli/main.ts', import.meta.url);
@@ -20,8 +19,6 @@ if (major < needed) {
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
   process.stdout.write(`${version}\n`);
 } else {
-  // libuv reads it when its first thread starts: decoding runs there, and four threads are too few for many cores.
-  process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, availableParallelism() + 2));
   // onnxruntime would send telemetry, and leave a file of it in the temporary folder.
   process.env.ORT_DISABLE_TELEMETRY ??= '1';
   // Read once, when the module loads. Its warnings say what is as it should be: that rows added to an approximate index

@@ -1,15 +1,19 @@
 import type { CommandConfig } from '#config/commands.ts';
 import { resolveDevice } from '#devices/device.ts';
 import { type ErrorCode, VlmoError } from '#errors.ts';
+import { pictureValues } from '#model/vlmo/config.ts';
+import { openModelFolder } from '#model/vlmo/folder.ts';
 import type { Tensor } from '#model/vlmo/inputs.ts';
 import type { GraphKind } from '#model/vlmo/network.ts';
 import { loadVlmo, type Vlmo } from '#model/vlmo/vlmo.ts';
-import { pictureTensor } from '#pictures/picture-tensor.ts';
-import { readPicture } from '#pictures/read-picture.ts';
+import { samplesTensor } from '#pictures/picture-tensor.ts';
+import { decodeOne } from '#workers/decode/decode-one.ts';
+import { createPreprocessPool } from '#workers/decode/preprocess-pool.ts';
 import type { Call } from './call.ts';
 import { EXIT_DONE, EXIT_ITEMS_FAILED } from './exit-codes.ts';
 import { noteDevice } from './note-device.ts';
 import { note, printJson } from './output.ts';
+import { Owned } from './owned.ts';
 import { describeError } from './report-error.ts';
 import { resolveModel } from './resolve-model.ts';
 
@@ -41,12 +45,11 @@ function readInputs({ images = [], texts = [] }: EmbedConfig, { inOrder, origin 
 async function embedAll(inputs: readonly Input[], flags: EmbedConfig): Promise<void> {
   requireInputs(inputs.length > 0, 'at least one --image or --text', 'none');
   const kinds = (['image', 'text'] as const).filter((kind) => inputs.some((input) => input.kind === kind));
-  await using vlmo = await load(flags, kinds);
+  await using loaded = await load(flags, kinds);
+  const { vlmo, readPixels } = loaded;
   await forEach(inputs, async ({ kind, source }) => {
     const { data } =
-      kind === 'text'
-        ? await vlmo.embedTexts([source])
-        : await vlmo.embedImages(await readPixels(vlmo, source, flags));
+      kind === 'text' ? await vlmo.embedTexts([source]) : await vlmo.embedImages(await readPixels(source));
     printJson({ kind, source, embedding: Array.from(data) });
   });
 }
@@ -60,22 +63,47 @@ async function embedPairs(inputs: readonly Input[], flags: EmbedConfig): Promise
     'as many --image as --text, at least one',
     `${images.length} and ${texts.length}`,
   );
-  await using vlmo = await load(flags, ['fusion', 'image', 'text']);
+  await using loaded = await load(flags, ['fusion', 'image', 'text']);
+  const { vlmo, readPixels } = loaded;
   await forEach([...images.entries()], async ([i, image]) => {
     const text = texts[i] ?? '';
-    const pixels = await readPixels(vlmo, image, flags);
+    const pixels = await readPixels(image);
     const { probabilities } = await vlmo.match(pixels, [text]);
     const cosine = dot((await vlmo.embedImages(pixels)).data, (await vlmo.embedTexts([text])).data);
     printJson({ image, text, cosine, match: probabilities[0] });
   });
 }
 
-/** The model, with what is needed of it, on the device that was asked for. */
-async function load(flags: EmbedConfig, graphs: readonly GraphKind[]): Promise<Vlmo> {
+interface Loaded extends AsyncDisposable {
+  readonly vlmo: Vlmo;
+  /** A picture as a batch of one. */
+  readPixels(path: string): Promise<Tensor>;
+}
+
+/** The model, with what is needed of it, on the device that was asked for, and a process that decodes for it. */
+async function load(flags: EmbedConfig, graphs: readonly GraphKind[]): Promise<Loaded> {
+  const model = await openModelFolder(resolveModel(flags.model));
+  const { preprocess: mode, maxPixels, maxImageBytes, decodeTimeout, decodeMemory } = flags;
+  const limits = { maxPixels, maxImageBytes, timeoutSeconds: decodeTimeout, memoryMiB: decodeMemory };
+  await using owned = new Owned();
+  // First, so that it starts while the model is loaded.
+  const preprocess = graphs.includes('image')
+    ? owned.use(createPreprocessPool({ spec: model.config, mode, ...limits }, 1))
+    : undefined;
   const device = await resolveDevice(flags.device);
-  const vlmo = await loadVlmo(resolveModel(flags.model), { provider: device.provider, graphs });
+  const vlmo = owned.use(await loadVlmo(model, { provider: device.provider, graphs }));
   noteDevice(flags.device, device);
-  return vlmo;
+  const opened = owned.move();
+  return {
+    vlmo,
+    async readPixels(uri) {
+      if (!preprocess) throw new Error('Nothing decodes pictures: this is a bug');
+      const pixels = new SharedArrayBuffer(pictureValues(model.config));
+      await decodeOne(preprocess, { uri }, pixels);
+      return samplesTensor(new Uint8Array(pixels), model.config);
+    },
+    [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
+  };
 }
 
 /** One after the other; what is wrong with one input does not stop the rest. */
@@ -98,15 +126,10 @@ const ITEM_ERRORS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'URL_UNSUPPORTED',
   'IMAGE_INVALID',
   'IMAGE_TOO_LARGE',
+  'ITEM_TIMEOUT',
+  'ITEM_CRASHES',
+  'WORKER_CRASHED',
 ]);
-
-function readPixels(
-  { config }: Vlmo,
-  path: string,
-  { preprocess, maxPixels, maxImageBytes }: EmbedConfig,
-): Promise<Tensor> {
-  return pictureTensor(readPicture(path, maxImageBytes), config, preprocess, { maxPixels }, path);
-}
 
 function dot(a: Float32Array, b: Float32Array): number {
   return a.reduce((sum, value, i) => sum + value * (b[i] ?? 0), 0);

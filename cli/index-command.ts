@@ -35,7 +35,7 @@ export async function runIndex(
       tables,
       ...pools,
       batchSize: config.batchSize === 'auto' ? pictureBatchSize(model.config, isGpu) : config.batchSize,
-      pictureBytes: pictureValues(model.config) * Float32Array.BYTES_PER_ELEMENT,
+      pictureBytes: pictureValues(model.config),
       retryFailed: config.retryFailed,
       signal: signals.signal,
       onStart: (ask) => {

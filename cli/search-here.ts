@@ -11,7 +11,8 @@ import { noteDevice } from './note-device.ts';
 import { note } from './output.ts';
 import { Owned } from './owned.ts';
 
-export interface SearchPlace extends Config<'device' | 'maxPixels' | 'maxImageBytes'> {
+export interface SearchPlace
+  extends Config<'device' | 'maxPixels' | 'maxImageBytes' | 'decodeTimeout' | 'decodeMemory'> {
   readonly modelPath: string | undefined;
 }
 
@@ -20,11 +21,12 @@ export async function searchHere(
   tables: GenerationTables,
   query: Query,
   request: SearchRequest,
-  { modelPath, device: asked, maxPixels, maxImageBytes }: SearchPlace,
+  { modelPath, device: asked, ...limits }: SearchPlace,
 ): Promise<SearchAnswer> {
   const device = await resolveDevice(asked);
   if (device.provider !== 'cpu') noteDevice(asked, device);
-  const options = { modelPath, provider: device.provider, maxPixels };
+  const { maxPixels, maxImageBytes, decodeTimeout: timeoutSeconds, decodeMemory: memoryMiB } = limits;
+  const options = { modelPath, provider: device.provider, maxPixels, timeoutSeconds, memoryMiB };
   await using stack = new Owned();
   const means = scoringMeans(stack, tables, asked, device);
   if (request.rerank === undefined) {

@@ -26,4 +26,4 @@ export const NEW_INDEX = { isRequired: true, sentence: 'The index; made if it is
 export const SOURCE = 'a folder, or a .csv, .tsv, .jsonl or .ndjson manifest';
 export const COLUMNS = plain('imageColumn', 'idColumn', 'captionColumn', 'captionIdColumn');
 export const POOLS = plain('batchSize', 'decodeThreads', 'inferenceWorkers');
-export const PICTURE_LIMITS = plain('maxPixels', 'maxImageBytes');
+export const PICTURE_LIMITS = plain('maxPixels', 'maxImageBytes', 'decodeTimeout', 'decodeMemory');

@@ -35,7 +35,6 @@ export const COMMANDS = {
       ...plain('device', 'preprocess'),
       ...POOLS,
       ...PICTURE_LIMITS,
-      ...plain('decodeTimeout'),
     },
   },
   search: {
@@ -80,7 +79,6 @@ export const COMMANDS = {
       ...plain('embeddedRedis', 'device'),
       ...POOLS,
       ...PICTURE_LIMITS,
-      ...plain('decodeTimeout'),
     },
   },
   failures: {

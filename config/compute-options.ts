@@ -24,11 +24,11 @@ export const COMPUTE_OPTIONS = {
     sentence: 'Pictures of one run of the model; "auto" chooses by the model\'s size',
   },
   decodeThreads: {
-    flag: '--decode-threads <threads>',
+    flag: '--decode-threads <processes>',
     type: wholeNumber(1, 512),
-    default: availableParallelism(),
-    defaultWords: 'as many as cores',
-    sentence: 'Threads that read, decode and resize pictures',
+    default: Math.min(16, Math.max(1, availableParallelism() - 2)),
+    defaultWords: 'two less than cores, 1 to 16',
+    sentence: 'Processes that read, decode and resize pictures, a thread each',
   },
   inferenceWorkers: {
     flag: '--inference-workers <threads>',
@@ -54,5 +54,11 @@ export const COMPUTE_OPTIONS = {
     type: wholeNumber(1, 3600),
     default: 60,
     sentence: 'Longest that decoding one picture may take; then it is listed as failed',
+  },
+  decodeMemory: {
+    flag: '--decode-memory <mebibytes>',
+    type: wholeNumber(64, 65_536),
+    default: 512,
+    sentence: 'Most memory that decoding one picture may take; one that takes more is listed as failed',
   },
 } as const satisfies Readonly<Record<string, OptionSpec>>;

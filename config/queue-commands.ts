@@ -45,7 +45,6 @@ export const QUEUE_COMMANDS = {
       ),
       ...POOLS,
       ...PICTURE_LIMITS,
-      ...plain('decodeTimeout'),
     },
   },
   status: {

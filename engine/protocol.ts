@@ -16,12 +16,15 @@ export interface EngineSetup {
   /** What computes, as `resolveDevice` found it; default the CPU. */
   readonly provider?: Provider;
   readonly inferenceWorkers: number | 'auto';
+  /** Processes. */
   readonly decodeThreads: number;
   readonly batchSize: number | 'auto';
   readonly maxPixels: number;
   readonly maxImageBytes: number;
   /** Seconds. */
   readonly decodeTimeout: number;
+  /** MiB that one picture may take. */
+  readonly decodeMemory: number;
 }
 
 /** Items of one run, all the way into the store. */

@@ -137,19 +137,22 @@ async function named(
     return await decode();
   } catch (error) {
     if (error instanceof VlmoError) throw error;
-    if (/^timeout: /.test(errorMessage(error))) {
-      throw new VlmoError(
-        'ITEM_TIMEOUT',
-        `Cannot decode image: expected it within ${timeoutSeconds} seconds, received no end of it (--decode-timeout sets the limit)`,
-        { cause: error },
-      );
-    }
+    if (/^timeout: /.test(errorMessage(error))) throw timeoutError(timeoutSeconds, error);
     throw new VlmoError(
       'IMAGE_INVALID',
       `Cannot decode image: expected ${FORMATS}, received ${describe(bytes, error)}`,
       { cause: error },
     );
   }
+}
+
+/** What is said of a picture that is still being decoded when its time is over. */
+export function timeoutError(seconds: number, cause?: unknown): VlmoError {
+  return new VlmoError(
+    'ITEM_TIMEOUT',
+    `Cannot decode image: expected it within ${seconds} seconds, received no end of it (--decode-timeout sets the limit)`,
+    { cause },
+  );
 }
 
 function describe(bytes: Uint8Array, error: unknown): string {

@@ -2,7 +2,7 @@ import { pictureValues, type VlmoConfig } from '#model/vlmo/config.ts';
 import type { Tensor } from '#model/vlmo/inputs.ts';
 import type { DecodeLimits } from './decode.ts';
 import { pictureError } from './picture-error.ts';
-import { type PreprocessMode, preprocess } from './preprocess.ts';
+import { decodeSamples, normalise, type PreprocessMode } from './preprocess.ts';
 
 /** One picture as a batch of one, [1, C, H, W]. `name` is what errors call it. Throws as `preprocess` does. */
 export async function pictureTensor(
@@ -10,13 +10,20 @@ export async function pictureTensor(
   config: VlmoConfig,
   mode: PreprocessMode,
   limits: DecodeLimits,
-  name?: string,
+  name = '',
 ): Promise<Tensor> {
-  const data = new Float32Array(pictureValues(config));
+  const samples = new Uint8Array(pictureValues(config));
   try {
-    await preprocess(bytes, config, mode, limits, data);
+    await decodeSamples(bytes, config, mode, limits, samples);
   } catch (error) {
-    throw name === undefined ? error : pictureError(error, name);
+    throw pictureError(error, name);
   }
-  return { data, dims: [1, config.num_channels, ...config.image_size] };
+  return samplesTensor(samples, config);
+}
+
+/** Decoded pictures [B, C, H, W] as what the model reads. */
+export function samplesTensor(samples: Uint8Array, config: VlmoConfig): Tensor {
+  const data = new Float32Array(samples.length);
+  normalise(samples, data);
+  return { data, dims: [samples.length / pictureValues(config), config.num_channels, ...config.image_size] };
 }

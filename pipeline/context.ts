@@ -1,5 +1,6 @@
 import type { GenerationTables } from '#store/contract.ts';
-import type { InferencePool, PreprocessPool } from '#workers/threads/pools.ts';
+import type { PreprocessPool } from '#workers/decode/preprocess-pool.ts';
+import type { InferencePool } from '#workers/threads/pools.ts';
 import type { RunContext } from './run-context.ts';
 import type { Writer } from './writer.ts';
 
@@ -10,6 +11,6 @@ export interface BatchContext {
   readonly preprocess: PreprocessPool;
   readonly inference: InferencePool;
   readonly writer: Writer;
-  /** Bytes of one preprocessed picture, [C, H, W] float32. */
+  /** Bytes of one preprocessed picture, [C, H, W] of 8 bits. */
   readonly pictureBytes: number;
 }

@@ -1,7 +1,8 @@
 import PQueue from 'p-queue';
 import { cut } from '#batches.ts';
 import type { GenerationTables, Store } from '#store/contract.ts';
-import type { InferencePool, PreprocessPool } from '#workers/threads/pools.ts';
+import type { PreprocessPool } from '#workers/decode/preprocess-pool.ts';
+import type { InferencePool } from '#workers/threads/pools.ts';
 import { indexCaptions } from './captions.ts';
 import type { BatchContext } from './context.ts';
 import type { ChunkPlan, PlannedBroken } from './lookup.ts';
@@ -17,7 +18,7 @@ export interface IndexerSetup {
   readonly inference: InferencePool;
   /** Pictures of one run of the model. */
   readonly batchSize: number;
-  /** Bytes of one preprocessed picture, [C, H, W] float32. */
+  /** Bytes of one preprocessed picture, [C, H, W] of 8 bits. */
   readonly pictureBytes: number;
 }
 
@@ -37,7 +38,9 @@ export class Indexer {
     this.#setup = setup;
     this.writer = new Writer(setup.store, setup.tables);
     this.#slabs = new PixelBufferPool(setup.batchSize * setup.pictureBytes);
-    this.#queue = new PQueue({ concurrency: setup.preprocess.threads + 2 * setup.inference.threads });
+    // A batch that is looked up or written, those that are decoded, and two for each thread of the model.
+    const decoding = Math.ceil(setup.preprocess.concurrency / setup.batchSize);
+    this.#queue = new PQueue({ concurrency: 1 + decoding + 2 * setup.inference.threads });
   }
 
   /**

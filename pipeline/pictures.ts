@@ -1,9 +1,8 @@
-import { ERROR_CODES, type ErrorData, errorMessage } from '#errors.ts';
+import { ERROR_CODES } from '#errors.ts';
 import type { ImageRecord } from '#store/contract.ts';
-import type { PictureOutcome } from '#workers/threads/protocol.ts';
+import type { PictureOutcome } from '#workers/decode/protocol.ts';
 import type { BatchContext } from './context.ts';
 import { embedPictures } from './embed.ts';
-import { isolateFailures } from './isolate-failures.ts';
 import { isSameRecord, type PlannedImage } from './lookup.ts';
 
 type Ready = Extract<PictureOutcome, { kind: 'ready' }>;
@@ -61,34 +60,18 @@ interface Preprocessed {
   readonly outcome: PictureOutcome;
 }
 
-function preprocess(
+async function preprocess(
   context: BatchContext,
   batch: readonly PlannedImage[],
   pixels: SharedArrayBuffer,
 ): Promise<Preprocessed[]> {
-  let slots = 0;
-  const run = async (some: readonly PlannedImage[]): Promise<Preprocessed[]> => {
-    const pictures = some.map(({ item, stored, failure }) => ({
-      uri: item.uri,
-      storedSha256: stored?.sha256 ?? null,
-      failedSha256: failure && !context.runContext.retryFailed && !failure.retriable ? failure.sha256 : null,
-    }));
-    const outcomes = await context.preprocess.run({ pixels, firstSlot: slots, pictures });
-    slots += outcomes.filter(({ kind }) => kind === 'ready').length;
-    return some.map((planned, i) => ({ planned, outcome: outcomes[i] as PictureOutcome }));
-  };
-  return isolateFailures(batch, run, (planned, error) => ({
-    planned,
-    outcome: { kind: 'failed', error: workerCrashed(planned.item.uri, error), sha256: null },
+  const pictures = batch.map(({ item, stored, failure }) => ({
+    uri: item.uri,
+    storedSha256: stored?.sha256 ?? null,
+    failedSha256: failure && !context.runContext.retryFailed && !failure.retriable ? failure.sha256 : null,
   }));
-}
-
-function workerCrashed(uri: string, error: unknown): ErrorData {
-  const received = `the end of its thread (${errorMessage(error)})`;
-  return {
-    code: 'WORKER_CRASHED',
-    message: `Cannot decode image "${uri}": expected a result, received ${received}`,
-  };
+  const outcomes = await context.preprocess.run({ pixels, firstSlot: 0, pictures });
+  return batch.map((planned, i) => ({ planned, outcome: outcomes[i] as PictureOutcome }));
 }
 
 /** A picture that is not embedded: unchanged, failed as before, or failed now. */

@@ -2,9 +2,8 @@ import type { VlmoError } from '#errors.ts';
 import type { GraphKind } from '#model/vlmo/network.ts';
 import { requireHead } from '#model/vlmo/sessions.ts';
 import { loadVlmo, type Vlmo } from '#model/vlmo/vlmo.ts';
-import type { DecodeLimits } from '#pictures/decode.ts';
-import type { PreprocessMode } from '#pictures/preprocess.ts';
 import type { GenerationTables, ItemKind } from '#store/contract.ts';
+import type { PreprocessPool } from '#workers/decode/preprocess-pool.ts';
 import {
   embedParts,
   embedQuery,
@@ -15,6 +14,7 @@ import {
   type Query,
   type QueryOptions,
   type QueryParts,
+  queryPreprocessor,
 } from './query.ts';
 import type { Ranked, Ranking } from './ranking/ranking.ts';
 import { createLocalCrossEncoder } from './rerank/local-cross-encoder.ts';
@@ -47,27 +47,35 @@ export async function openLocalQuery(
   options: LocalQueryOptions,
 ): Promise<LocalQuery> {
   const { record } = tables;
-  const mode = preprocessMode(record);
   const model = await openGenerationModel(record, options.modelPath ?? record.modelPath);
   requireHead(model, 'fusion');
   const { graphs, embed } =
     query.kind === 'id'
       ? await planStored(tables, query, target, options)
-      : planParts(partsOf(query), target, mode, options);
-  // Together: each opening of a float16 model widens its weights anew.
-  const provider = options.provider ?? 'cpu';
-  const vlmo = await loadVlmo(model, { graphs: [...graphs, 'fusion'], provider });
+      : planParts(partsOf(query), target);
+  // First, so that its process starts while the model is loaded.
+  const preprocess = queryPreprocessor(model, preprocessMode(record), options);
+  let vlmo: Vlmo | undefined;
+  const close = async (): Promise<void> => {
+    await preprocess[Symbol.asyncDispose]();
+    await vlmo?.[Symbol.asyncDispose]();
+  };
   try {
-    const { vector, subject } = await embed(vlmo);
-    const crossEncoder = await createLocalCrossEncoder(vlmo, { ...options, preprocess: mode });
+    // Together: each opening of a float16 model widens its weights anew.
+    vlmo = await loadVlmo(model, {
+      graphs: [...graphs, 'fusion'],
+      provider: options.provider ?? 'cpu',
+    });
+    const { vector, subject } = await embed(vlmo, preprocess);
+    const crossEncoder = await createLocalCrossEncoder(vlmo, preprocess);
     return {
       vector,
       rerank: (ranking, first, minMatch) =>
         rerank(ranking, { crossEncoder, subject, first, minMatch, warn: options.warn }),
-      [Symbol.asyncDispose]: () => vlmo[Symbol.asyncDispose](),
+      [Symbol.asyncDispose]: close,
     };
   } catch (error) {
-    await vlmo[Symbol.asyncDispose]();
+    await close();
     throw error;
   }
 }
@@ -75,29 +83,32 @@ export async function openLocalQuery(
 /** How a query is embedded: by which graphs, and what of it rows are read with. */
 interface Plan {
   readonly graphs: readonly GraphKind[];
-  embed(vlmo: Vlmo): Promise<{ readonly vector: Float32Array; readonly subject: MatchSubject }>;
+  embed(
+    vlmo: Vlmo,
+    preprocess: PreprocessPool,
+  ): Promise<{ readonly vector: Float32Array; readonly subject: MatchSubject }>;
 }
 
 async function planStored(
   tables: GenerationTables,
   query: Extract<Query, { readonly kind: 'id' }>,
   target: ItemKind,
-  { maxPixels }: DecodeLimits,
+  { maxPixels }: QueryOptions,
 ): Promise<Plan> {
   const subject = await storedSubject(tables, query.id, target);
   const vector = await embedQuery(tables, query, { maxPixels });
   return { graphs: [], embed: async () => ({ vector, subject }) };
 }
 
-function planParts(parts: QueryParts, target: ItemKind, mode: PreprocessMode, limits: DecodeLimits): Plan {
+function planParts(parts: QueryParts, target: ItemKind): Plan {
   const chosen = chooseSubject(parts, target);
   return {
     graphs: graphsOf(parts),
-    async embed(vlmo) {
-      const { vector, pixels } = await embedParts(vlmo, parts, mode, limits);
+    async embed(vlmo, preprocess) {
+      const { vector, samples } = await embedParts(vlmo, parts, preprocess);
       if (chosen.kind === 'text') return { vector, subject: chosen };
-      if (!pixels) throw new Error('A picture to match with was not decoded: this is a bug');
-      return { vector, subject: { kind: 'image', picture: pixels.data } };
+      if (!samples) throw new Error('A picture to match with was not decoded: this is a bug');
+      return { vector, subject: { kind: 'image', picture: samples } };
     },
   };
 }

@@ -1,14 +1,15 @@
 import type { Provider } from '#devices/device.ts';
 import { VlmoError } from '#errors.ts';
 import { fingerprint } from '#model/fingerprint.ts';
+import { pictureValues } from '#model/vlmo/config.ts';
 import { type ModelFolder, openModelFolder } from '#model/vlmo/folder.ts';
-import type { Tensor } from '#model/vlmo/inputs.ts';
 import type { GraphKind } from '#model/vlmo/network.ts';
 import { loadVlmo, type Vlmo } from '#model/vlmo/vlmo.ts';
-import type { DecodeLimits } from '#pictures/decode.ts';
-import { pictureTensor } from '#pictures/picture-tensor.ts';
+import { samplesTensor } from '#pictures/picture-tensor.ts';
 import { PREPROCESS_MODES, type PreprocessMode } from '#pictures/preprocess.ts';
 import type { GenerationRecord, GenerationTables } from '#store/contract.ts';
+import { decodeOne } from '#workers/decode/decode-one.ts';
+import { createPreprocessPool, type PreprocessPool } from '#workers/decode/preprocess-pool.ts';
 import { composeVector, type WeightedText, type WeightedVector } from './compose-query.ts';
 
 /** What to search by. */
@@ -29,10 +30,9 @@ export interface QueryPicture {
   readonly name?: string;
 }
 
-export interface QueryOptions {
+export interface QueryOptions extends QueryLimits {
   /** Where the generation's model lies now, if not where it was when it indexed. */
   readonly modelPath?: string | undefined;
-  readonly maxPixels: number;
   /** What computes, as `resolveDevice` found it; default the CPU. */
   readonly provider?: Provider | undefined;
 }
@@ -53,31 +53,54 @@ export async function embedQuery(
   }
   const parts = partsOf(query);
   const model = await openGenerationModel(tables.record, options.modelPath ?? tables.record.modelPath);
+  // First, so that its process starts while the model is loaded.
+  await using preprocess = parts.image && queryPreprocessor(model, preprocessMode(tables.record), options);
   await using vlmo = await loadVlmo(model, { graphs: graphsOf(parts), provider: options.provider ?? 'cpu' });
-  return (await embedParts(vlmo, parts, preprocessMode(tables.record), options)).vector;
+  return (await embedParts(vlmo, parts, preprocess)).vector;
+}
+
+/** What one picture of a query may cost. */
+export interface QueryLimits {
+  readonly maxPixels: number;
+  /** Seconds; 60 where it is left out. */
+  readonly timeoutSeconds?: number;
+  readonly memoryMiB?: number;
+}
+
+/** Decodes what a query asks about. Most bytes of a file only count where pictures are read by their places. */
+export function queryPreprocessor(
+  { config: spec }: ModelFolder,
+  mode: PreprocessMode,
+  limits: QueryLimits & { readonly maxImageBytes?: number },
+): PreprocessPool {
+  const { maxPixels, timeoutSeconds = 60, memoryMiB = 512, maxImageBytes = 0 } = limits;
+  return createPreprocessPool({ spec, mode, maxPixels, timeoutSeconds, memoryMiB, maxImageBytes }, 1);
 }
 
 export interface EmbeddedParts {
   readonly vector: Float32Array;
-  /** The picture, decoded, where there is one: [1, C, H, W]. */
-  readonly pixels: Tensor | undefined;
+  /** The picture, decoded, where there is one: [C, H, W] of 8 bits. */
+  readonly samples: Uint8Array | undefined;
 }
 
-/** The vector of a query [D] by a model that is loaded. */
+/** The vector of a query [D] by a model that is loaded, and what decodes, where there is a picture. */
 export async function embedParts(
   vlmo: Vlmo,
   { texts, image }: QueryParts,
-  mode: PreprocessMode,
-  limits: DecodeLimits,
+  preprocess: PreprocessPool | undefined,
 ): Promise<EmbeddedParts> {
   const parts: WeightedVector[] = [];
   for (const { text, weight } of texts) {
     parts.push({ vector: (await vlmo.embedTexts([text])).data, weight });
   }
-  if (!image) return { vector: composeVector(parts), pixels: undefined };
-  const pixels = await pictureTensor(image.bytes, vlmo.config, mode, limits, image.name);
-  parts.push({ vector: (await vlmo.embedImages(pixels)).data, weight: image.weight });
-  return { vector: composeVector(parts), pixels };
+  if (!image) return { vector: composeVector(parts), samples: undefined };
+  if (!preprocess) throw new Error('Nothing decodes the picture of a query: this is a bug');
+  const pixels = new SharedArrayBuffer(pictureValues(vlmo.config));
+  await decodeOne(preprocess, { uri: image.name ?? '', bytes: image.bytes }, pixels);
+  const samples = new Uint8Array(pixels);
+  const { data } = await vlmo.embedImages(samplesTensor(samples, vlmo.config));
+  parts.push({ vector: data, weight: image.weight });
+  return { vector: composeVector(parts), samples };
 }
 
 /** The graphs that embed the parts of a query. */

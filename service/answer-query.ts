@@ -1,5 +1,4 @@
 import type { QueryAnswer } from '#engine/protocol.ts';
-import { VlmoError } from '#errors.ts';
 import { pictureValues } from '#model/vlmo/config.ts';
 import type { QueryJob } from '#queue/job.ts';
 import { activeTables } from '#search/active-tables.ts';
@@ -12,6 +11,7 @@ import { createPoolCrossEncoder } from '#search/rerank/pool-cross-encoder.ts';
 import { rerank } from '#search/rerank/rerank.ts';
 import { search } from '#search/search.ts';
 import type { GenerationTables, ItemKind, Store } from '#store/contract.ts';
+import { decodeOne } from '#workers/decode/decode-one.ts';
 import type { LoadedGeneration, LoadedGenerations } from './loaded-generations.ts';
 
 /**
@@ -91,11 +91,8 @@ function embedTexts({ pools }: LoadedGeneration, texts: readonly string[]): Prom
 }
 
 async function embedPicture({ model, pools }: LoadedGeneration, uri: string): Promise<Float32Array> {
-  const pixels = new SharedArrayBuffer(pictureValues(model.config) * Float32Array.BYTES_PER_ELEMENT);
-  const picture = { uri, storedSha256: null, failedSha256: null };
-  const [outcome] = await pools.preprocess.runUrgent({ pixels, firstSlot: 0, pictures: [picture] });
-  if (outcome?.kind === 'failed') throw new VlmoError(outcome.error.code, outcome.error.message);
-  if (outcome?.kind !== 'ready') throw new Error(`No pixels of "${uri}": this is a bug`);
+  const pixels = new SharedArrayBuffer(pictureValues(model.config));
+  await decodeOne(pools.preprocess, { uri }, pixels);
   return pools.inference.runUrgent({ kind: 'images', pixels, count: 1 });
 }
 

@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { basename, extname, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { chunks } from '#batches.ts';
-import { type ErrorData, errorMessage } from '#errors.ts';
+import type { ErrorData } from '#errors.ts';
 import { pictureValues } from '#model/vlmo/config.ts';
 import type { ModelFolder } from '#model/vlmo/folder.ts';
 import { type Embedded, embedPictures, embedTexts } from '#pipeline/embed.ts';
@@ -73,16 +73,11 @@ async function embedImages(
   { model, pools, batchSize }: QueryModel,
   into: Vectors,
 ) {
-  const pictureBytes = pictureValues(model.config) * Float32Array.BYTES_PER_ELEMENT;
+  const pictureBytes = pictureValues(model.config);
   await inBatches(images, batchSize, async (batch) => {
     const pixels = new SharedArrayBuffer(batch.length * pictureBytes);
     const pictures = batch.map(({ uri }) => ({ uri, storedSha256: null, failedSha256: null }));
-    const outcomes = await pools.preprocess
-      .run({ pixels, firstSlot: 0, pictures })
-      .catch((error: unknown) => {
-        const failed = { kind: 'failed', error: toCrash(error), sha256: null } as const;
-        return batch.map(() => failed);
-      });
+    const outcomes = await pools.preprocess.run({ pixels, firstSlot: 0, pictures });
     const ready: ImageItem[] = [];
     outcomes.forEach((outcome, i) => {
       const item = batch[i] as ImageItem;
@@ -104,11 +99,6 @@ function keep(items: readonly Item[], embedded: readonly Embedded[], into: Vecto
     const result = embedded[i];
     if (result) into.set(item, 'error' in result ? result.error : result.vector);
   });
-}
-
-function toCrash(error: unknown): ErrorData {
-  const message = `Cannot read pictures: expected pixels, received the end of a thread (${errorMessage(error)})`;
-  return { code: 'WORKER_CRASHED', message };
 }
 
 function resultOf(vectors: Vectors, item: Item): Float32Array | ErrorData {

@@ -102,7 +102,7 @@ async function load(store: Store, setup: EngineSetup, record: GenerationRecord):
   const indexerSetup = {
     ...{ store, tables, preprocess: pools.preprocess, inference: pools.inference },
     batchSize: setup.batchSize === 'auto' ? pictureBatchSize(model.config, isGpu) : setup.batchSize,
-    pictureBytes: pictureValues(model.config) * Float32Array.BYTES_PER_ELEMENT,
+    pictureBytes: pictureValues(model.config),
   };
   let indexer = new Indexer(indexerSetup);
   return {

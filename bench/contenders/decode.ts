@@ -1,21 +1,19 @@
-import { availableParallelism } from 'node:os';
 import { cut } from '#batches.ts';
+import { ALL_OPTIONS } from '#config/options.ts';
 import { openModelFolder } from '#model/vlmo/folder.ts';
 import type { PreprocessMode } from '#pictures/preprocess.ts';
-import { createPreprocessPool } from '#workers/threads/pools.ts';
+import { createPreprocessPool } from '#workers/decode/preprocess-pool.ts';
 import { listPictures } from '../pictures.ts';
 import { readTask, reportRate } from './contender.ts';
 
-/** The preprocessing pool alone: read, hash, decode, resize, normalise. */
+/** The decode processes alone: read, hash, decode, resize. */
 const task = readTask();
 const { config } = await openModelFolder(task.model);
 const setup = { spec: config, mode: task.preprocess as PreprocessMode, maxPixels: 1e8, maxImageBytes: 1e8 };
-await using pool = createPreprocessPool(setup, availableParallelism());
+await using pool = createPreprocessPool(setup, ALL_OPTIONS.decodeThreads.default);
 const files = (await listPictures(task.files)).slice(0, task.count);
 const batches = cut(files, 8);
-const pixels = new SharedArrayBuffer(
-  8 * config.num_channels * config.image_size[0] * config.image_size[1] * 4,
-);
+const pixels = new SharedArrayBuffer(8 * config.num_channels * config.image_size[0] * config.image_size[1]);
 const run = (uris: readonly string[]): Promise<unknown> =>
   pool.run({
     pixels,

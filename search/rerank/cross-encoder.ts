@@ -5,8 +5,8 @@ import type { ModelFolder } from '#model/vlmo/folder.ts';
 import { requireHead } from '#model/vlmo/sessions.ts';
 import { inLanes } from '../lanes.ts';
 
-/** The path of a picture file, or what was decoded of one: normalised, [C, H, W]. */
-export type Picture = string | Float32Array;
+/** The path of a picture file, or what was decoded of one: [C, H, W] of 8 bits. */
+export type Picture = string | Uint8Array;
 
 /** Reads pictures and texts together through the fusion encoder of a model. */
 export interface CrossEncoder {
@@ -23,7 +23,7 @@ export interface MatchDeps {
   readonly model: ModelFolder;
   /** Batches that the model computes at once. */
   readonly threads: number;
-  /** Decodes a picture into one slot of [slot, C, H, W] float32. */
+  /** Decodes a picture into one slot of [slot, C, H, W] of 8 bits. */
   decode(uri: string, pixels: SharedArrayBuffer, slot: number): Promise<void>;
   /** Logits [B, 2] of the first `count` pictures with the texts; of one of them there may be one only. */
   run(pixels: SharedArrayBuffer, count: number, texts: readonly string[]): Promise<Float32Array>;
@@ -88,7 +88,7 @@ interface Decoded {
 
 async function decodeAll(means: MatchDeps, uris: readonly string[]): Promise<Decoded> {
   const size = pictureValues(means.model.config);
-  const pixels = new SharedArrayBuffer(uris.length * size * Float32Array.BYTES_PER_ELEMENT);
+  const pixels = new SharedArrayBuffer(uris.length * size);
   const failures = await Promise.all(
     uris.map((uri, slot) =>
       means.decode(uri, pixels, slot).then(
@@ -100,7 +100,7 @@ async function decodeAll(means: MatchDeps, uris: readonly string[]): Promise<Dec
       ),
     ),
   );
-  const values = new Float32Array(pixels);
+  const values = new Uint8Array(pixels);
   let next = 0;
   failures.forEach((failure, slot) => {
     if (failure) return;
@@ -111,10 +111,9 @@ async function decodeAll(means: MatchDeps, uris: readonly string[]): Promise<Dec
 }
 
 async function onePicture(means: MatchDeps, picture: Picture): Promise<SharedArrayBuffer> {
-  const size = pictureValues(means.model.config) * Float32Array.BYTES_PER_ELEMENT;
-  const pixels = new SharedArrayBuffer(size);
+  const pixels = new SharedArrayBuffer(pictureValues(means.model.config));
   if (typeof picture === 'string') await means.decode(picture, pixels, 0);
-  else new Float32Array(pixels).set(picture);
+  else new Uint8Array(pixels).set(picture);
   return pixels;
 }
 

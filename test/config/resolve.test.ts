@@ -21,11 +21,12 @@ describe('resolveCommand', () => {
       logLevel: 'info',
       device: 'auto',
       batchSize: 'auto',
-      decodeThreads: availableParallelism(),
+      decodeThreads: Math.min(16, Math.max(1, availableParallelism() - 2)),
       inferenceWorkers: 'auto',
       maxPixels: 100_000_000,
       maxImageBytes: 256 * 1024 * 1024,
       decodeTimeout: 60,
+      decodeMemory: 512,
     });
     assert.equal(origin('device'), 'default');
   });

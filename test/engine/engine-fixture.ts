@@ -8,10 +8,12 @@ import type { ChunkTally } from '#pipeline/index-chunk.ts';
 import type { Item } from '#sources/item.ts';
 import type { ChunkResult, GenerationRecord, RunRecord, Store } from '#store/contract.ts';
 
+const LIMITS = { decodeTimeout: 60, decodeMemory: 512 };
+
 /** How an engine works on a small machine. */
 export function engineSetup(index: string): EngineSetup {
   const threads = { inferenceWorkers: 1, decodeThreads: 1, batchSize: 8 };
-  return { index, ...threads, maxPixels: 1_000_000, maxImageBytes: 1_000_000, decodeTimeout: 60 };
+  return { index, ...threads, maxPixels: 1_000_000, maxImageBytes: 1_000_000, ...LIMITS };
 }
 
 /** The generation of a model in a collection of a store; made where it is not there. */

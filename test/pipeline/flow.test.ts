@@ -7,6 +7,7 @@ import type { Item } from '#sources/item.ts';
 import { openSource } from '#sources/open-source.ts';
 import type { CaptionTable } from '#store/contract.ts';
 import { temporaryFolder } from '../fixtures/files.ts';
+import { decodersOf } from '../workers/decode/children.ts';
 import { watchThreads } from '../workers/threads/threads.ts';
 import { drawPictures } from './pictures.ts';
 import {
@@ -110,7 +111,7 @@ describe('indexSource: flow', () => {
     assert.equal(stored + skipped, 600);
   });
 
-  test('threads that die in the middle cost nothing: every item is stored', async (t) => {
+  test('processes and threads that die in the middle cost nothing: every item is stored', async (t) => {
     using threads = watchThreads();
     await using own = await startEngine();
     const folder = await temporaryFolder(t);
@@ -118,6 +119,7 @@ describe('indexSource: flow', () => {
     await drawPictures(pictures, 0, 120);
     await using index = await openIndex(join(folder, 'index'), own);
     const initial = threads.started();
+    const killed: number[] = [];
     const source = await openSource(pictures, {});
     const deadly = generated(async function* (signal) {
       let n = 0;
@@ -129,7 +131,13 @@ describe('indexSource: flow', () => {
     });
     const running = run(own, index, deadly, {
       onStart: (ask) => {
-        // Each time some more are on their way, the oldest thread of all ends, of either pool.
+        const killer = setInterval(() => {
+          if (ask().seen === 0) return;
+          clearInterval(killer);
+          killed.push(...decodersOf());
+          for (const pid of killed) process.kill(pid, 'SIGKILL');
+        }, 1);
+        // As soon as the first are on their way, every thread ends.
         for (const [i, thread] of [...threads.alive].entries()) {
           const timer = setInterval(() => {
             if (ask().seen === 0) return;
@@ -141,6 +149,7 @@ describe('indexSource: flow', () => {
     });
     const { seen, stored, failed } = await running;
     assert.ok(threads.started() > initial, 'threads died and were replaced');
+    assert.ok(killed.length > 0, 'processes died');
     assert.deepEqual([seen, stored, failed], [120, 120, 0]);
   });
 });

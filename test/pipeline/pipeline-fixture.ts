@@ -7,12 +7,8 @@ import { type IndexJob, type IndexSummary, indexSource } from '#runs/index-sourc
 import type { Item, Source } from '#sources/item.ts';
 import type { FailureRecord, GenerationTables, ImageRecord, Store } from '#store/contract.ts';
 import { openStore } from '#store/lance/open-store.ts';
-import {
-  createInferencePool,
-  createPreprocessPool,
-  type InferencePool,
-  type PreprocessPool,
-} from '#workers/threads/pools.ts';
+import { createPreprocessPool, type PreprocessPool } from '#workers/decode/preprocess-pool.ts';
+import { createInferencePool, type InferencePool } from '#workers/threads/pools.ts';
 import { importTiny } from '../fixtures/tiny-model.ts';
 
 /** A model on its threads, ready for runs. */
@@ -22,7 +18,7 @@ export interface Engine extends AsyncDisposable {
   readonly inference: InferencePool;
 }
 
-/** The small reference model on two threads, and two that decode. */
+/** The small reference model on two threads, and two processes that decode. */
 export async function startEngine(): Promise<Engine> {
   const folder = await mkdtemp(join(tmpdir(), 'vlmo-test-'));
   const model = await openModelFolder(await importTiny(folder));
@@ -83,7 +79,7 @@ export function run(
     preprocess,
     inference,
     batchSize: 8,
-    pictureBytes: model.config.num_channels * height * width * 4,
+    pictureBytes: model.config.num_channels * height * width,
     retryFailed: false,
     signal: new AbortController().signal,
     ...options,

@@ -1,13 +1,12 @@
 import type { ErrorCode } from '#errors.ts';
 
 /**
- * How often an item is tried, by what went wrong. A broken picture never gets better; a file that cannot be read or
- * takes too long may be on a disk that is busy; a thread that died may have died of something else. All others are
+ * How often an item is tried, by what went wrong. A broken picture never gets better; a file that cannot be read may
+ * be on a disk that is busy; a thread or a process that died may have died of something else. All others are
  * tried once, and again by `vlmo queue retry-failed`.
  */
 const ATTEMPTS: Partial<Record<ErrorCode, number>> = {
   ITEM_UNREADABLE: 4,
-  ITEM_TIMEOUT: 4,
   INFERENCE_FAILED: 2,
   WORKER_CRASHED: 2,
 };

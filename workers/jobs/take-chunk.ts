@@ -85,11 +85,12 @@ function isPassing(error: unknown): boolean {
   return error instanceof VlmoError && PASSING.has(error.code);
 }
 
-/** The last one ends this worker too, and a worker of a newer version takes the job. */
+/** STORE_VERSION_UNSUPPORTED ends this worker too, and a worker of a newer version takes the job. */
 const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'STORE_WRITE_FAILED',
   'STORE_READ_FAILED',
   'STORE_VERSION_UNSUPPORTED',
+  'DECODER_UNAVAILABLE',
 ]);
 
 /** A run of `vlmo submit` that this ledger does not have is one of an index that this one was copied from, or restored over. */

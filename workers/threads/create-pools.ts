@@ -2,12 +2,8 @@ import { availableParallelism } from 'node:os';
 import type { Provider } from '#devices/device.ts';
 import type { ModelFolder } from '#model/vlmo/folder.ts';
 import type { PreprocessMode } from '#pictures/preprocess.ts';
-import {
-  createInferencePool,
-  createPreprocessPool,
-  type InferencePool,
-  type PreprocessPool,
-} from './pools.ts';
+import { createPreprocessPool, type PreprocessPool } from '#workers/decode/preprocess-pool.ts';
+import { createInferencePool, type InferencePool } from './pools.ts';
 
 export interface Pools extends AsyncDisposable {
   readonly preprocess: PreprocessPool;
@@ -18,25 +14,33 @@ export interface PoolsConfig {
   /** What computes, as `resolveDevice` found it; default the CPU. */
   readonly provider?: Provider;
   readonly inferenceWorkers: number | 'auto';
+  /** Processes. */
   readonly decodeThreads: number;
   readonly preprocess: PreprocessMode;
   readonly maxPixels: number;
   readonly maxImageBytes: number;
   /** Seconds. */
   readonly decodeTimeout: number;
+  /** MiB that one picture may take. */
+  readonly decodeMemory: number;
 }
 
 /** Both pools for one model. Throws what loading the model throws. */
 export async function createPools(model: ModelFolder, config: PoolsConfig): Promise<Pools> {
   const { provider = 'cpu', inferenceWorkers: workers } = config;
+  const { preprocess: mode, maxPixels, maxImageBytes, decodeTimeout, decodeMemory } = config;
+  const limits = { maxPixels, maxImageBytes, timeoutSeconds: decodeTimeout, memoryMiB: decodeMemory };
+  const setup = { spec: model.config, mode, ...limits };
+  // First, so that a process starts while the model is loaded.
+  const preprocess = createPreprocessPool(setup, config.decodeThreads);
   const inference = await createInferencePool(model, {
     workers: workers === 'auto' ? threadsFor(provider) : workers,
     threadsPerWorker: 1,
     provider,
+  }).catch(async (error: unknown) => {
+    await preprocess[Symbol.asyncDispose]();
+    throw error;
   });
-  const { preprocess: mode, maxPixels, maxImageBytes, decodeTimeout: timeoutSeconds } = config;
-  const setup = { spec: model.config, mode, maxPixels, maxImageBytes, timeoutSeconds };
-  const preprocess = createPreprocessPool(setup, config.decodeThreads);
   return {
     preprocess,
     inference,

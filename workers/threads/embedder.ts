@@ -5,6 +5,7 @@ import { pictureValues } from '#model/vlmo/config.ts';
 import { openModelFolder, WEIGHTS_FILE } from '#model/vlmo/folder.ts';
 import { loadVlmo } from '#model/vlmo/vlmo.ts';
 import { createWeights } from '#model/vlmo/weights.ts';
+import { normalise } from '#pictures/preprocess.ts';
 import type { InferenceResult, InferenceSetup, InferenceTask } from './protocol.ts';
 
 /**
@@ -30,16 +31,30 @@ async function load(setup: InferenceSetup): Promise<(task: InferenceTask) => Pro
   const { threads, provider } = setup;
   const vlmo = await loadVlmo(folder, { threads, provider, graphs: ['image', 'text'], weights });
   const { num_channels: channels, image_size: size } = folder.config;
+  const pictures = createNormaliser(pictureValues(folder.config));
   return async (task) => {
     if (task.kind === 'release') {
       await vlmo[Symbol.asyncDispose]();
       return new Float32Array();
     }
     if (task.kind === 'texts') return (await vlmo.embedTexts(task.texts)).data;
-    const data = new Float32Array(task.pixels, 0, task.count * pictureValues(folder.config));
-    const pixels = { data, dims: [task.count, channels, ...size] };
+    const pixels = { data: pictures(task), dims: [task.count, channels, ...size] };
     if (task.kind === 'match') return (await vlmo.match(pixels, task.texts)).logits;
     return (await vlmo.embedImages(pixels)).data;
+  };
+}
+
+/** Pictures of 8 bits as the model's input, in memory that is used again for each batch. */
+function createNormaliser(
+  values: number,
+): (task: { readonly pixels: SharedArrayBuffer; readonly count: number }) => Float32Array {
+  let memory = new Float32Array();
+  return ({ pixels, count }) => {
+    const samples = new Uint8Array(pixels, 0, count * values);
+    if (memory.length < samples.length) memory = new Float32Array(samples.length);
+    const data = memory.subarray(0, samples.length);
+    normalise(samples, data);
+    return data;
   };
 }
 

@@ -5,23 +5,8 @@ import type { ModelFolder } from '#model/vlmo/folder.ts';
 // The lock that threads share a GPU by has to be there before they are.
 import '#devices/gpu-lock.ts';
 import { prepareWeights } from '#model/vlmo/prepare-weights.ts';
-import type {
-  InferenceResult,
-  InferenceSetup,
-  InferenceTask,
-  PictureOutcome,
-  PreprocessSetup,
-  PreprocessTask,
-} from './protocol.ts';
+import type { InferenceResult, InferenceSetup, InferenceTask } from './protocol.ts';
 import { UrgentFirst, urgent } from './urgent-first.ts';
-
-export interface PreprocessPool extends AsyncDisposable {
-  readonly threads: number;
-  /** Reads, hashes, decodes and normalises the pictures of a task. Rejects only where a thread died. */
-  run(task: PreprocessTask): Promise<PictureOutcome[]>;
-  /** As `run`, before every task that waits for a thread: for somebody who waits for an answer. */
-  runUrgent(task: PreprocessTask): Promise<PictureOutcome[]>;
-}
 
 export interface InferencePool extends AsyncDisposable {
   readonly threads: number;
@@ -32,16 +17,6 @@ export interface InferencePool extends AsyncDisposable {
   run(task: InferenceTask): Promise<Float32Array>;
   /** As `run`, before every task that waits for a thread. */
   runUrgent(task: InferenceTask): Promise<Float32Array>;
-}
-
-export function createPreprocessPool(setup: PreprocessSetup, threads: number): PreprocessPool {
-  const pool = createPool('#workers/threads/preprocess.worker.ts', setup, threads);
-  return {
-    threads,
-    run: (task) => pool.run(task) as Promise<PictureOutcome[]>,
-    runUrgent: (task) => pool.run(urgent(task)) as Promise<PictureOutcome[]>,
-    [Symbol.asyncDispose]: () => pool.close(),
-  };
 }
 
 export interface InferencePoolOptions {

@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import sharp from 'sharp';
 import { VlmoError } from '#errors.ts';
+import { pictureValues } from '#model/vlmo/config.ts';
 import { openModelFolder } from '#model/vlmo/folder.ts';
 import { loadVlmo } from '#model/vlmo/vlmo.ts';
+import { decodeSamples } from '#pictures/preprocess.ts';
 import { createLocalCrossEncoder } from '#search/rerank/local-cross-encoder.ts';
 import { createPoolCrossEncoder } from '#search/rerank/pool-cross-encoder.ts';
+import type { PreprocessTask } from '#workers/decode/protocol.ts';
 import { createPools, type Pools } from '#workers/threads/create-pools.ts';
-import type { InferenceTask, PreprocessTask } from '#workers/threads/protocol.ts';
+import type { InferenceTask } from '#workers/threads/protocol.ts';
 import { temporaryFolder } from '../../fixtures/files.ts';
 import { importTiny } from '../../fixtures/tiny-model.ts';
 import { importFixture, loadTiny, vlmoError } from '../../model/vlmo/model-fixture.ts';
@@ -18,7 +21,14 @@ import { readPixels } from '../demo-scenes.ts';
 
 const MODEL = await openModelFolder(await importTiny(await temporaryFolder({ after })));
 const LIMITS = { preprocess: 'reference', maxPixels: 1e8, maxImageBytes: 1e6 } as const;
-const POOLS = { ...LIMITS, inferenceWorkers: 2, decodeThreads: 2, decodeTimeout: 60 } as const;
+const POOLS = {
+  ...LIMITS,
+  inferenceWorkers: 2,
+  decodeThreads: 2,
+  decodeTimeout: 60,
+  decodeMemory: 512,
+} as const;
+const CRASHED = { code: 'WORKER_CRASHED', message: 'exit code 1' } as const;
 const COLOURS = ['red', 'green', 'blue', 'white', 'black', 'pink'];
 const TEXTS = Array.from({ length: 21 }, (_, i) => `${'red '.repeat(1 + ((i * 7) % 11))}dog ${i % 5}`);
 const PICTURES = await drawPictures(await temporaryFolder({ after }));
@@ -98,15 +108,16 @@ describe('CrossEncoder', async () => {
 
   test('in this thread and on the pools: the log-odds of every pair alone', async () => {
     for (const crossEncoder of [
-      await createLocalCrossEncoder(vlmo, LIMITS),
+      await createLocalCrossEncoder(vlmo, pools.preprocess),
       await createPoolCrossEncoder(MODEL, pools),
     ]) {
       assert.ok(Math.abs(crossEncoder.scale - 1 / 0.07) < 2e-2);
       assertAllClose(await crossEncoder.matchPictures(text, PICTURES), byText);
       assertAllClose(await crossEncoder.matchPictures(text, PICTURES.slice(0, 1)), byText.slice(0, 1));
       assertAllClose(await crossEncoder.matchTexts(picture, TEXTS), byPicture);
-      const { data } = await readPixels(vlmo, picture);
-      assertAllClose(await crossEncoder.matchTexts(data, TEXTS), byPicture);
+      const samples = new Uint8Array(pictureValues(MODEL.config));
+      await decodeSamples(await readFile(picture), MODEL.config, 'reference', LIMITS, samples);
+      assertAllClose(await crossEncoder.matchTexts(samples, TEXTS), byPicture);
       assert.deepEqual(await crossEncoder.matchPictures(text, []), []);
     }
   });
@@ -144,7 +155,7 @@ describe('CrossEncoder', async () => {
     const url = 'https://example.org/a.png';
     const some = [none, ...PICTURES.slice(0, 3), broken, ...PICTURES.slice(3, 12), url, none, none];
     for (const crossEncoder of [
-      await createLocalCrossEncoder(vlmo, LIMITS),
+      await createLocalCrossEncoder(vlmo, pools.preprocess),
       await createPoolCrossEncoder(MODEL, pools),
     ]) {
       const found = await crossEncoder.matchPictures(text, some);
@@ -162,18 +173,18 @@ describe('CrossEncoder', async () => {
     }
   });
 
-  test('a thread that dies while it decodes costs its picture alone', async () => {
+  test('a process that dies while it decodes costs its picture alone', async () => {
     const [first = '', ...others] = PICTURES.slice(0, 4);
     const preprocess: Pools['preprocess'] = {
       ...pools.preprocess,
       runUrgent: (task) =>
         task.pictures[0]?.uri === first
-          ? Promise.reject(new Error('exit code 1'))
+          ? Promise.resolve([{ kind: 'failed', sha256: null, error: CRASHED }])
           : pools.preprocess.runUrgent(task),
     };
     const crossEncoder = await createPoolCrossEncoder(MODEL, { ...pools, preprocess });
     const [lost, ...rest] = await crossEncoder.matchPictures(text, [first, ...others]);
-    vlmoError('WORKER_CRASHED', first, 'exit code 1')(lost);
+    vlmoError('WORKER_CRASHED', 'exit code 1')(lost);
     assertAllClose(rest, byText.slice(1, 4));
   });
 
@@ -205,10 +216,10 @@ test('a checkpoint without an ITM head is refused before anything is read, and t
     'vlmo_base_plus_patch16_224.pt',
     'vlmo_large_patch16_224.pt',
   );
+  const run = () => assert.fail('somebody was asked');
+  const pool = { threads: 1, concurrency: 1, run, runUrgent: run, [Symbol.asyncDispose]: async () => {} };
   const retrieval = await loadTiny(t, 'tiny_abs');
-  await assert.rejects(createLocalCrossEncoder(retrieval, LIMITS), missing);
+  await assert.rejects(createLocalCrossEncoder(retrieval, pool), missing);
   const { model } = await importFixture(t, 'reference/vlmo-tiny/tiny_abs.pt', { heads: 4 });
-  const run = () => assert.fail('a thread was asked');
-  const pool = { threads: 1, run, runUrgent: run, [Symbol.asyncDispose]: async () => {} };
   await assert.rejects(createPoolCrossEncoder(model, { preprocess: pool, inference: pool }), missing);
 });

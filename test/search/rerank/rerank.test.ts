@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict';
-import { rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { after, describe, test } from 'node:test';
 import { VlmoError } from '#errors.ts';
+import { pictureValues } from '#model/vlmo/config.ts';
+import { openModelFolder } from '#model/vlmo/folder.ts';
 import { loadVlmo } from '#model/vlmo/vlmo.ts';
+import { decodeSamples } from '#pictures/preprocess.ts';
 import type { Ranked } from '#search/ranking/ranking.ts';
 import type { CrossEncoder } from '#search/rerank/cross-encoder.ts';
 import { createLocalCrossEncoder } from '#search/rerank/local-cross-encoder.ts';
 import type { MatchSubject } from '#search/rerank/match-subject.ts';
 import { rerank } from '#search/rerank/rerank.ts';
+import { createPreprocessPool } from '#workers/decode/preprocess-pool.ts';
 import { temporaryFolder } from '../../fixtures/files.ts';
 import { vlmoError } from '../../model/vlmo/model-fixture.ts';
 import { DEMO_MODEL, dot, drawFirstScenes, ranked, rankingOf, readPixels } from '../demo-scenes.ts';
@@ -15,7 +19,7 @@ import { DEMO_MODEL, dot, drawFirstScenes, ranked, rankingOf, readPixels } from 
 const COUNT = 24;
 /** exp(logit_scale) of the bundled model. */
 const SCALE = Math.exp(3.966796875);
-const LIMITS = { preprocess: 'reference', maxPixels: 1e8, maxImageBytes: 1e8 } as const;
+const LIMITS = { mode: 'reference', maxPixels: 1e8, maxImageBytes: 1e8 } as const;
 
 /** What the sum of log-odds and scaled cosine must be, pair by pair. */
 interface Expected {
@@ -27,7 +31,9 @@ describe('rerank by the bundled model', async () => {
   const scenes = await drawFirstScenes(await temporaryFolder({ after }), COUNT);
   const vlmo = await loadVlmo(DEMO_MODEL, { graphs: ['image', 'text', 'fusion'] });
   after(() => vlmo[Symbol.asyncDispose]());
-  const crossEncoder = await createLocalCrossEncoder(vlmo, LIMITS);
+  const preprocess = createPreprocessPool({ ...LIMITS, spec: vlmo.config }, 1);
+  after(() => preprocess[Symbol.asyncDispose]());
+  const crossEncoder = await createLocalCrossEncoder(vlmo, preprocess);
   const pixels = await Promise.all(scenes.map(({ path }) => readPixels(vlmo, path)));
   const images = await Promise.all(pixels.map(async (some) => (await vlmo.embedImages(some)).data));
   const texts = await Promise.all(scenes.map(async ({ caption }) => (await vlmo.embedTexts([caption])).data));
@@ -63,7 +69,7 @@ describe('rerank by the bundled model', async () => {
 
   test('a picture: captions in the order of log-odds + 52.82 cosine, as pair by pair', async () => {
     for (const [picture, given] of [
-      [4, pixels[4]?.data],
+      [4, await samplesOf(scenes[4]?.path ?? '')],
       [8, scenes[8]?.path],
     ] as const) {
       const rows = scenes.map(({ caption }, i) => ranked('caption', `s${i}`, cosine(picture, i), caption));
@@ -101,6 +107,13 @@ describe('rerank by the bundled model', async () => {
     assert.equal(warnings.size, 3);
   });
 });
+
+async function samplesOf(path: string): Promise<Uint8Array> {
+  const { config } = await openModelFolder(DEMO_MODEL);
+  const samples = new Uint8Array(pictureValues(config));
+  await decodeSamples(await readFile(path), config, 'reference', LIMITS, samples);
+  return samples;
+}
 
 function assertOrder(found: readonly Ranked[], expected: readonly Expected[]): void {
   const order = [...expected.keys()].sort((a, b) => (expected[b]?.score ?? 0) - (expected[a]?.score ?? 0));

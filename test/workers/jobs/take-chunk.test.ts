@@ -62,7 +62,10 @@ describe('createChunkHandler', { timeout: 300_000 }, () => {
   });
 
   test('items that may do better later are tried again with back-off, alone, until their attempts are used up', async (t) => {
-    const { store, take, kept, settled } = await begin(t, failing({ a: 'ITEM_TIMEOUT', b: 'IMAGE_INVALID' }));
+    const { store, take, kept, settled } = await begin(
+      t,
+      failing({ a: 'ITEM_UNREADABLE', b: 'IMAGE_INVALID' }),
+    );
     const delays: number[] = [];
     let next = job();
     let outcome = await take(next, 'j');
@@ -85,7 +88,7 @@ describe('createChunkHandler', { timeout: 300_000 }, () => {
       [(await store.ledger.tally('r')).stored, (await store.ledger.tally('r')).failed],
       [1, 2],
     );
-    const warned = kept.lines.filter(({ code }) => code === 'ITEM_TIMEOUT');
+    const warned = kept.lines.filter(({ code }) => code === 'ITEM_UNREADABLE');
     assert.deepEqual(
       warned.map(({ run, job, item, attempts }) => [run, job, item, attempts]),
       [1, 2, 3, 4].map((attempts) => ['r', 'j', 'a', attempts]),

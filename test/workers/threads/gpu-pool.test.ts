@@ -1,6 +1,7 @@
 import { after, describe, test } from 'node:test';
 import { openModelFolder } from '#model/vlmo/folder.ts';
 import { loadVlmo } from '#model/vlmo/vlmo.ts';
+import { normalise } from '#pictures/preprocess.ts';
 import { createInferencePool } from '#workers/threads/pools.ts';
 import { seededRandom, temporaryFolder } from '../../fixtures/files.ts';
 import { useSoftwareGpu } from '../../fixtures/software-gpu.ts';
@@ -22,9 +23,11 @@ describe('createInferencePool on WebGPU', () => {
       provider: 'webgpu',
     });
     const random = seededRandom(11);
-    const pixels = new SharedArrayBuffer(PICTURES * SIZE * Float32Array.BYTES_PER_ELEMENT);
-    const data = new Float32Array(pixels).map(() => 2 * random() - 1);
-    new Float32Array(pixels).set(data);
+    const pixels = new SharedArrayBuffer(PICTURES * SIZE);
+    const samples = new Uint8Array(pixels).map(() => 256 * random());
+    new Uint8Array(pixels).set(samples);
+    const data = new Float32Array(samples.length);
+    normalise(samples, data);
     const texts = Array.from({ length: 6 }, (_, i) =>
       Array.from({ length: 1 + i }, (_, n) => `red ${i} ${n}`),
     );
@@ -33,7 +36,7 @@ describe('createInferencePool on WebGPU', () => {
       here.embedTexts(['a cat']),
       ...texts.map((some) => pool.run({ kind: 'texts', texts: some })),
     ]);
-    const batch = { data: new Float32Array(data), dims: [PICTURES, 3, 64, 64] };
+    const batch = { data, dims: [PICTURES, 3, 64, 64] };
     assertClose(images, (await cpu.embedImages(batch)).data, 1e-5, 'pictures');
     assertClose(alone.data, (await cpu.embedTexts(['a cat'])).data, 1e-5, 'a text here');
     for (const [i, some] of texts.entries())

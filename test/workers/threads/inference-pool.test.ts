@@ -121,11 +121,16 @@ interface RandomPixels {
 }
 
 function randomPixels(count: number, random: () => number): RandomPixels {
-  const shared = new SharedArrayBuffer(count * SIZE * 4);
-  new Float32Array(shared).forEach((_, i, values) => {
-    values[i] = 2 * random() - 1;
+  const shared = new SharedArrayBuffer(count * SIZE);
+  new Uint8Array(shared).forEach((_, i, values) => {
+    values[i] = 256 * random();
   });
   return { shared, count };
+}
+
+/** As the model reads them, by the formula. */
+function normalised(shared: SharedArrayBuffer): Float32Array {
+  return Float32Array.from(new Uint8Array(shared), (value) => (value / 255 - 0.5) / 0.5);
 }
 
 async function compare(
@@ -137,7 +142,7 @@ async function compare(
 ): Promise<void> {
   for (const [i, { shared, count }] of pictures.entries()) {
     const { data } = await vlmo.embedImages({
-      data: new Float32Array(shared).slice(),
+      data: normalised(shared),
       dims: [count, 3, 64, 64],
     });
     assertClose(images[i], data, 1e-6, `pictures ${i}`);

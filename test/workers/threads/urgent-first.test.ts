@@ -1,16 +1,14 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
 import { Piscina } from 'piscina';
-import type { PreprocessSetup, PreprocessTask } from '#workers/threads/protocol.ts';
 import { UrgentFirst, urgent } from '#workers/threads/urgent-first.ts';
+import { temporaryFolder } from '../../fixtures/files.ts';
 
-const SETUP: PreprocessSetup = {
-  spec: { image_size: [8, 12], num_channels: 3 },
-  mode: 'fast',
-  maxPixels: 1,
-  maxImageBytes: 1,
-};
-const TASK: PreprocessTask = { pixels: new SharedArrayBuffer(0), firstSlot: 0, pictures: [] };
+const TASK = {};
+const ENTRY = join(await temporaryFolder({ after }), 'entry.mjs');
+await writeFile(ENTRY, 'export default async () => undefined;');
 const ABORTED = { name: 'AbortError' };
 
 /** A pool of one thread that notes by name which tasks it has done. */
@@ -18,15 +16,14 @@ class NotingPool {
   readonly done: string[] = [];
   readonly queue = new UrgentFirst();
   readonly #pool = new Piscina({
-    filename: import.meta.resolve('#workers/threads/preprocess.worker.ts'),
-    workerData: SETUP,
+    filename: ENTRY,
     minThreads: 1,
     maxThreads: 1,
     taskQueue: this.queue,
     stricterFIFO: true,
   });
 
-  async run(name: string, task: PreprocessTask = TASK, signal?: AbortSignal): Promise<void> {
+  async run(name: string, task: object = TASK, signal?: AbortSignal): Promise<void> {
     await this.#pool.run(task, signal && { signal });
     this.done.push(name);
   }

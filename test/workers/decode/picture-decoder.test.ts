@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
-import { preprocess } from '#pictures/preprocess.ts';
-import { createPicturePreprocessor } from '#workers/threads/picture-preprocessor.ts';
-import type { PictureOutcome, PictureTask, PreprocessSetup } from '#workers/threads/protocol.ts';
+import { after, describe, test } from 'node:test';
+import { decodeSamples } from '#pictures/preprocess.ts';
+import { createPreprocessPool } from '#workers/decode/preprocess-pool.ts';
+import type { PictureOutcome, PictureTask, PreprocessSetup } from '#workers/decode/protocol.ts';
 import { fixture, temporaryFolder } from '../../fixtures/files.ts';
 
 const SETUP: PreprocessSetup = {
@@ -27,9 +27,9 @@ async function digest(path: string): Promise<string> {
 }
 
 /** The pixels that belong into a picture's slot. */
-async function expectedPixels(path: string): Promise<Float32Array> {
-  const values = new Float32Array(SIZE);
-  await preprocess(await readFile(path), SETUP.spec, SETUP.mode, SETUP, values);
+async function expectedPixels(path: string): Promise<Uint8Array> {
+  const values = new Uint8Array(SIZE);
+  await decodeSamples(await readFile(path), SETUP.spec, SETUP.mode, SETUP, values);
   return values;
 }
 
@@ -38,10 +38,13 @@ const grey = fixture('pictures/grey.png');
 const turned = fixture('pictures/orientation-6.jpg');
 const bmp = fixture('pictures/drawing.bmp');
 
-describe('createPicturePreprocessor', () => {
+describe('a decode process', () => {
+  const pool = createPreprocessPool(SETUP, 1);
+  after(() => pool[Symbol.asyncDispose]());
+  const run = pool.run;
+
   test('a picture that is new is ready, with its size as seen, its bytes and its digest', async () => {
-    const pixels = new SharedArrayBuffer(SIZE * 4);
-    const run = createPicturePreprocessor(SETUP);
+    const pixels = new SharedArrayBuffer(SIZE);
     const [outcome] = await run({
       pixels,
       firstSlot: 0,
@@ -56,11 +59,10 @@ describe('createPicturePreprocessor', () => {
       bytes: (await readFile(turned)).length,
       sha256: await digest(turned),
     });
-    assert.deepEqual(new Float32Array(pixels), await expectedPixels(turned));
+    assert.deepEqual(new Uint8Array(pixels), await expectedPixels(turned));
   });
 
   test('what is stored is unchanged, what failed is a known failure: neither is decoded', async () => {
-    const run = createPicturePreprocessor(SETUP);
     const pixels = new SharedArrayBuffer(0);
     const outcomes = await run({
       pixels,
@@ -75,7 +77,6 @@ describe('createPicturePreprocessor', () => {
   });
 
   test('a failure names the picture and keeps its digest; there is none where nothing was read', async () => {
-    const run = createPicturePreprocessor(SETUP);
     const [broken, missing, large] = await run({
       pixels: new SharedArrayBuffer(0),
       firstSlot: 0,
@@ -92,7 +93,6 @@ describe('createPicturePreprocessor', () => {
   });
 
   test('a name that holds patterns and our own words is given as it is', async (t) => {
-    const run = createPicturePreprocessor(SETUP);
     const folder = await temporaryFolder(t);
     for (const name of ["$&$'$`$1.png", 'Cannot decode image: image:.png', 'a "quoted"\nname.png']) {
       const path = join(folder, name);
@@ -108,9 +108,9 @@ describe('createPicturePreprocessor', () => {
   test('pictures that are ready lie side by side from the first slot, whichever fail', async () => {
     const all = [bmp, drawing, '/nowhere.png', grey, turned, bmp, drawing, '/nowhere.png', grey];
     const good = all.filter((path) => path !== bmp && path !== '/nowhere.png');
-    const pixels = new SharedArrayBuffer((good.length + 3) * SIZE * 4);
-    const values = new Float32Array(pixels).fill(9);
-    const outcomes = await createPicturePreprocessor(SETUP)({
+    const pixels = new SharedArrayBuffer((good.length + 3) * SIZE);
+    const values = new Uint8Array(pixels).fill(9);
+    const outcomes = await run({
       pixels,
       firstSlot: 2,
       pictures: all.map((uri) => task(uri)),

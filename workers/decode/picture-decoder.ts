@@ -1,0 +1,87 @@
+import { createHash } from 'node:crypto';
+import { statSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { toErrorData, VlmoError } from '#errors.ts';
+import { pictureValues } from '#model/vlmo/config.ts';
+import { pictureError } from '#pictures/picture-error.ts';
+import { decodeSamples } from '#pictures/preprocess.ts';
+import { readPicture } from '#pictures/read-picture.ts';
+import { createMemoryWatch } from './memory-watch.ts';
+import { PixelSlots } from './pixel-file.ts';
+import type { DecodeReply, DecodeRequest, DecoderSetup, DecodeSetup, PictureTask } from './protocol.ts';
+
+/** Files up to here are read while the picture before them is decoded; larger ones would add to its memory. */
+const READ_AHEAD_BYTES = 4 * 1024 * 1024;
+
+/**
+ * What a decode process does with its pictures: one at a time, in the order given, so that it is always known which one
+ * is at fault. `onOutOfMemory` is called while one takes more than the limit, and must end the process.
+ */
+export function createPictureDecoder(
+  { decode: setup, pixelFile }: DecoderSetup,
+  onOutOfMemory: () => void,
+): (request: DecodeRequest) => Promise<DecodeReply> {
+  const size = pictureValues(setup.spec);
+  const slots = new PixelSlots(pixelFile, size);
+  const samples = new Uint8Array(size);
+  const watch = createMemoryWatch(setup.memoryMiB, onOutOfMemory);
+
+  async function decode(
+    { number, picture }: DecodeRequest,
+    ahead: Uint8Array | undefined,
+  ): Promise<DecodeReply> {
+    let sha256: string | null = null;
+    try {
+      const bytes = ahead ?? (await readPatiently(picture.uri, setup.maxImageBytes));
+      sha256 = createHash('sha256').update(bytes).digest('hex');
+      if (sha256 === picture.storedSha256) return { kind: 'unchanged' };
+      if (sha256 === picture.failedSha256) return { kind: 'known-failure' };
+      slots.writeHead(number, sha256);
+      const info = await decodeSamples(bytes, setup.spec, setup.mode, setup, samples);
+      slots.writePixels(number, samples);
+      return { kind: 'ready', ...info, bytes: bytes.length, sha256 };
+    } catch (error) {
+      return {
+        kind: 'failed',
+        error: toErrorData(pictureError(error, picture.uri), 'IMAGE_INVALID'),
+        sha256,
+      };
+    }
+  }
+
+  let before: Promise<unknown> = Promise.resolve();
+  return (request) => {
+    const ahead = readAhead(request.picture, setup);
+    const reply = before.then(() => watch(() => decode(request, ahead)));
+    before = reply;
+    return reply;
+  };
+}
+
+/** The bytes of a picture that are at hand, or soon are; whatever is wrong with a file is found in its turn. */
+function readAhead({ uri, bytes }: PictureTask, { maxImageBytes }: DecodeSetup): Uint8Array | undefined {
+  if (bytes) return bytes;
+  try {
+    const isSmall = statSync(uri).size <= READ_AHEAD_BYTES;
+    return isSmall ? readPicture(uri, maxImageBytes) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What the machine may have in a moment: handles, memory, a disk or a file server that answers. */
+const PASSING = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EIO', 'ESTALE']);
+const PAUSES_MS = [50, 250, 1000];
+
+async function readPatiently(uri: string, maxBytes: number): Promise<Uint8Array> {
+  for (const pause of PAUSES_MS) {
+    try {
+      return readPicture(uri, maxBytes);
+    } catch (error) {
+      const cause = error instanceof VlmoError ? error.cause : error;
+      if (!PASSING.has((cause as NodeJS.ErrnoException | undefined)?.code ?? '')) throw error;
+    }
+    await delay(pause);
+  }
+  return readPicture(uri, maxBytes);
+}
