@@ -1,9 +1,9 @@
-import { resolve } from 'node:path';
 import type { Config } from '#config/options.ts';
 import { VlmoError } from '#errors.ts';
 import { readPicture } from '#pictures/read-picture.ts';
 import { parseQueryText, type WeightedText } from '#search/compose-query.ts';
 import type { Query } from '#search/query.ts';
+import { absoluteUri } from '#uri.ts';
 
 export type QueryFlags = Config<'image' | 'imageWeight' | 'id' | 'hybrid' | 'keywords' | 'maxImageBytes'>;
 
@@ -68,7 +68,7 @@ function toJob(texts: readonly WeightedText[], { image, imageWeight }: QueryFlag
   const isPlain = first?.weight === 1 && texts.length === 1;
   return {
     ...(isPlain ? { text: first.text } : texts.length > 0 && { texts: [...texts] }),
-    ...(image !== undefined && { image: resolve(image) }),
+    ...(image !== undefined && { image: absoluteUri(image) }),
     ...(imageWeight !== undefined && { imageWeight }),
   };
 }

@@ -3,6 +3,7 @@ import { access, constants, stat } from 'node:fs/promises';
 import { extname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { VlmoError } from '#errors.ts';
+import { schemeOf } from '#uri.ts';
 import { createFolderSource } from './folder-source.ts';
 import type { Source, SourceOptions } from './item.ts';
 import { isManifestName, MANIFEST_ENDINGS } from './manifest-rows.ts';
@@ -30,8 +31,9 @@ export async function openSource(spec: string, options: SourceOptions = {}): Pro
 
 function absolutePath(spec: string): string {
   if (spec === '') throw unsupported(spec, 'an empty path');
-  if (!/^[a-z][a-z0-9+.-]+:\/\//i.test(spec)) return resolve(spec);
-  if (!/^file:/i.test(spec) || !URL.canParse(spec)) throw unsupported(spec, 'a URL');
+  const scheme = schemeOf(spec);
+  if (scheme === undefined) return resolve(spec);
+  if (scheme !== 'file' || !URL.canParse(spec)) throw unsupported(spec, 'a URL');
   return fileURLToPath(spec);
 }
 

@@ -1,6 +1,7 @@
 import { posix, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { errorMessage } from '#errors.ts';
+import { schemeOf } from '#uri.ts';
 import { quote } from './quote.ts';
 
 /** Where a row's picture is and what it is called if the row gives no id. */
@@ -12,7 +13,6 @@ interface Location {
 /** Finds the picture of a row by the path written there; returns `expected …, received …` if it cannot be one. */
 export type Locate = (path: string) => Location | string;
 
-const URL_SCHEME = /^[a-z][a-z0-9+.-]+:\/\//i;
 /** Empty, `.` and `..` segments, for which joining by `/` is not enough. */
 const ODD_SEGMENT = /(^|\/)\.{0,2}(\/|$)/;
 
@@ -22,8 +22,9 @@ export function locateFrom(folder: string): Locate {
     if (path.includes('\0') || path.startsWith('data:')) {
       return `expected the path or URL of a picture, received ${quote(path)}`;
     }
-    if (!URL_SCHEME.test(path)) return { id: path, uri: joined(folder, path) };
-    if (!/^file:/i.test(path)) return { id: path, uri: path };
+    const scheme = schemeOf(path);
+    if (scheme === undefined) return { id: path, uri: joined(folder, path) };
+    if (scheme !== 'file') return { id: path, uri: path };
     try {
       return { id: path, uri: fileURLToPath(path) };
     } catch (error) {
@@ -40,7 +41,7 @@ export function locateInside(folder: string, prefix: string): Locate {
   return (path) => {
     const inside = posix.normalize(path);
     const outside = inside === '..' || inside.startsWith('../') || posix.isAbsolute(inside);
-    const unclear = inside === '.' || path.includes('\0') || URL_SCHEME.test(path);
+    const unclear = inside === '.' || path.includes('\0') || schemeOf(path) !== undefined;
     // On Windows `\` and drive letters would lead out as well.
     if (outside || unclear || (sep !== '/' && /[\\:]/.test(path))) {
       return `expected the path of a picture inside ${quote(folder)}, received ${quote(path)}`;

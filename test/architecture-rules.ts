@@ -81,6 +81,7 @@ export const FOUNDATIONS = [
   'host-process.ts',
   'well-formed.ts',
   'lock-file.ts',
+  'uri.ts',
   'package.json',
 ];
 /** Programs and tests: nobody imports them, but for tests, and benchmarks that draw what the demo draws. */

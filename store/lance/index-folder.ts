@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { VlmoError } from '#errors.ts';
+import { schemeOf } from '#uri.ts';
 import { attemptRead, attemptWrite } from './store-errors.ts';
 
 /** Raised whenever older code could not read what is written, with a migration that brings older indexes there. */
@@ -86,7 +87,7 @@ const MARKER = 'vlmo-index.json';
 
 function localPath(uri: string): string {
   if (uri.startsWith('file:')) return fileURLToPath(uri);
-  if (!/^[a-z][a-z0-9+.-]+:\/\//i.test(uri)) return resolve(uri);
+  if (schemeOf(uri) === undefined) return resolve(uri);
   throw new VlmoError('STORE_NOT_FOUND', `Cannot open index "${uri}": expected a folder, received a URL`);
 }
 

@@ -4,6 +4,7 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import { readPicture } from '#pictures/read-picture.ts';
 import { temporaryFolder } from '../fixtures/files.ts';
 import { vlmoError } from '../model/vlmo/model-fixture.ts';
@@ -54,7 +55,7 @@ describe('readPicture', () => {
   });
 
   test('an address is refused with the way out; a name with a colon is a file', async (t) => {
-    for (const url of ['https://example.org/a.jpg', 'S3://bucket/a.jpg', 'file:///a.jpg'])
+    for (const url of ['https://example.org/a.jpg', 'S3://bucket/a.jpg'])
       assert.throws(() => readPicture(url, LIMIT), vlmoError('URL_UNSUPPORTED', url, 'download it first'));
     const path = join(await temporaryFolder(t), 'http:a.jpg');
     await writeFile(path, 'y');
@@ -65,5 +66,47 @@ describe('readPicture', () => {
     const path = join(await temporaryFolder(t), 'empty.jpg');
     await writeFile(path, '');
     assert.equal(readPicture(path, LIMIT).length, 0);
+  });
+
+  test('a file URL is its file, also where the name is no UTF-8; a path is never decoded', async (t) => {
+    const folder = await temporaryFolder(t);
+    await writeFile(join(folder, 'a b.jpg'), '1');
+    await writeFile(join(folder, 'a%20b.jpg'), '22');
+    await writeFile(Buffer.concat([Buffer.from(`${folder}/caf`), Buffer.from([0xe9])]), '333');
+    assert.equal(readPicture(pathToFileURL(join(folder, 'a b.jpg')).href, LIMIT).length, 1);
+    assert.equal(readPicture(join(folder, 'a%20b.jpg'), LIMIT).length, 2);
+    assert.equal(readPicture(`file://${folder}/caf%E9`, LIMIT).length, 3);
+    assert.throws(() => readPicture(`file://${folder}/gone%E9`, LIMIT), vlmoError('ITEM_NOT_FOUND', '%E9'));
+    for (const url of ['file://elsewhere/a.jpg', `file://${folder}%2Fa`, `file://${folder}/a%00b`])
+      assert.throws(() => readPicture(url, LIMIT), vlmoError('ITEM_UNREADABLE', url));
+  });
+
+  test('Unicode forms meet, in every part of the path, and what is there byte for byte goes first', async (t) => {
+    const folder = await temporaryFolder(t);
+    const [composed, decomposed] = ['\u00fcber', 'u\u0308ber'];
+    await mkdir(join(folder, decomposed));
+    await writeFile(join(folder, decomposed, `${composed}.jpg`), '1');
+    for (const [one, other] of [
+      [composed, composed],
+      [composed, decomposed],
+      [decomposed, decomposed],
+    ] as const)
+      assert.equal(readPicture(join(folder, one, `${other}.jpg`), LIMIT).length, 1);
+    await writeFile(join(folder, decomposed, `${decomposed}.jpg`), '22');
+    assert.equal(readPicture(join(folder, composed, `${decomposed}.jpg`), LIMIT).length, 2);
+  });
+
+  test('folders divided as on Windows are found, but lead nowhere else', async (t) => {
+    const folder = await temporaryFolder(t);
+    await mkdir(join(folder, 'sub'));
+    await writeFile(join(folder, 'sub', 'a.jpg'), '1');
+    await writeFile(join(folder, 'secret.jpg'), '1');
+    assert.equal(readPicture(`${folder}/sub\\a.jpg`, LIMIT).length, 1);
+    await writeFile(join(folder, 'sub\\a.jpg'), '22');
+    assert.equal(readPicture(`${folder}/sub\\a.jpg`, LIMIT).length, 2);
+    assert.throws(
+      () => readPicture(`${folder}/sub/..\\secret.jpg`, LIMIT),
+      vlmoError('ITEM_NOT_FOUND', 'secret'),
+    );
   });
 });

@@ -1,0 +1,70 @@
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { errorMessage, VlmoError } from '#errors.ts';
+import { filePath } from '#uri.ts';
+import { respelled } from './respelled.ts';
+
+/** The bytes of a picture file, by its absolute path or file URL. Throws ITEM_NOT_FOUND, ITEM_UNREADABLE, IMAGE_TOO_LARGE. */
+export function readPictureFile(uri: string, maxBytes: number): Uint8Array {
+  const file = open(uri);
+  try {
+    const stat = fstatSync(file);
+    if (!stat.isFile())
+      throw new VlmoError(
+        'ITEM_UNREADABLE',
+        `Cannot read image "${uri}": expected a file, received something else`,
+      );
+    if (stat.size > maxBytes) {
+      throw new VlmoError(
+        'IMAGE_TOO_LARGE',
+        `Cannot read image "${uri}": expected at most ${maxBytes} bytes, received ${stat.size} (--max-image-bytes sets the limit)`,
+      );
+    }
+    return readAll(uri, file, stat.size);
+  } finally {
+    closeSync(file);
+  }
+}
+
+// Without O_NONBLOCK a named pipe would hold the thread until somebody writes to it.
+const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
+
+function open(uri: string): number {
+  try {
+    const path = filePath(uri);
+    try {
+      return openSync(path, FLAGS);
+    } catch (error) {
+      const other = isMissing(error) && typeof path === 'string' ? respelled(path) : undefined;
+      if (other === undefined) throw error;
+      return openSync(other, FLAGS);
+    }
+  } catch (error) {
+    const missing = isMissing(error);
+    const received = missing ? 'none' : errorMessage(error);
+    throw new VlmoError(
+      missing ? 'ITEM_NOT_FOUND' : 'ITEM_UNREADABLE',
+      `Cannot read image "${uri}": expected a file, received ${received}`,
+      { cause: error },
+    );
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'ENOENT' || code === 'ENOTDIR';
+}
+
+function readAll(uri: string, file: number, size: number): Uint8Array {
+  const bytes = new Uint8Array(size);
+  let done = 0;
+  while (done < size) {
+    const count = readSync(file, bytes, done, size - done, done);
+    if (count === 0)
+      throw new VlmoError(
+        'ITEM_UNREADABLE',
+        `Cannot read image "${uri}": expected ${size} bytes, received ${done}`,
+      );
+    done += count;
+  }
+  return bytes;
+}
