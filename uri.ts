@@ -36,6 +36,11 @@ export function uriInside(folder: string, name: string | Buffer): string {
   return `${base.replace(/\/$/, '')}/${percentEncoded(Buffer.from(name), isNameByte)}`;
 }
 
+/** The uri of an absolute path in bytes. */
+export function uriOf(path: Buffer): string {
+  return isUtf8(path) ? path.toString('utf8') : `file://${percentEncoded(path, isPathByte)}`;
+}
+
 /** A name for people: as it is, with the bytes that are no UTF-8 percent-encoded. */
 export function shownName(name: string | Buffer): string {
   if (typeof name === 'string') return name;

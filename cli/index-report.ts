@@ -2,6 +2,8 @@ import type { IndexSummary } from '#runs/index-source.ts';
 import type { GenerationRecord } from '#store/contract.ts';
 import { EXIT_DONE, EXIT_INTERRUPTED, EXIT_ITEMS_FAILED } from './exit-codes.ts';
 import { formatCount, formatDuration, print, printJson } from './output.ts';
+import { readingJson, readingLines } from './reading-report.ts';
+import { truncatedJson, truncatedLines } from './truncated-report.ts';
 
 interface ReportOptions {
   readonly index: string;
@@ -27,8 +29,15 @@ export function reportIndexing(
       failed,
       known_failures: knownFailures,
       seconds,
+      ...truncatedJson(summary.truncated),
+      ...readingJson(summary.reading),
     });
-  else print(describe(summary, index));
+  else
+    print(
+      [describe(summary, index), ...truncatedLines(summary.truncated), ...readingLines(summary.reading)].join(
+        '\n',
+      ),
+    );
   process.exitCode = state === 'interrupted' ? EXIT_INTERRUPTED : failed > 0 ? EXIT_ITEMS_FAILED : EXIT_DONE;
 }
 

@@ -1,12 +1,12 @@
-import { readFile } from 'node:fs/promises';
 import type { Config } from '#config/options.ts';
-import { VlmoError } from '#errors.ts';
+import { errorMessage, VlmoError } from '#errors.ts';
 import { loadVlmo } from '#model/vlmo/vlmo.ts';
 import { measureRecall } from '#search/measure-recall.ts';
 import { openGenerationModel } from '#search/query.ts';
 import { indexMissing } from '#search/ranking/approximate-ranking.ts';
 import type { SearchTarget } from '#search/request.ts';
 import { sampleQueries } from '#search/sample-queries.ts';
+import { textLines } from '#sources/text-lines.ts';
 import type { GenerationTables } from '#store/contract.ts';
 import { defaultProbes, partitionsOf } from '#store/lance/vector-index.ts';
 import { noteEvery } from './note-every.ts';
@@ -84,11 +84,16 @@ async function embedLines(
   file: string,
   modelPath: string | undefined,
 ): Promise<Float32Array[]> {
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    const message = `Cannot measure by the queries of "${file}": expected a text file, received none that can be read`;
+  const lines: string[] = [];
+  try {
+    for await (const item of textLines(file)) {
+      if (item.kind === 'broken') throw new VlmoError(item.error.code, item.error.message);
+      if (item.kind === 'caption') lines.push(item.caption);
+    }
+  } catch (cause) {
+    const message = `Cannot measure by the queries of "${file}": ${errorMessage(cause)}`;
     throw new VlmoError('USAGE_INVALID', message, { cause });
-  });
-  const lines = text.split('\n').flatMap((line) => line.trim() || []);
+  }
   if (lines.length === 0) {
     const message = `Cannot measure by the queries of "${file}": expected a query a line, received none`;
     throw new VlmoError('USAGE_INVALID', message);

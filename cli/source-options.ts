@@ -1,12 +1,28 @@
 import type { Config } from '#config/options.ts';
 import type { SourceOptions } from '#sources/item.ts';
 
-/** How a source is to be read. */
-export function toSourceOptions({
-  imageColumn,
-  idColumn,
-  captionColumn: captionColumns,
-  captionIdColumn,
-}: Config<'imageColumn' | 'idColumn' | 'captionColumn' | 'captionIdColumn'>): SourceOptions {
-  return { imageColumn, idColumn, captionColumns, captionIdColumn };
+type SourceConfig = Config<
+  | 'imageColumn'
+  | 'idColumn'
+  | 'captionColumn'
+  | 'captionIdColumn'
+  | 'format'
+  | 'delimiter'
+  | 'quote'
+  | 'plainQuotes'
+  | 'captionLines'
+  | 'include'
+  | 'exclude'
+>;
+
+/** How a source is to be read. What nobody said is left out, so that it does not tell two submissions apart. */
+export function toSourceOptions(config: SourceConfig): SourceOptions {
+  const { imageColumn, idColumn, captionColumn: captionColumns, captionIdColumn } = config;
+  const { format, delimiter, quote, plainQuotes, captionLines, include, exclude } = config;
+  return {
+    ...{ imageColumn, idColumn, captionColumns, captionIdColumn, format, include, exclude },
+    delimiter: delimiter !== undefined && /^(tab|\\t)$/i.test(delimiter) ? '\t' : delimiter,
+    quote: quote ? true : plainQuotes ? false : undefined,
+    captionLines: captionLines || undefined,
+  };
 }

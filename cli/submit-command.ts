@@ -8,6 +8,7 @@ import { followRun } from './follow-run.ts';
 import { hintFlags, openRedis, patienceOf, SUBMIT_SECONDS } from './open-queue.ts';
 import { counted, formatCount, note, print, printJson } from './output.ts';
 import { showSubmission } from './progress.ts';
+import { readingJson, readingLines } from './reading-report.ts';
 import { stopOnSignals } from './signals.ts';
 import { toSourceOptions } from './source-options.ts';
 import { openTarget } from './target.ts';
@@ -53,7 +54,8 @@ function report(submitted: Submitted, config: SubmitConfig): void {
   const { run, seen, chunks, added, isResumed, isWhole } = submitted;
   process.exitCode = isWhole ? EXIT_DONE : EXIT_INTERRUPTED;
   if (config.json && !config.wait) {
-    printJson({ run, seen, jobs: chunks, added, resumed: isResumed, complete: isWhole });
+    const reading = readingJson(submitted.reading);
+    printJson({ run, seen, jobs: chunks, added, resumed: isResumed, complete: isWhole, ...reading });
     return;
   }
   const say = config.json ? note : print;
@@ -63,6 +65,7 @@ function report(submitted: Submitted, config: SubmitConfig): void {
   say(
     `Run ${run}: ${counted(seen, 'item')} in ${counted(chunks, 'job')}, ${formatCount(added)} of them new in the queue.`,
   );
+  for (const line of readingLines(submitted.reading)) say(line);
   if (!config.wait)
     note(
       `Work on it: vlmo worker ${hintFlags(config)}\nSee how far it is: vlmo status ${run} ${hintFlags(config)}`,

@@ -23,7 +23,20 @@ export function plain<Name extends OptionName>(...names: readonly Name[]): Reado
 
 export const THE_INDEX = { isRequired: true } as const;
 export const NEW_INDEX = { isRequired: true, sentence: 'The index; made if it is not there' } as const;
-export const SOURCE = 'a folder, or a .csv, .tsv, .jsonl or .ndjson manifest';
-export const COLUMNS = plain('imageColumn', 'idColumn', 'captionColumn', 'captionIdColumn');
+export const SOURCE = 'a folder, or a table: .csv, .tsv, .jsonl, .ndjson or .json';
+/** How a source is read. */
+export const READING = plain(
+  'imageColumn',
+  'idColumn',
+  'captionColumn',
+  'captionIdColumn',
+  'format',
+  'delimiter',
+  'quote',
+  'plainQuotes',
+  'captionLines',
+  'include',
+  'exclude',
+);
 export const POOLS = plain('batchSize', 'decodeThreads', 'inferenceWorkers');
 export const PICTURE_LIMITS = plain('maxPixels', 'maxImageBytes', 'decodeTimeout', 'decodeMemory');

@@ -1,10 +1,10 @@
 import {
-  COLUMNS,
   type CommandSpec,
   NEW_INDEX,
   PICTURE_LIMITS,
   POOLS,
   plain,
+  READING,
   SOURCE,
   THE_INDEX,
 } from './command.ts';
@@ -31,7 +31,7 @@ export const COMMANDS = {
       index: NEW_INDEX,
       ...plain('model', 'collection', 'retryFailed'),
       json: SUMMARY,
-      ...COLUMNS,
+      ...READING,
       ...plain('device', 'preprocess'),
       ...POOLS,
       ...PICTURE_LIMITS,

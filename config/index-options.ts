@@ -1,4 +1,4 @@
-import { type OptionSpec, present, text, texts } from './option.ts';
+import { choice, type OptionSpec, present, text, texts } from './option.ts';
 
 /** Which index, which part of it, and what is read into it. */
 export const INDEX_OPTIONS = {
@@ -43,6 +43,46 @@ export const INDEX_OPTIONS = {
     flag: '--caption-id-column <name>',
     type: text,
     sentence: 'Column of a manifest with the id of the caption',
+  },
+  format: {
+    flag: '--format <format>',
+    type: choice('csv', 'tsv', 'jsonl', 'json'),
+    sentence: 'How a table is written, whatever its name ends with',
+  },
+  delimiter: {
+    flag: '--delimiter <character>',
+    type: text,
+    sentence:
+      'What divides the cells of a table, one character or "tab"; left out, the one by which its first line has a known column',
+  },
+  quote: {
+    flag: '--quote',
+    type: present,
+    default: false,
+    sentence: 'Cells of a table may stand in quotes also where tabs divide them',
+  },
+  plainQuotes: {
+    flag: '--plain-quotes',
+    type: present,
+    default: false,
+    sentence: 'Quotes in a table are text also where commas divide its cells',
+  },
+  captionLines: {
+    flag: '--caption-lines',
+    type: present,
+    default: false,
+    sentence: 'Each line of a text file beside a picture is a caption; left out, the whole file is one',
+  },
+  include: {
+    flag: '--include <glob>',
+    type: texts,
+    sentence:
+      'Read only what matches of a folder, hidden files too where a pattern names them; may be given several times',
+  },
+  exclude: {
+    flag: '--exclude <glob>',
+    type: texts,
+    sentence: 'Leave out what matches of a folder; may be given several times',
   },
   retryFailed: {
     flag: '--retry-failed',

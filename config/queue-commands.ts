@@ -1,10 +1,10 @@
 import {
-  COLUMNS,
   type CommandSpec,
   NEW_INDEX,
   PICTURE_LIMITS,
   POOLS,
   plain,
+  READING,
   SOURCE,
   THE_INDEX,
 } from './command.ts';
@@ -23,7 +23,7 @@ export const QUEUE_COMMANDS = {
     options: {
       index: NEW_INDEX,
       ...plain('model', 'collection', 'priority', 'retryFailed', 'wait', 'json'),
-      ...COLUMNS,
+      ...READING,
       ...plain('embeddedRedis', 'redisPatience', 'preprocess', 'chunkItems', 'maxWaiting'),
     },
   },

@@ -13,6 +13,8 @@ const MAX_CHARACTERS = 65_536;
 export interface TextEncoder {
   /** The ids of one text, at most the model's longest. */
   encode(text: string): number[];
+  /** Whether the model's longest leaves out an end of the text. */
+  isCut(text: string): boolean;
 }
 
 /** Reads the tokenizer of a model folder. Throws MODEL_INVALID. */
@@ -41,11 +43,12 @@ export function createTextEncoder(tokenizerJson: object, maxLength: number): Tex
       'Cannot use tokenizer: expected [PAD] as id 0, [CLS] and [SEP], received a vocabulary without',
     );
   }
+  const idsOf = (text: string): readonly number[] =>
+    tokenizer.encode(text.slice(0, MAX_CHARACTERS), { add_special_tokens: false }).ids;
   return {
-    encode(text) {
-      const { ids } = tokenizer.encode(text.slice(0, MAX_CHARACTERS), { add_special_tokens: false });
-      return [cls, ...ids.slice(0, maxLength - 2), sep];
-    },
+    encode: (text) => [cls, ...idsOf(text).slice(0, maxLength - 2), sep],
+    // A token has a character at least, and only a text that fills the model's longest can be cut.
+    isCut: (text) => text.length > maxLength - 2 && idsOf(text).length > maxLength - 2,
   };
 }
 

@@ -3,7 +3,12 @@ import type { InferencePool } from '#workers/threads/pools.ts';
 import { isolateFailures } from './isolate-failures.ts';
 
 /** A vector of unit length [D], or why there is none. */
-export type Embedded = { readonly vector: Float32Array } | { readonly error: ErrorData };
+export type Embedded =
+  | {
+      readonly vector: Float32Array /** The model read the beginning of the text only. */;
+      readonly isCut?: true;
+    }
+  | { readonly error: ErrorData };
 
 /** Vectors of the first `count` pictures of a slab, in the order of their slots. */
 export function embedPictures(
@@ -25,8 +30,15 @@ export function embedPictures(
 
 /** Vectors of texts, in their order. */
 export function embedTexts(pool: InferencePool, texts: readonly string[]): Promise<Embedded[]> {
-  const run = async (some: readonly string[]): Promise<Embedded[]> =>
-    toRows(await pool.run({ kind: 'texts', texts: some }), some.length);
+  const run = async (some: readonly string[]): Promise<Embedded[]> => {
+    let cut: readonly number[] = [];
+    const onCut = (indexes: readonly number[]): void => {
+      cut = indexes;
+    };
+    const rows = toRows(await pool.run({ kind: 'texts', texts: some }, onCut), some.length);
+    for (const index of cut) rows[index] = { ...rows[index], isCut: true } as Embedded;
+    return rows;
+  };
   return isolateFailures(texts, run, inferenceFailed);
 }
 

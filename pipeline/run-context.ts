@@ -1,5 +1,5 @@
 import type { ErrorData } from '#errors.ts';
-import type { Item } from '#sources/item.ts';
+import type { CaptionItem, Item } from '#sources/item.ts';
 import type { Count } from './progress.ts';
 
 /** On whose behalf items are worked on, a run or one chunk of it, and where what becomes of them is counted. */
@@ -14,4 +14,6 @@ export interface RunContext {
   add(count: Count, items?: number): void;
   /** Called with each item that fails now, and how often it has been tried, before it is listed. */
   onFailure?(item: Item, error: ErrorData, attempts: number): void;
+  /** Called with each caption of which the model read the beginning only. */
+  onTruncated?(item: CaptionItem): void;
 }

@@ -5,7 +5,8 @@ import { type Progress, ProgressCounter } from '#pipeline/progress.ts';
 import type { RunContext } from '#pipeline/run-context.ts';
 import { untilAborted } from '#pipeline/until-aborted.ts';
 import type { Source } from '#sources/item.ts';
-import type { GenerationRecord, RunRecord, RunState } from '#store/contract.ts';
+import type { ReadingReport } from '#sources/reading-notes.ts';
+import type { GenerationRecord, RunState } from '#store/contract.ts';
 import { activateGeneration } from './activate.ts';
 import { beginRun } from './begin.ts';
 import { fitItems } from './fit-items.ts';
@@ -23,7 +24,18 @@ export interface IndexJob extends IndexerSetup {
   readonly onStart?: (progress: () => Progress) => void;
 }
 
+/** Captions that the model did not read to their ends. */
+export interface Truncated {
+  readonly count: number;
+  /** Ids of the first five. */
+  readonly first: readonly string[];
+}
+
 export interface IndexSummary extends Progress {
+  /** Of those embedded in this run. */
+  readonly truncated: Truncated;
+  /** What the source passed over; undefined where it cannot. */
+  readonly reading: ReadingReport | undefined;
   readonly run: string;
   readonly state: RunState;
   readonly seconds: number;
@@ -33,6 +45,7 @@ export interface IndexSummary extends Progress {
 
 /** Items looked up in the store at a time. */
 const CHUNK_ITEMS = 512;
+const MAX_NAMED = 5;
 
 /**
  * Streams a source through decode, model and store. Memory is bounded by the batches in flight; every item ends as
@@ -51,11 +64,19 @@ export async function indexSource(job: IndexJob): Promise<IndexSummary> {
   });
   const end = (state: RunState): Promise<void> =>
     store.runs.upsert({ ...run, ...counts(), state, endedAt: new Date(), owner: null, lease: null });
+  const truncated = { count: 0, first: [] as string[] };
   const lease = holdLease(store, run, counts);
   try {
     job.onStart?.(() => progress.snapshot());
     await watchOlder(store, run, watch);
-    await stream(job, indexer, run, progress);
+    await stream(job, indexer, progress, {
+      ...{ run: run.id, runNumber: run.number, retryFailed: job.retryFailed },
+      add: (count, items) => progress.add(count, items),
+      onTruncated: ({ id }) => {
+        truncated.count += 1;
+        if (truncated.first.length < MAX_NAMED) truncated.first.push(id);
+      },
+    });
     await indexer.writer.flush();
     if (!signal.aborted) await untilOlderAreKnown(store, run, watch, signal);
     if (!signal.aborted) await pruneFailures(store, run, watch);
@@ -75,6 +96,8 @@ export async function indexSource(job: IndexJob): Promise<IndexSummary> {
     ...progress.snapshot(),
     run: run.id,
     state,
+    truncated,
+    reading: source.report?.(),
     seconds: (performance.now() - begun) / 1000,
     replaced,
   };
@@ -84,16 +107,11 @@ export async function indexSource(job: IndexJob): Promise<IndexSummary> {
 async function stream(
   job: IndexJob,
   indexer: Indexer,
-  run: RunRecord,
   progress: ProgressCounter,
+  runContext: RunContext,
 ): Promise<void> {
   const failure = new AbortController();
   const plan = await createPlanner(job.store, job.tables);
-  const runContext: RunContext = {
-    ...{ run: run.id, runNumber: run.number },
-    retryFailed: job.retryFailed,
-    add: (count, items) => progress.add(count, items),
-  };
   try {
     for await (const items of chunks(
       fitItems(untilAborted(job.source.items(job.signal), job.signal)),

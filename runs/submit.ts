@@ -2,6 +2,7 @@ import { chunks } from '#batches.ts';
 import { untilAborted } from '#pipeline/until-aborted.ts';
 import type { Priority, Producer } from '#queue/producer.ts';
 import type { Source } from '#sources/item.ts';
+import type { ReadingReport } from '#sources/reading-notes.ts';
 import type { GenerationRecord, Store } from '#store/contract.ts';
 import { type Chunk, toChunks } from './chunk-jobs.ts';
 import { fitItems } from './fit-items.ts';
@@ -39,6 +40,8 @@ export interface Submitted {
   /** Whether an unfinished run over the same source goes on. */
   readonly isResumed: boolean;
   readonly isWhole: boolean;
+  /** What the source passed over so far; undefined where it cannot. */
+  readonly reading: ReadingReport | undefined;
 }
 
 /** Chunks that are written to the ledger in one commit and then to Redis: one commit takes some 10 ms. */
@@ -62,6 +65,7 @@ export async function submitSource(submission: Submission): Promise<Submitted> {
   const counts = { seen: 0, chunks: 0, added: 0 };
   const progress = (isWhole = false): Submitted => ({
     ...{ run: run.id, isResumed, isWhole, fraction: source.fraction() },
+    reading: source.report?.(),
     ...counts,
   });
   submission.onStart?.(progress);

@@ -1,6 +1,4 @@
-import { createReadStream } from 'node:fs';
-import { basename, extname, resolve } from 'node:path';
-import { createInterface } from 'node:readline';
+import { extname } from 'node:path';
 import { chunks } from '#batches.ts';
 import type { ErrorData } from '#errors.ts';
 import { pictureValues } from '#model/vlmo/config.ts';
@@ -9,6 +7,7 @@ import { type Embedded, embedPictures, embedTexts } from '#pipeline/embed.ts';
 import type { QueryStream, RetrievalQuery } from '#search/batch/queries.ts';
 import type { CaptionItem, ImageItem, Item } from '#sources/item.ts';
 import { openSource } from '#sources/open-source.ts';
+import { textLines } from '#sources/text-lines.ts';
 import type { Pools } from '#workers/threads/create-pools.ts';
 
 export interface QueryModel {
@@ -25,23 +24,8 @@ const TEXTS_AT_ONCE = 64;
  * are queries by their ids. Throws what opening the source throws; what cannot be embedded is in the stream.
  */
 export async function fileQueries(path: string, model: QueryModel): Promise<QueryStream> {
-  const items = extname(path).toLowerCase() === '.txt' ? lines(path) : (await openSource(path)).items();
+  const items = extname(path).toLowerCase() === '.txt' ? textLines(path) : (await openSource(path)).items();
   return embedItems(items, model);
-}
-
-/** Numbered from 1, as editors number lines; empty ones are passed over. */
-async function* lines(path: string): AsyncGenerator<Item> {
-  const uri = resolve(path);
-  let number = 0;
-  for await (const line of createInterface({
-    input: createReadStream(path),
-    crlfDelay: Number.POSITIVE_INFINITY,
-  })) {
-    number += 1;
-    const caption = line.trim();
-    const id = `${basename(path)}:${number}`;
-    if (caption !== '') yield { kind: 'caption', id, imageId: null, uri, caption, meta: {} };
-  }
 }
 
 async function* embedItems(items: AsyncIterable<Item>, model: QueryModel): AsyncGenerator<RetrievalQuery[]> {

@@ -1,16 +1,20 @@
 import { blankLine, lineFrame } from './line-framing.ts';
 import type { FindFrame, Frame } from './records.ts';
+import type { CsvDialect } from './table-dialect.ts';
 
 const LF = 0x0a;
 const CR = 0x0d;
 const QUOTE = 0x22;
+const SPACE = 0x20;
+const TAB = 0x09;
 
 /** Where a row ends, `expected …, received …` if it cannot be told, undefined if the end is not in sight. */
 type RowEnd = number | string | undefined;
 
 const NOT_CLOSED = 'expected a closing quote, received the end of the file';
 const AFTER_QUOTE = 'expected a delimiter or a line break after a closing quote, received other text';
-const INSIDE_CELL = 'expected quotes only around a whole cell, received one inside a cell';
+const INSIDE_CELL =
+  'expected quotes only around a whole cell, received one inside a cell (--plain-quotes reads quotes as text)';
 
 /**
  * Finds the rows of a CSV file (RFC 4180) before csv-parse reads their cells.
@@ -20,20 +24,22 @@ const INSIDE_CELL = 'expected quotes only around a whole cell, received one insi
  * Here a row with a bad quote ends at its first line break, and reading goes on behind that.
  * It takes time linear in the file: a line that leaves a quote open also closes one left open before it.
  */
-export function csvFraming(delimiter: string): FindFrame {
+export function csvFraming({ delimiter, quoted, spaced }: CsvDialect): FindFrame {
   const separator = delimiter.charCodeAt(0);
   return (bytes, start, ended): Frame | undefined => {
     const blank = blankLine(bytes, start, ended);
     if (blank !== undefined) return blank;
-    const end = rowEnd(bytes, start, ended, separator);
+    if (!quoted) return lineFrame(bytes, start, ended);
+    const end = rowEnd(bytes, start, ended, separator, spaced);
     if (typeof end === 'number') return { end, lines: countLines(bytes, start, end) };
     return end === undefined ? undefined : lineFrame(bytes, start, ended, end);
   };
 }
 
-function rowEnd(bytes: Buffer, start: number, ended: boolean, separator: number): RowEnd {
+function rowEnd(bytes: Buffer, start: number, ended: boolean, separator: number, spaced: boolean): RowEnd {
   const length = bytes.length;
   for (let at = start; ; at++) {
+    if (spaced) while (bytes[at] === SPACE || (bytes[at] === TAB && separator !== TAB)) at++;
     if (bytes[at] === QUOTE) {
       at = afterClosingQuote(bytes, at, ended);
       if (at === -1) return ended ? NOT_CLOSED : undefined;

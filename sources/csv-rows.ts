@@ -5,6 +5,7 @@ import { csvFraming } from './csv-framing.ts';
 import { type OpenMeta, parseCell, setMeta } from './meta.ts';
 import { type RawRecord, type RecordChunk, readRecords } from './records.ts';
 import type { BrokenRow, Row, RowBatch } from './row.ts';
+import type { CsvDialect } from './table-dialect.ts';
 
 interface Header {
   readonly names: readonly string[];
@@ -12,19 +13,19 @@ interface Header {
 }
 
 /**
- * Streams the rows of a CSV or TSV file; its first row names the columns.
+ * Streams the rows of a file of cells divided by a delimiter; its first row names the columns.
  * Gives no batch before the header is known to have the columns asked for, and throws if it has not.
  */
 export async function* csvRows(
   path: string,
-  delimiter: string,
+  dialect: CsvDialect,
   rules: ColumnRules,
 ): AsyncGenerator<RowBatch, void, void> {
   let header: Header | undefined;
-  for await (const chunk of readRecords(path, csvFraming(delimiter))) {
+  for await (const chunk of readRecords(path, csvFraming(dialect))) {
     const rows: (Row | BrokenRow)[] = [];
     for (const run of runs(chunk.records)) {
-      const cellRows = parseRun(chunk, run, delimiter);
+      const cellRows = parseRun(chunk, run, dialect);
       for (const [index, { line, reason }] of run.entries()) {
         const cells = cellRows[index];
         if (header === undefined) header = parseHeader(path, cells, reason, rules);
@@ -51,12 +52,18 @@ function runs(records: readonly RawRecord[]): readonly (readonly RawRecord[])[] 
   return found;
 }
 
-function parseRun(chunk: RecordChunk, run: readonly RawRecord[], delimiter: string): readonly string[][] {
+function parseRun(
+  chunk: RecordChunk,
+  run: readonly RawRecord[],
+  { delimiter, quoted, spaced }: CsvDialect,
+): readonly string[][] {
   const first = run.at(0);
   const last = run.at(-1);
   if (first === undefined || last === undefined || first.reason !== undefined) return [];
   const rows = parse(chunk.bytes.subarray(first.start, last.end), {
     delimiter,
+    quote: quoted ? '"' : false,
+    ltrim: spaced,
     record_delimiter: ['\r\n', '\n'],
     relax_column_count: true, // counted below, where the header is known
   });

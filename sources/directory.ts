@@ -1,55 +1,87 @@
 import type { Dirent } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { isPictureName } from './picture-name.ts';
+import { readdir } from 'node:fs/promises';
+import { filePath, shownName, uriInside } from '#uri.ts';
+import { Beside } from './beside.ts';
+import type { PathFilter } from './path-filter.ts';
+import { nameSays } from './picture-name.ts';
+import type { ReadingNotes } from './reading-notes.ts';
 
 export interface DirectoryEntry {
+  /** For ids: bytes that are no UTF-8 are percent-encoded. */
   readonly name: string;
-  /** `special`: named like a picture, but a pipe, a socket or a device, which must not be opened. */
-  readonly kind: 'directory' | 'picture' | 'special';
+  /** As the disk has it. */
+  readonly raw: string | Buffer;
+  readonly uri: string;
+  /**
+   * `special`: a pipe, a socket or a device, which must not be opened. `unknown`: a file whose name does not say whether it
+   * is a picture. `link`: to a file or a folder, to be looked at.
+   */
+  readonly kind: 'directory' | 'picture' | 'unknown' | 'link' | 'special';
 }
 
 export interface Directory {
-  /** Folders and pictures in the order of their names. */
+  /** Folders, and files that are or may be pictures, in the order of their names. */
   readonly entries: readonly DirectoryEntry[];
-  /** Names of files that may describe pictures. */
-  readonly beside: ReadonlySet<string>;
+  /** Files that may describe pictures. */
+  readonly beside: Beside;
 }
 
-const DESCRIPTION = /\.(txt|json|jsonl|csv)$/i;
-
-/**
- * Lists one folder, without dot files. Links to files count as files; links to folders are left out, because they
- * may lead back up and never end. A link to nothing stays a picture, to be listed as one that was not found.
- */
-export async function readDirectory(path: string): Promise<Directory> {
+/** Lists one folder by its uri; `prefix` is its path in the source, empty or ending with `/`. */
+export async function readDirectory(
+  folder: string,
+  prefix: string,
+  filter: PathFilter,
+  notes: ReadingNotes,
+): Promise<Directory> {
   const entries: DirectoryEntry[] = [];
-  const beside = new Set<string>();
-  for (const entry of await readdir(path, { withFileTypes: true })) {
-    const { name } = entry;
-    if (name.startsWith('.')) continue;
-    if (entry.isDirectory()) {
-      entries.push({ name, kind: 'directory' });
-    } else if (isPictureName(name)) {
-      const kind = await pictureKind(path, entry);
-      if (kind !== undefined) entries.push({ name, kind });
-    } else if (DESCRIPTION.test(name) && (entry.isFile() || entry.isSymbolicLink())) {
-      beside.add(name);
-    }
+  const beside = new Beside();
+  for (const { raw, entry } of await list(folder)) {
+    const name = shownName(raw);
+    const path = prefix + name;
+    const isDescription = !entry.isDirectory() && Beside.isDescription(name);
+    const reason = entry.isDirectory()
+      ? filter.folder(path)
+      : isDescription
+        ? filter.description(path)
+        : // A link may lead to a folder, for which what is included says nothing yet.
+          entry.isSymbolicLink()
+          ? linkReason(filter, path)
+          : filter.file(path);
+    if (reason !== undefined) notes.leaveOut(reason, path);
+    else if (isDescription) beside.add({ name, uri: uriInside(folder, raw), isLink: entry.isSymbolicLink() });
+    else entries.push({ name, raw, uri: uriInside(folder, raw), kind: kindOf(entry, name) });
   }
-  // By code unit: the same on every machine, whatever its language. No two names of a folder are equal.
+  // By code unit: the same on every machine, whatever its language.
   entries.sort((a, b) => (a.name < b.name ? -1 : 1));
   return { entries, beside };
 }
 
-async function pictureKind(path: string, entry: Dirent): Promise<DirectoryEntry['kind'] | undefined> {
-  if (entry.isFile()) return 'picture';
-  if (!entry.isSymbolicLink()) return 'special';
-  try {
-    const target = await stat(join(path, entry.name));
-    if (target.isDirectory()) return undefined;
-    return target.isFile() ? 'picture' : 'special';
-  } catch {
-    return 'picture';
-  }
+interface Listed {
+  readonly raw: string | Buffer;
+  readonly entry: Dirent | Dirent<Buffer>;
+}
+
+/** Names that are no UTF-8 stay bytes: as texts two of them would be one. */
+async function list(folder: string): Promise<readonly Listed[]> {
+  const path = filePath(folder);
+  const entries = await readdir(path, { withFileTypes: true });
+  if (!entries.some(({ name }) => name.includes('\uFFFD')))
+    return entries.map((entry) => ({ raw: entry.name, entry }));
+  const exact = await readdir(path, { withFileTypes: true, encoding: 'buffer' });
+  return exact.map((entry) => {
+    const text = entry.name.toString('utf8');
+    return { raw: Buffer.from(text).equals(entry.name) ? text : entry.name, entry };
+  });
+}
+
+function linkReason(filter: PathFilter, path: string): ReturnType<PathFilter['file']> {
+  const reason = filter.file(path);
+  return reason === 'not_included' ? undefined : reason;
+}
+
+function kindOf(entry: Listed['entry'], name: string): DirectoryEntry['kind'] {
+  if (entry.isDirectory()) return 'directory';
+  if (entry.isSymbolicLink()) return 'link';
+  if (!entry.isFile()) return 'special';
+  return nameSays(name) === 'picture' ? 'picture' : 'unknown';
 }

@@ -1,140 +1,152 @@
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { errorMessage, toErrorData, VlmoError } from '#errors.ts';
-import { metadataRules } from './columns.ts';
-import { type Directory, type DirectoryEntry, readDirectory } from './directory.ts';
+import { uriInside } from '#uri.ts';
+import { type Directory, readDirectory } from './directory.ts';
+import { type LookedAt, lookAt } from './folder-entry.ts';
+import type { FolderReading, Place } from './folder-reading.ts';
 import type { BrokenItem, Item, SourceOptions } from './item.ts';
-import { manifestRows } from './manifest-rows.ts';
+import { LinkedFolders } from './linked-folders.ts';
+import { METADATA_NAMES, metadataItems } from './metadata-items.ts';
 import { Occurrences } from './occurrences.ts';
-import { locateInside } from './picture-path.ts';
-import { pushRowItems } from './row-items.ts';
+import { createPathFilter } from './path-filter.ts';
+import { nameSays } from './picture-name.ts';
+import type { ReadingNotes } from './reading-notes.ts';
 import { readSidecars } from './sidecar.ts';
 
-/** Pictures whose sidecars are read at the same time. */
-const PICTURES_PER_BATCH = 32;
-/** The convention of the Hugging Face ImageFolder. */
-const METADATA_NAMES: readonly string[] = ['metadata.csv', 'metadata.jsonl'];
-
-/** A folder that is being read. */
-interface Place {
-  readonly folder: string;
-  /** The folder relative to the root, empty or ending with `/`. */
-  readonly prefix: string;
-}
+/** Entries that are looked at, and pictures whose sidecars are read, at the same time. */
+const ENTRIES_PER_BATCH = 32;
 
 interface OpenPlace extends Place, Directory {
   next: number;
 }
 
-interface Named {
-  readonly options: SourceOptions;
-  /** Pictures that metadata rows named, by id. */
-  readonly pictures: Occurrences;
-  readonly givenIds: Occurrences;
+export interface FolderBatch {
+  readonly items: readonly Item[];
+  /** Files passed by that are or may have been pictures, for the part that is read. */
+  readonly passed: number;
 }
 
 /** Streams what is below a folder in the order of the names, in batches; holds the lists of one folder per level. */
 export async function* folderItems(
   root: string,
   options: SourceOptions,
-): AsyncGenerator<readonly Item[], void, void> {
-  const named: Named = { options, pictures: new Occurrences(), givenIds: new Occurrences() };
+  notes: ReadingNotes,
+): AsyncGenerator<FolderBatch, void, void> {
+  const filter = createPathFilter(options);
+  const links = await LinkedFolders.open(root, filter);
+  const sets = { pictures: new Occurrences(), givenIds: new Occurrences() };
+  const reading: FolderReading = { options, notes, filter, links, ...sets };
   const open: OpenPlace[] = [];
-  yield* enter({ folder: root, prefix: '' }, open, named);
+  yield* enter({ folder: root, prefix: '', real: links.root, isLinked: false }, open, reading);
   for (let place = open.at(-1); place !== undefined; place = open.at(-1)) {
-    const pictures: DirectoryEntry[] = [];
-    let entry = place.entries[place.next];
-    for (; entry && entry.kind !== 'directory' && pictures.length < PICTURES_PER_BATCH; ) {
-      pictures.push(entry);
-      entry = place.entries[++place.next];
-    }
-    if (pictures.length > 0) {
-      yield await pictureItems(place, pictures, named);
-    } else if (entry === undefined) {
+    const looked = await nextFiles(place);
+    const files = looked.filter(({ kind }) => kind !== 'directory' && kind !== 'linked');
+    if (files.length > 0) yield await fileItems(place, files, reading);
+    const below = looked.at(-1);
+    if (below === undefined) {
+      for (const { name } of place.beside.unused()) leaveOutDescription(place, name, reading);
       open.pop();
-    } else {
-      place.next++;
-      const below = { folder: join(place.folder, entry.name), prefix: `${place.prefix}${entry.name}/` };
-      yield* enter(below, open, named);
+    } else if (below.kind === 'directory' || below.kind === 'linked') {
+      const next = placeOf(below, place, reading);
+      if (next) yield* enter(next, open, reading);
     }
   }
 }
 
+/** The next files of a folder, up to the next folder in it, which comes last. */
+async function nextFiles(place: OpenPlace): Promise<readonly LookedAt[]> {
+  const ahead = place.entries.slice(place.next, place.next + ENTRIES_PER_BATCH);
+  const folder = ahead.findIndex(({ kind }) => kind === 'directory');
+  const looked = await Promise.all(ahead.slice(0, folder === -1 ? ahead.length : folder + 1).map(lookAt));
+  const linked = looked.findIndex(({ kind }) => kind === 'linked');
+  const taken = linked === -1 ? looked : looked.slice(0, linked + 1);
+  place.next += taken.length;
+  return taken;
+}
+
+/** Where a folder in a folder is; undefined if it is read elsewhere, or was. */
+function placeOf(
+  below: Extract<LookedAt, { readonly kind: 'picture' | 'special' | 'directory' | 'linked' }>,
+  place: Place,
+  { links, filter, notes }: FolderReading,
+): Place | undefined {
+  const { name, uri } = below.entry;
+  const path = place.prefix + name;
+  const isLinked = place.isLinked || below.kind === 'linked';
+  const real = below.kind === 'linked' ? below.real : uriInside(place.real, below.entry.raw);
+  const reason = below.kind === 'linked' ? filter.folder(path) : undefined;
+  if (reason === undefined && (!isLinked || links.take(real)))
+    return { folder: uri, prefix: `${path}/`, real, isLinked };
+  notes.leaveOut(reason ?? 'linked', path);
+  return undefined;
+}
+
 /** Lists a folder and gives what its metadata files name; its other contents come after that. */
-async function* enter(place: Place, open: OpenPlace[], named: Named): AsyncGenerator<Item[], void, void> {
+async function* enter(
+  place: Place,
+  open: OpenPlace[],
+  reading: FolderReading,
+): AsyncGenerator<FolderBatch, void, void> {
   const { folder, prefix } = place;
   let directory: Directory;
   try {
-    directory = await readDirectory(folder);
+    directory = await readDirectory(folder, prefix, reading.filter, reading.notes);
   } catch (error) {
     const message = `Cannot list folder "${folder}": expected a readable folder, received "${errorMessage(error)}"`;
-    yield [brokenItem(prefix.slice(0, -1) || '.', folder, new VlmoError('SOURCE_NOT_FOUND', message))];
+    const broken = brokenItem(prefix.slice(0, -1) || '.', folder, new VlmoError('SOURCE_NOT_FOUND', message));
+    yield { items: [broken], passed: 0 };
     return;
   }
   open.push({ ...place, ...directory, next: 0 });
   for (const name of METADATA_NAMES) {
-    if (directory.beside.has(name)) yield* metadataItems(place, name, named);
-  }
-}
-
-async function* metadataItems(
-  place: Place,
-  metadata: string,
-  { options, pictures, givenIds }: Named,
-): AsyncGenerator<Item[], void, void> {
-  const file = join(place.folder, metadata);
-  const name = place.prefix + metadata;
-  const locate = locateInside(place.folder, place.prefix);
-  try {
-    await checkFile(file);
-    for await (const { rows } of manifestRows(file, metadataRules(options))) {
-      const items: Item[] = [];
-      for (const row of rows) pushRowItems(row, { file, name, locate, pictures, givenIds }, items);
-      yield items;
+    for (const description of directory.beside.find(name)) {
+      directory.beside.use(description);
+      for await (const items of metadataItems(place, description, reading)) yield { items, passed: 0 };
     }
-  } catch (error) {
-    // A table of another kind may have that name: the pictures are indexed without it.
-    if (!(error instanceof VlmoError)) throw error;
-    yield [brokenItem(name, file, error)];
   }
 }
 
-/** A pipe would block the reader for ever. */
-async function checkFile(path: string): Promise<void> {
-  const found = await stat(path).catch(() => undefined);
-  if (found?.isFile()) return;
-  throw new VlmoError(
-    'SOURCE_ROW_INVALID',
-    `Cannot read "${path}": expected a file, received something else`,
-  );
+/** A table or a text that describes nothing here: said, because somebody wrote it for something. */
+function leaveOutDescription({ prefix }: Place, name: string, { notes }: FolderReading): void {
+  notes.leaveOut(/\.(txt|json)$/i.test(name) ? 'without_picture' : 'other_type', prefix + name);
 }
 
-async function pictureItems(
+async function fileItems(
   place: OpenPlace,
-  entries: readonly DirectoryEntry[],
-  named: Named,
-): Promise<readonly Item[]> {
-  const { folder, prefix, beside } = place;
-  const sidecars = await Promise.all(entries.map(({ name }) => readSidecars(folder, prefix, name, beside)));
+  files: readonly LookedAt[],
+  { notes, options, pictures }: FolderReading,
+): Promise<FolderBatch> {
+  const sidecars = await Promise.all(
+    files.map(async ({ kind, entry }) =>
+      kind === 'picture' ? readSidecars(place, entry.name, options, notes) : undefined,
+    ),
+  );
   const items: Item[] = [];
-  for (const [index, { name, kind }] of entries.entries()) {
-    const id = prefix + name;
-    const uri = join(folder, name);
-    if (kind === 'special') {
+  for (const [index, file] of files.entries()) {
+    const { name, uri } = file.entry;
+    const id = place.prefix + name;
+    if (file.kind === 'left-out') notes.leaveOut(file.reason, id);
+    if (file.kind === 'special') {
       const message = `Cannot read "${uri}": expected a file, received a pipe, a socket or a device`;
       items.push(brokenItem(id, uri, new VlmoError('SOURCE_ROW_INVALID', message)));
-      continue;
     }
+    if (file.kind !== 'picture') continue;
     const { captions = [], meta = {}, broken = [] } = sidecars[index] ?? {};
-    const isNamed = named.pictures.size > 0 && named.pictures.has(id);
-    if (!isNamed) items.push({ kind: 'image', id, uri, meta });
+    const named = namedAs(id, pictures);
+    if (named === undefined) items.push({ kind: 'image', id, uri, meta });
+    notes.addCaptions(captions.length);
     for (const [n, caption] of captions.entries()) {
-      const number = isNamed ? named.pictures.next(id) : n;
-      items.push({ kind: 'caption', id: `${id}#${number}`, imageId: id, uri, caption, meta });
+      const [imageId, number] = named === undefined ? [id, n] : [named, pictures.next(named)];
+      items.push({ kind: 'caption', id: `${imageId}#${number}`, imageId, uri, caption, meta });
     }
     items.push(...broken);
   }
-  return items;
+  return { items, passed: files.filter(({ entry }) => nameSays(entry.name) !== 'other').length };
+}
+
+/** The id under which a metadata row has named a picture, whose accents it may write in the other form. */
+function namedAs(id: string, pictures: Occurrences): string | undefined {
+  if (pictures.size === 0) return undefined;
+  return [id, id.normalize('NFC'), id.normalize('NFD')].find((form) => pictures.has(form));
 }
 
 function brokenItem(id: string, uri: string, error: VlmoError): BrokenItem {

@@ -1,4 +1,5 @@
 import type { ErrorData } from '#errors.ts';
+import type { ReadingReport } from './reading-notes.ts';
 
 /** Other columns of a manifest row, or other keys of a sidecar file. */
 export type Meta = Readonly<Record<string, unknown>>;
@@ -8,7 +9,7 @@ export interface ImageItem {
   readonly kind: 'image';
   /** Given by the source, or the picture's path relative to the source root with `/` between folders. */
   readonly id: string;
-  /** Absolute path of the picture. */
+  /** Absolute path of the picture, or its URL. */
   readonly uri: string;
   readonly meta: Meta;
 }
@@ -44,7 +45,12 @@ export interface Source {
   items(signal?: AbortSignal): AsyncIterable<Item>;
   /** Part of the source that `items` has read, 0 to 1, for the time left; undefined while it cannot be told. */
   fraction(): number | undefined;
+  /** What the last reading has passed over so far; left out where nothing can be. */
+  report?(): ReadingReport;
 }
+
+/** How the rows of a table are written. */
+export type TableFormat = 'csv' | 'tsv' | 'jsonl' | 'json';
 
 /** How to read a source. Every column left out is guessed from the usual names. */
 export interface SourceOptions {
@@ -52,4 +58,15 @@ export interface SourceOptions {
   readonly idColumn?: string | undefined;
   readonly captionColumns?: readonly string[] | undefined;
   readonly captionIdColumn?: string | undefined;
+  /** How a table is written; left out, as its name ends. */
+  readonly format?: TableFormat | undefined;
+  /** What divides the cells of a table: one character; left out, the one with which its first line has a known column. */
+  readonly delimiter?: string | undefined;
+  /** Whether cells may stand in quotes; left out, where anything but tabs divides them. */
+  readonly quote?: boolean | undefined;
+  /** Each line of a text file beside a picture is a caption; left out, the whole file is one. */
+  readonly captionLines?: boolean | undefined;
+  /** Globs of what is read of a folder, and of what is not. */
+  readonly include?: readonly string[] | undefined;
+  readonly exclude?: readonly string[] | undefined;
 }

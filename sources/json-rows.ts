@@ -1,15 +1,19 @@
 import { errorMessage } from '#errors.ts';
 import { type ColumnRules, type Columns, resolveColumns } from './columns.ts';
-import { lineFraming } from './line-framing.ts';
+import { parseJson } from './json.ts';
 import { isTooDeep, type OpenMeta, setMeta, TOO_DEEP } from './meta.ts';
 import { describeType } from './quote.ts';
-import { readRecords } from './records.ts';
+import { type FindFrame, readRecords } from './records.ts';
 import type { BrokenRow, Row, RowBatch } from './row.ts';
 
-/** Streams the rows of a JSON Lines file. Every row is an object, and its own keys are its columns. */
-export async function* jsonRows(path: string, rules: ColumnRules): AsyncGenerator<RowBatch, void, void> {
+/** Streams the rows of a file of JSON objects, framed as lines or in an array. The keys of each are its columns. */
+export async function* jsonRows(
+  path: string,
+  framing: FindFrame,
+  rules: ColumnRules,
+): AsyncGenerator<RowBatch, void, void> {
   const resolve = rememberLast(rules);
-  for await (const { bytes, records, position } of readRecords(path, lineFraming)) {
+  for await (const { bytes, records, position } of readRecords(path, framing)) {
     const rows = records.map(({ line, start, end, reason }) =>
       reason === undefined
         ? toRow(line, bytes.toString('utf8', start, end), resolve)
@@ -37,7 +41,7 @@ function rememberLast(rules: ColumnRules): Resolve {
 function toRow(line: number, text: string, resolve: Resolve): Row | BrokenRow {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (error) {
     return { line, broken: `expected a JSON object, received invalid JSON (${errorMessage(error)})` };
   }

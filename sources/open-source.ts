@@ -1,57 +1,77 @@
 import type { Stats } from 'node:fs';
 import { access, constants, stat } from 'node:fs/promises';
 import { extname, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { VlmoError } from '#errors.ts';
-import { schemeOf } from '#uri.ts';
+import { absoluteUri, filePath } from '#uri.ts';
 import { createFolderSource } from './folder-source.ts';
 import type { Source, SourceOptions } from './item.ts';
-import { isManifestName, MANIFEST_ENDINGS } from './manifest-rows.ts';
 import { createManifestSource } from './manifest-source.ts';
+import { TABLE_ENDINGS } from './table-dialect.ts';
 
 /**
- * Opens a folder of pictures, or a manifest (.csv, .tsv, .jsonl, .ndjson), by its path.
+ * Opens a folder of pictures, or a table (.csv, .tsv, .jsonl, .ndjson, .json, another file whose first line names a known
+ * column, or any with `options.format`), by its path or file URL.
  *
- * Throws SOURCE_NOT_FOUND, SOURCE_UNSUPPORTED, or SOURCE_COLUMN_MISSING if a header lacks what `options` name.
+ * Throws SOURCE_NOT_FOUND, SOURCE_UNSUPPORTED, USAGE_INVALID where options do not fit, or SOURCE_COLUMN_MISSING if a header
+ * lacks what they name.
  *
  * @example
  * const source = await openSource('pictures');
  * for await (const item of source.items()) console.log(item.kind, item.id);
  */
 export async function openSource(spec: string, options: SourceOptions = {}): Promise<Source> {
-  const path = absolutePath(spec);
-  const found = await readableStat(path);
-  if (found.isDirectory()) return createFolderSource(path, options);
-  if (found.isFile() && isManifestName(path)) return createManifestSource(path, found.size, options);
-  const received = found.isFile()
-    ? extname(path) || 'a file without an ending'
-    : 'neither a file nor a folder';
-  throw unsupported(path, received);
+  const uri = sourceUri(spec);
+  const found = await readableStat(uri);
+  requireFitting(uri, found.isDirectory(), options);
+  if (found.isDirectory()) return createFolderSource(uri, options);
+  if (!found.isFile()) throw unsupported(uri, 'neither a file nor a folder');
+  const source = await createManifestSource(uri, found.size, options);
+  if (source) return source;
+  throw unsupported(uri, extname(uri) || 'a file without an ending');
 }
 
-function absolutePath(spec: string): string {
+/** A plain path where that can be one. */
+function sourceUri(spec: string): string {
   if (spec === '') throw unsupported(spec, 'an empty path');
-  const scheme = schemeOf(spec);
-  if (scheme === undefined) return resolve(spec);
-  if (scheme !== 'file' || !URL.canParse(spec)) throw unsupported(spec, 'a URL');
-  return fileURLToPath(spec);
+  const uri = absoluteUri(spec);
+  try {
+    const path = filePath(uri);
+    return typeof path === 'string' ? resolve(path) : uri;
+  } catch {
+    throw unsupported(spec, 'a URL');
+  }
 }
 
-async function readableStat(path: string): Promise<Stats> {
+async function readableStat(uri: string): Promise<Stats> {
   try {
+    const path = filePath(uri);
     const found = await stat(path);
     await access(path, constants.R_OK | (found.isDirectory() ? constants.X_OK : 0));
     return found;
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
     const received = code === 'ENOENT' || code === 'ENOTDIR' ? 'nothing at that path' : code;
-    const message = `Cannot open source "${path}": expected an existing folder or manifest, received "${received}"`;
+    const message = `Cannot open source "${uri}": expected an existing folder or manifest, received "${received}"`;
     throw new VlmoError('SOURCE_NOT_FOUND', message, { cause });
   }
 }
 
+/** Refuses what would be passed over without a word. */
+function requireFitting(uri: string, isFolder: boolean, options: SourceOptions): void {
+  const { format, captionLines, include = [], exclude = [], delimiter } = options;
+  const refuse = (reason: string): never => {
+    throw new VlmoError('USAGE_INVALID', `Cannot open source "${uri}": ${reason}`);
+  };
+  if (isFolder && format !== undefined) refuse('--format is of a table, and this is a folder');
+  if (!isFolder && (captionLines || include.length > 0 || exclude.length > 0))
+    refuse('--include, --exclude and --caption-lines are of a folder, and this is a table');
+  if (delimiter !== undefined && !/^[\t\x20-\x7e]$/.test(delimiter.replace('"', '')))
+    refuse(`expected --delimiter to be one ASCII character that is no quote, received "${delimiter}"`);
+}
+
 function unsupported(source: string, received: string): VlmoError {
-  const expected = `a folder or a file that ends with ${MANIFEST_ENDINGS.map((ending) => `"${ending}"`).join(', ')}`;
+  const endings = TABLE_ENDINGS.map((ending) => `"${ending}"`).join(', ');
+  const expected = `a folder, a file that ends with ${endings}, or one whose first line names a known column (--format says how another is read)`;
   return new VlmoError(
     'SOURCE_UNSUPPORTED',
     `Cannot open source "${source}": expected ${expected}, received "${received}"`,

@@ -1,11 +1,13 @@
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { isPictureName } from './picture-name.ts';
+import { readDirectory } from './directory.ts';
+import type { SourceOptions } from './item.ts';
+import { createPathFilter } from './path-filter.ts';
+import { nameSays } from './picture-name.ts';
+import { ReadingNotes } from './reading-notes.ts';
 
 /** Folders listed per step, so that the count runs ahead of the items even where each folder has one picture. */
 const FOLDERS_PER_STEP = 16;
 
-/** Counts the pictures below a folder a step at a time. */
+/** Counts what is or may be a picture below a folder, a step at a time; folders behind links are not among it. */
 export interface PictureCount {
   /** The number of pictures, once all are counted. */
   readonly total: number | undefined;
@@ -17,8 +19,9 @@ export interface PictureCount {
   stop(): void;
 }
 
-export function createPictureCount(root: string): PictureCount {
-  const folders = [root];
+export function createPictureCount(root: string, options: SourceOptions = {}): PictureCount {
+  const filter = createPathFilter(options);
+  const folders = [{ uri: root, prefix: '' }];
   let count = 0;
   let running = false;
   let stopped = false;
@@ -27,12 +30,15 @@ export function createPictureCount(root: string): PictureCount {
     for (let listed = 0; listed < FOLDERS_PER_STEP && !stopped; listed++) {
       const folder = folders.pop();
       if (folder === undefined) break;
-      // A folder that cannot be listed has no pictures here; the items report it.
-      const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
-      for (const entry of entries) {
-        if (entry.name.startsWith('.')) continue;
-        if (entry.isDirectory()) folders.push(join(folder, entry.name));
-        else if (isPictureName(entry.name)) count++;
+      // What cannot be listed has no pictures here, and what is left out is noted elsewhere: the items report both.
+      const { entries } = await readDirectory(folder.uri, folder.prefix, filter, new ReadingNotes()).catch(
+        () => ({
+          entries: [],
+        }),
+      );
+      for (const { kind, name, uri } of entries) {
+        if (kind === 'directory') folders.push({ uri, prefix: `${folder.prefix}${name}/` });
+        else if (nameSays(name) !== 'other') count++;
       }
     }
     running = false;

@@ -1,7 +1,6 @@
 import { posix, resolve, sep } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { errorMessage } from '#errors.ts';
-import { schemeOf } from '#uri.ts';
+import { filePath, schemeOf, uriInside } from '#uri.ts';
 import { quote } from './quote.ts';
 
 /** Where a row's picture is and what it is called if the row gives no id. */
@@ -23,10 +22,11 @@ export function locateFrom(folder: string): Locate {
       return `expected the path or URL of a picture, received ${quote(path)}`;
     }
     const scheme = schemeOf(path);
-    if (scheme === undefined) return { id: path, uri: joined(folder, path) };
+    if (scheme === undefined) return locatePath(folder, path);
     if (scheme !== 'file') return { id: path, uri: path };
     try {
-      return { id: path, uri: fileURLToPath(path) };
+      const file = filePath(path);
+      return { id: path, uri: typeof file === 'string' ? resolve(file) : path };
     } catch (error) {
       return `expected a file URL of this machine, received ${quote(path)} (${errorMessage(error)})`;
     }
@@ -50,8 +50,21 @@ export function locateInside(folder: string, prefix: string): Locate {
   };
 }
 
+/** A drive or a share of Windows, which is no place on this machine. */
+const WINDOWS_PLACE = /^(?:[a-z]:[\\/]|\\\\)/i;
+
+function locatePath(folder: string, path: string): Location | string {
+  if (sep === '/' && WINDOWS_PLACE.test(path)) {
+    return `expected a path of this machine, received the Windows path ${quote(path)}; put the manifest beside the pictures and name them from there, folders divided by "/"`;
+  }
+  // No name begins so: it is a path, and its folders are divided as on Windows.
+  const isWindows = sep === '/' && /^\.{1,2}\\/.test(path);
+  return { id: path, uri: joined(folder, isWindows ? path.replaceAll('\\', '/') : path) };
+}
+
 /** `resolve` for the simple paths that a million rows have, without its cost. */
 function joined(folder: string, path: string): string {
+  if (schemeOf(folder) !== undefined) return uriInside(folder, posix.normalize(path)).replaceAll('%2F', '/');
   if (sep !== '/' || ODD_SEGMENT.test(path)) return resolve(folder, path);
   return folder.endsWith('/') ? folder + path : `${folder}/${path}`;
 }

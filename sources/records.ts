@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { type FileHandle, open } from 'node:fs/promises';
 import { VlmoError } from '#errors.ts';
+import { filePath } from '#uri.ts';
 
 /** Longest record (a line, or a CSV row over several lines) that is read; a longer one is refused. */
 export const MAX_RECORD_BYTES = 16 * 1024 * 1024;
@@ -15,6 +16,8 @@ export interface Frame {
   readonly reason?: string | undefined;
   /** Nothing but white space: counted as a line, but not given out. */
   readonly blank?: boolean;
+  /** Its end is not in sight: the rest of its line is to be passed over. */
+  readonly cut?: boolean;
 }
 
 /** Finds the record that starts at `start`; undefined if its end is not in `bytes` yet and more bytes follow. */
@@ -45,7 +48,7 @@ export async function* readRecords(
   path: string,
   findFrame: FindFrame,
 ): AsyncGenerator<RecordChunk, void, void> {
-  const file = await onFile(path, open(path, 'r'));
+  const file = await onFile(path, open(filePath(path), 'r'));
   try {
     const state: State = { line: 1, skipping: false };
     let buffer: Buffer = Buffer.allocUnsafe(CHUNK_BYTES);
@@ -101,7 +104,7 @@ function collect(
     if (frame === undefined) break;
     if (!frame.blank) into.push({ line: state.line, start, end: frame.end, reason: frame.reason });
     state.line += frame.lines;
-    state.skipping = frame.lines === 0;
+    state.skipping = frame.cut === true;
     start = frame.end;
   }
   return start;
@@ -114,7 +117,7 @@ function limited(bytes: Buffer, start: number, frame: Frame | undefined): Frame 
   const reason = `expected a row of at most ${MAX_RECORD_BYTES} bytes, received a longer one`;
   if (frame !== undefined) return { ...frame, reason };
   const lineEnd = bytes.indexOf(LF, start);
-  if (lineEnd === -1) return { end: bytes.length, lines: 0, reason };
+  if (lineEnd === -1) return { end: bytes.length, lines: 0, reason, cut: true };
   return { end: lineEnd + 1, lines: 1, reason: `${reason}, perhaps after a quote that is not closed` };
 }
 

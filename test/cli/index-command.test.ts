@@ -33,7 +33,15 @@ describe('vlmo index', () => {
     const args = ['index', 'pictures', '--index', 'index', '--json'];
     const first = await vlmoJson<Summary>([...args, '--model', 'demo'], 0, { cwd: folder });
     assert.equal(first.lines.length, 1);
-    const counts = { state: 'complete', collection: 'default', seen: 6, failed: 0, known_failures: 0 };
+    const counts = {
+      state: 'complete',
+      collection: 'default',
+      seen: 6,
+      failed: 0,
+      known_failures: 0,
+      truncated: 0,
+      left_out: {},
+    };
     assert.deepEqual(stable(first.lines[0] as Summary), { ...counts, stored: 6, skipped: 0 });
     // The model is the collection's own now.
     const second = await vlmoJson<Summary>(args, 0, { cwd: folder });

@@ -31,9 +31,25 @@ describe('vlmo submit', { timeout: 600_000 }, () => {
     await using scene = await openScene(t, suite);
     const first = await scene.submit(suite.good);
     const { run } = first;
-    assert.deepEqual(first, { run, seen: GOOD, jobs: 9, added: 9, resumed: false, complete: true });
+    assert.deepEqual(first, {
+      run,
+      seen: GOOD,
+      jobs: 9,
+      added: 9,
+      resumed: false,
+      complete: true,
+      left_out: {},
+    });
     const again = await scene.submit(suite.good);
-    assert.deepEqual(again, { run, seen: GOOD, jobs: 9, added: 0, resumed: true, complete: true });
+    assert.deepEqual(again, {
+      run,
+      seen: GOOD,
+      jobs: 9,
+      added: 0,
+      resumed: true,
+      complete: true,
+      left_out: {},
+    });
     scene.worker();
     const done = await scene.complete(run);
     assert.deepEqual([done.stored, done.skipped], [GOOD, 0]);

@@ -3,6 +3,8 @@ import { test } from 'node:test';
 import { parse } from 'csv-parse/sync';
 import { csvFraming } from '#sources/csv-framing.ts';
 
+const CSV = { kind: 'csv', delimiter: ',', quoted: true, spaced: false } as const;
+
 interface Framed {
   readonly text: string;
   readonly line: number;
@@ -10,7 +12,7 @@ interface Framed {
 }
 
 function frames(text: string): readonly Framed[] {
-  const find = csvFraming(',');
+  const find = csvFraming(CSV);
   const bytes = Buffer.from(text);
   const found: Framed[] = [];
   let line = 1;
@@ -50,7 +52,7 @@ test('csvFraming: a bad quote costs its line and no other', () => {
 
 test('csvFraming: asks for more bytes exactly while the end of the row is not in sight', () => {
   const row = 'a,"b\n""c""",d\r\n';
-  const find = csvFraming(',');
+  const find = csvFraming(CSV);
   for (let length = 1; length < row.length; length++) {
     assert.equal(find(Buffer.from(row.slice(0, length)), 0, false), undefined, `${length} bytes`);
   }

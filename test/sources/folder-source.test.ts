@@ -58,10 +58,10 @@ test('folder source: a pipe is broken and does not block', {
   await symlink(join(folder, 'a.txt'), join(folder, 'a.json'));
   const { images, broken } = await collect(folder);
   assert.deepEqual(ids(images), ['a.jpg']);
-  assert.deepEqual(ids(broken), ['a.json', 'p.jpg']);
+  assert.deepEqual(ids(broken).toSorted(), ['a.json', 'a.txt', 'metadata.csv', 'p.jpg']);
 });
 
-test('folder source: lines of NAME.txt are captions', async (t) => {
+test('folder source: NAME.txt is one caption, however many lines it has', async (t) => {
   const folder = await tempFolder(t, {
     'x/a.jpg': '',
     'x/a.txt': '\uFEFF a cat \r\n\r\n  \nzwei Hunde\n',
@@ -69,11 +69,19 @@ test('folder source: lines of NAME.txt are captions', async (t) => {
   });
   const { items } = await collect(folder);
   const uri = join(folder, 'x/a.jpg');
+  const caption = 'a cat \n\n  \nzwei Hunde';
   assert.deepEqual(items, [
     { kind: 'image', id: 'x/a.jpg', uri, meta: {} },
-    { kind: 'caption', id: 'x/a.jpg#0', imageId: 'x/a.jpg', uri, caption: 'a cat', meta: {} },
-    { kind: 'caption', id: 'x/a.jpg#1', imageId: 'x/a.jpg', uri, caption: 'zwei Hunde', meta: {} },
+    { kind: 'caption', id: 'x/a.jpg#0', imageId: 'x/a.jpg', uri, caption, meta: {} },
   ]);
+  const { captions } = await collect(folder, { captionLines: true });
+  assert.deepEqual(
+    captions.map(({ id, caption }) => [id, caption]),
+    [
+      ['x/a.jpg#0', 'a cat'],
+      ['x/a.jpg#1', 'zwei Hunde'],
+    ],
+  );
 });
 
 test('folder source: NAME.json gives captions and meta, without repeating NAME.txt', async (t) => {
@@ -101,7 +109,7 @@ test('folder source: a sidecar that cannot be read is broken, its picture is not
   const files = {
     '1.json': '{"caption": ',
     '2.json': '[1]',
-    '3.json': '{"caption": {"raw": "x"}}',
+    '3.json': '{"caption": {"words": "x"}}',
     '4.json': 'null',
     '5.txt': new Uint8Array([0x61, 0xff]),
     '6.txt': 'x'.repeat(1024 * 1024 + 1),

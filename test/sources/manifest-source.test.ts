@@ -57,11 +57,18 @@ test('csv: byte order mark, CRLF, quoted delimiters, quotes and line breaks, bla
   );
 });
 
-test('tsv: cells are divided by tabs', async (t) => {
-  const { captions } = await read(t, 'm.tsv', 'image\tcaption\na.jpg\tone, two\nb.jpg\t"x\ty"\n');
+test('tsv: cells are divided by tabs, and quotes are text unless they are said to be quotes', async (t) => {
+  const text = 'image\tcaption\na.jpg\tone, two\nb.jpg\t"Sunny" day\nc.jpg\t"open\nd.jpg\t24"\n';
+  const { captions, broken } = await read(t, 'm.tsv', text);
   assert.deepEqual(
     captions.map(({ caption }) => caption),
-    ['one, two', 'x\ty'],
+    ['one, two', '"Sunny" day', '"open', '24"'],
+  );
+  assert.deepEqual(broken, []);
+  const quoted = await read(t, 'm.tsv', 'image\tcaption\nb.jpg\t"x\ty"\n', { quote: true });
+  assert.deepEqual(
+    quoted.captions.map(({ caption }) => caption),
+    ['x\ty'],
   );
 });
 

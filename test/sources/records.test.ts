@@ -8,6 +8,8 @@ import { lineFraming } from '#sources/line-framing.ts';
 import { type FindFrame, MAX_RECORD_BYTES, readRecords } from '#sources/records.ts';
 import { tempFolder } from './temp-folder.ts';
 
+const CSV = { kind: 'csv', delimiter: ',', quoted: true, spaced: false } as const;
+
 interface Read {
   readonly line: number;
   readonly text: string;
@@ -90,7 +92,7 @@ test('readRecords: takes a line of just the limit', async (t) => {
 test('readRecords: a CSV quote left open costs one line, also where the limit comes before the end', async (t) => {
   const rows = `${'r'.repeat(1000)},1\n`.repeat(20_000);
   const folder = await tempFolder(t, { 'a.csv': `a,b\n"open,1\n${rows}last,2\n` });
-  const found = await read(join(folder, 'a.csv'), csvFraming(','));
+  const found = await read(join(folder, 'a.csv'), csvFraming(CSV));
   assert.equal(found.length, 20_003);
   assert.deepEqual(
     found.filter(({ reason }) => reason !== undefined).map(({ line, text }) => [line, text]),
@@ -102,7 +104,7 @@ test('readRecords: a CSV quote left open costs one line, also where the limit co
 test('readRecords: is linear in the file when every line leaves a quote open', async (t) => {
   const folder = await tempFolder(t, { 'a.csv': 'a,"b\n'.repeat(300_000) });
   const started = performance.now();
-  const found = await read(join(folder, 'a.csv'), csvFraming(','));
+  const found = await read(join(folder, 'a.csv'), csvFraming(CSV));
   assert.equal(found.length, 300_000);
   assert.ok(found.every(({ reason }) => reason !== undefined));
   assert.ok(performance.now() - started < 10_000); // some 0.3 s; were it quadratic, hours

@@ -17,14 +17,26 @@ export async function createEmbedder(
   setup: InferenceSetup,
 ): Promise<(task: InferenceTask) => Promise<InferenceResult>> {
   try {
-    const embed = await load(setup);
-    return (task) => embed(task).then((vectors) => ({ kind: 'vectors', vectors }), failed);
+    const { embed, isCut } = await load(setup);
+    return (task) =>
+      embed(task).then((vectors) => ({ kind: 'vectors', vectors, cut: cutTexts(task, isCut) }), failed);
   } catch (error) {
     return async () => failed(error);
   }
 }
 
-async function load(setup: InferenceSetup): Promise<(task: InferenceTask) => Promise<Float32Array>> {
+/** Which texts of a task the model does not read to their ends. */
+function cutTexts(task: InferenceTask, isCut: (text: string) => boolean): readonly number[] {
+  if (task.kind !== 'texts') return [];
+  return task.texts.flatMap((text, index) => (isCut(text) ? [index] : []));
+}
+
+interface Loaded {
+  readonly embed: (task: InferenceTask) => Promise<Float32Array>;
+  readonly isCut: (text: string) => boolean;
+}
+
+async function load(setup: InferenceSetup): Promise<Loaded> {
   const folder = await openModelFolder(setup.modelPath);
   const tensors = await readSafetensorsHeader(join(setup.weightsFolder, WEIGHTS_FILE));
   const weights = { folder: setup.weightsFolder, weights: createWeights(WEIGHTS_FILE, tensors) };
@@ -32,7 +44,7 @@ async function load(setup: InferenceSetup): Promise<(task: InferenceTask) => Pro
   const vlmo = await loadVlmo(folder, { threads, provider, graphs: ['image', 'text'], weights });
   const { num_channels: channels, image_size: size } = folder.config;
   const pictures = createNormaliser(pictureValues(folder.config));
-  return async (task) => {
+  const embed = async (task: InferenceTask): Promise<Float32Array> => {
     if (task.kind === 'release') {
       await vlmo[Symbol.asyncDispose]();
       return new Float32Array();
@@ -42,6 +54,7 @@ async function load(setup: InferenceSetup): Promise<(task: InferenceTask) => Pro
     if (task.kind === 'match') return (await vlmo.match(pixels, task.texts)).logits;
     return (await vlmo.embedImages(pixels)).data;
   };
+  return { embed, isCut: vlmo.tokenizer.isCut };
 }
 
 /** Pictures of 8 bits as the model's input, in memory that is used again for each batch. */

@@ -8,15 +8,18 @@ import { prepareWeights } from '#model/vlmo/prepare-weights.ts';
 import type { InferenceResult, InferenceSetup, InferenceTask } from './protocol.ts';
 import { UrgentFirst, urgent } from './urgent-first.ts';
 
+/** Called with the indexes of texts that were cut, if there are some. */
+type OnCut = (indexes: readonly number[]) => void;
+
 export interface InferencePool extends AsyncDisposable {
   readonly threads: number;
   /**
    * Vectors of unit length [count, D], or the logits [B, 2] of a match. Throws what running the model throws;
-   * WORKER_CRASHED where a thread died.
+   * WORKER_CRASHED where a thread died. `onCut` is told which texts were longer than the model reads.
    */
-  run(task: InferenceTask): Promise<Float32Array>;
+  run(task: InferenceTask, onCut?: OnCut): Promise<Float32Array>;
   /** As `run`, before every task that waits for a thread. */
-  runUrgent(task: InferenceTask): Promise<Float32Array>;
+  runUrgent(task: InferenceTask, onCut?: OnCut): Promise<Float32Array>;
 }
 
 export interface InferencePoolOptions {
@@ -59,13 +62,13 @@ export async function createInferencePool(
   }
   return {
     threads: options.workers,
-    run: (task) => embed(pool, task),
-    runUrgent: (task) => embed(pool, urgent(task)),
+    run: (task, onCut) => embed(pool, task, onCut),
+    runUrgent: (task, onCut) => embed(pool, urgent(task), onCut),
     [Symbol.asyncDispose]: close,
   };
 }
 
-async function embed(pool: Piscina, task: InferenceTask): Promise<Float32Array> {
+async function embed(pool: Piscina, task: InferenceTask, onCut?: OnCut): Promise<Float32Array> {
   const result = await pool.run(task).then(
     (value) => value as InferenceResult,
     (error: unknown) => {
@@ -76,6 +79,7 @@ async function embed(pool: Piscina, task: InferenceTask): Promise<Float32Array> 
     },
   );
   if (result.kind === 'failed') throw new VlmoError(result.error.code, result.error.message);
+  if (result.cut.length > 0) onCut?.(result.cut);
   return result.vectors;
 }
 

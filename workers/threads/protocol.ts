@@ -29,5 +29,5 @@ export type InferenceTask =
 
 /** Vectors of unit length [count, D], or the logits [B, 2] of a match; or why there are none. */
 export type InferenceResult =
-  | { readonly kind: 'vectors'; readonly vectors: Float32Array }
+  | { readonly kind: 'vectors'; readonly vectors: Float32Array; readonly cut: readonly number[] }
   | { readonly kind: 'failed'; readonly error: ErrorData };

@@ -1,0 +1,38 @@
+import { stat } from 'node:fs/promises';
+import { filePath } from '#uri.ts';
+import type { DirectoryEntry } from './directory.ts';
+import { realUri } from './linked-folders.ts';
+import { beginsAsPicture } from './picture-content.ts';
+import { nameSays } from './picture-name.ts';
+import type { LeftOutReason } from './reading-notes.ts';
+
+/** What an entry of a folder turned out to be. */
+export type LookedAt =
+  | { readonly kind: 'picture' | 'special' | 'directory'; readonly entry: DirectoryEntry }
+  /** A folder that a link leads to, by its real place. */
+  | { readonly kind: 'linked'; readonly entry: DirectoryEntry; readonly real: string }
+  | { readonly kind: 'left-out'; readonly entry: DirectoryEntry; readonly reason: LeftOutReason };
+
+/**
+ * Looks where an entry's name is not enough: at the content of a file, and at where a link leads. A link to nothing stays a
+ * picture if it is named like one, to be listed as not found.
+ */
+export async function lookAt(entry: DirectoryEntry): Promise<LookedAt> {
+  const { kind, name, uri } = entry;
+  if (kind === 'picture' || kind === 'directory') return { kind, entry };
+  const isNamed = nameSays(name) === 'picture';
+  if (kind === 'special')
+    return isNamed ? { kind, entry } : { kind: 'left-out', entry, reason: 'other_type' };
+  try {
+    if (kind === 'link') {
+      const target = await stat(filePath(uri));
+      if (target.isDirectory()) return { kind: 'linked', entry, real: await realUri(uri) };
+      if (!target.isFile()) return await lookAt({ ...entry, kind: 'special' });
+    }
+    if (isNamed) return { kind: 'picture', entry };
+    const isPicture = nameSays(name) === 'unknown' && (await beginsAsPicture(uri));
+    return isPicture ? { kind: 'picture', entry } : { kind: 'left-out', entry, reason: 'other_type' };
+  } catch {
+    return isNamed ? { kind: 'picture', entry } : { kind: 'left-out', entry, reason: 'unreadable' };
+  }
+}
