@@ -9,7 +9,7 @@ type Bench = (args: readonly string[]) => Promise<void>;
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   approximate: async () => (await import('./approximate.ts')).approximate,
   'end-to-end': async () => (await import('./end-to-end.ts')).endToEnd,
-  gpu: async () => (await import('./gpu.ts')).gpu,
+  gpu: async () => (await import('./gpu/gpu.ts')).gpu,
   memory: async () => (await import('./memory.ts')).memory,
   preprocessing: async () => (await import('./preprocessing.ts')).preprocessing,
   queue: async () => (await import('./queue.ts')).queue,

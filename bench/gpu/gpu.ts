@@ -1,0 +1,47 @@
+import { parseArgs } from 'node:util';
+import { check } from './check.ts';
+import { speed } from './speed.ts';
+
+const HELP = `npm run bench -- gpu [options]
+
+  --check               conformance: ids, order and scores equal to a brute force in float64
+    --device LIST       cpu,webgpu,cuda; what does not work is said and left out (cpu)
+    --parts LIST        dims,rows,special,filters,commits,borders,million (all)
+    --out FILE          JSON, written after each part
+  without --check       speed of exact search and of the model, beside the CPU and PyTorch where python3 has it
+    --device NAME       auto, cpu, webgpu or cuda (auto)
+    --rows LIST         100000,1000000
+    --dimensions N      768
+    --model NAME        base, none, or a folder (base)
+    --batches LIST      1,8,32
+
+On a machine with a GPU, some 90 s a device:
+  node bench/run.ts gpu --check --device cpu,webgpu,cuda --out check.json
+  node bench/run.ts gpu --device cuda --rows 1000000,10000000 --model none
+  node bench/run.ts gpu --device webgpu --rows 1000000 --model none`;
+
+/** A GPU beside the CPU of the same machine. Needs neither Redis nor LanceDB, and production packages only. */
+export async function gpu(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      help: { type: 'boolean', default: false },
+      check: { type: 'boolean', default: false },
+      parts: { type: 'string' },
+      out: { type: 'string' },
+      device: { type: 'string' },
+      rows: { type: 'string', default: '100000,1000000' },
+      dimensions: { type: 'string', default: '768' },
+      model: { type: 'string', default: 'base' },
+      batches: { type: 'string', default: '1,8,32' },
+    },
+  });
+  const { device, parts, out } = values;
+  if (values.help) console.log(HELP);
+  else if (values.check) await check({ devices: listed(device ?? 'cpu'), parts: listed(parts), out });
+  else await speed({ ...values, device: device ?? 'auto' });
+}
+
+function listed(text: string | undefined): string[] {
+  return (text ?? '').split(',').filter((word) => word !== '');
+}

@@ -1,0 +1,64 @@
+import { floatToHalf } from '#float16.ts';
+import type { AddressedRows, AddressedVectors, RowReader } from '#store/contract.ts';
+import { createRandom } from '../random-model.ts';
+
+/** What a scorer reads of a table. */
+export type ScoredTable = AddressedRows & Pick<RowReader<{ readonly id: string }>, 'find'>;
+
+const BATCH_ROWS = 8192;
+/** Columns whose signs change from one batch to the next: 2^32 batches are unlike each other. */
+const SIGNS = 32;
+
+/** A table that is made as it is read: no two rows alike, and the same ones each time. A filter leaves every tenth. */
+export function seededTable(rows: number, dimensions: number): ScoredTable {
+  const pool = floatToHalf(randomUnit(BATCH_ROWS, dimensions, 1));
+  async function* vectors(): AsyncGenerator<AddressedVectors> {
+    for (let first = 0; first < rows; first += BATCH_ROWS) {
+      const count = Math.min(BATCH_ROWS, rows - first);
+      const halves = pool.slice(0, count * dimensions);
+      for (let bit = 0; bit < SIGNS; bit++)
+        if (((first / BATCH_ROWS) >>> bit) & 1)
+          for (let at = bit % dimensions; at < halves.length; at += dimensions)
+            halves[at] = (halves[at] as number) ^ 0x8000;
+      const addresses = BigUint64Array.from({ length: count }, (_, i) => BigInt(first + i));
+      yield { addresses, ids: Array.from({ length: count }, (_, i) => String(first + i)), halves };
+    }
+  }
+  return {
+    version: async () => 1,
+    find: async () => new Map(),
+    addresses: async (where) => {
+      const step = where === undefined ? 1 : 10;
+      return BigUint64Array.from({ length: Math.ceil(rows / step) }, (_, i) => BigInt(i * step));
+    },
+    async *vectors(addresses) {
+      const wanted = addresses && new Set(addresses);
+      for await (const batch of vectors()) {
+        if (!wanted) yield batch;
+        else
+          for (const [i, address] of batch.addresses.entries())
+            if (wanted.has(address))
+              yield {
+                addresses: BigUint64Array.of(address),
+                ids: [batch.ids[i] as string],
+                halves: batch.halves.slice(i * dimensions, (i + 1) * dimensions),
+              };
+      }
+    },
+  };
+}
+
+/** Vectors of unit length [count, dimensions], each value near a normal distribution. */
+export function randomUnit(count: number, dimensions: number, seed: number): Float32Array {
+  const random = createRandom(seed);
+  const vectors = Float32Array.from(
+    { length: count * dimensions },
+    () => random() + random() + random() - 1.5,
+  );
+  for (let row = 0; row < count; row++) {
+    const vector = vectors.subarray(row * dimensions, (row + 1) * dimensions);
+    const length = Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));
+    for (let i = 0; i < dimensions; i++) vector[i] = (vector[i] as number) / length;
+  }
+  return vectors;
+}
