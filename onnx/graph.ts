@@ -1,5 +1,5 @@
 /** Element types of tensors, with their numbers in the ONNX schema. */
-export const ELEMENT_TYPES = { float32: 1, int32: 6, int64: 7, float16: 10 } as const;
+export const ELEMENT_TYPES = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, float16: 10 } as const;
 export type ElementType = keyof typeof ELEMENT_TYPES;
 
 /** A tensor in the graph, known by its name. */
@@ -83,6 +83,14 @@ export class GraphBuilder {
     const [values, indices] = [`${name}.values`, `${name}.indices`];
     this.#add('TopK', [input, k], [values, indices], { axis: -1, largest: 1, sorted: 1 }, '');
     return { values: { name: values }, indices: { name: indices } };
+  }
+
+  /** Split into two equal parts along the first axis. */
+  halve(input: Value): readonly [Value, Value] {
+    const name = `Split.${this.#nodes.length}`;
+    const [first, second] = [`${name}.first`, `${name}.second`];
+    this.#add('Split', [input], [first, second], { axis: 0, num_outputs: 2 }, '');
+    return [{ name: first }, { name: second }];
   }
 
   #add(

@@ -1,12 +1,19 @@
 import { Piscina } from 'piscina';
 import { errorMessage, VlmoError } from '#errors.ts';
-import type { BackendResult, BackendSetup, BackendTask, OpenTask, Scored, ScoreTask } from './protocol.ts';
+import type {
+  BackendResult,
+  BackendSetup,
+  BackendTask,
+  Candidates,
+  OpenTask,
+  ScoreTask,
+} from './protocol.ts';
 
 /** One thread with segments of its own on a device, seen from outside. */
 export interface Backend extends AsyncDisposable {
   /** Throws SCORING_FAILED where the device cannot take it. */
   open(task: Omit<OpenTask, 'kind'>): Promise<void>;
-  score(task: Omit<ScoreTask, 'kind'>): Promise<Scored>;
+  score(task: Omit<ScoreTask, 'kind'>): Promise<Candidates>;
   close(segment: number): Promise<void>;
 }
 
@@ -22,7 +29,7 @@ export function createBackend(setup: BackendSetup): Backend {
   // A thread that dies takes its task with it, which says so.
   pool.on('error', () => {});
 
-  async function run(task: BackendTask): Promise<Scored | null> {
+  async function run(task: BackendTask): Promise<Candidates | null> {
     const result = await pool.run(task).then(
       (value) => value as BackendResult,
       (error: unknown) => {
@@ -31,7 +38,7 @@ export function createBackend(setup: BackendSetup): Backend {
       },
     );
     if (result.kind === 'failed') throw new VlmoError(result.error.code, result.error.message);
-    return result.scored;
+    return result.candidates;
   }
 
   return {
@@ -39,9 +46,9 @@ export function createBackend(setup: BackendSetup): Backend {
       await run({ kind: 'open', ...task });
     },
     async score(task) {
-      const scored = await run({ kind: 'score', ...task });
-      if (!scored) throw new Error('A backend scored nothing: this is a bug');
-      return scored;
+      const candidates = await run({ kind: 'score', ...task });
+      if (!candidates) throw new Error('A backend scored nothing: this is a bug');
+      return candidates;
     },
     async close(segment) {
       await run({ kind: 'close', segment });

@@ -1,15 +1,10 @@
-import { rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { compareAnswers } from '#devices/known-answers.ts';
 import type { Provider } from '#devices/provider.ts';
-import { floatToHalf, halfToFloat } from '#float16.ts';
-import { makeScratchFolder } from '#scratch-folder.ts';
+import { floatToHalf } from '#float16.ts';
 import type { Backend } from './backend.ts';
-import { createBackends, segmentType } from './backends.ts';
-import type { Scored } from './protocol.ts';
-import { dot, scoreError } from './score.ts';
-import { createSegmentFile } from './segment-file.ts';
-import { BLOCK_ROWS, HIDDEN } from './top-k-graph.ts';
+import { createBackends } from './backends.ts';
+import { BLOCK_ROWS, HIDDEN } from './blocks.ts';
+import { dotHalves } from './dot.ts';
 
 /** Whole blocks, so that every lane of a workgroup has rows in every turn of its loop. */
 const ROWS = 3 * BLOCK_ROWS;
@@ -24,7 +19,7 @@ const proofs = new Map<string, Promise<number>>();
 
 /**
  * Proves a backend on rows that are known, with a filter and without: once a process, device and shape. Gives the largest
- * difference of its scores from products in float64. Throws DEVICE_WRONG beyond what sums in float32 explain.
+ * difference of its scores from products in float64. Throws DEVICE_WRONG beyond the error that it claims.
  */
 export function proveBackend(backend: Backend, provider: Provider, dimensions: number): Promise<number> {
   const key = `${provider} ${dimensions}`;
@@ -48,68 +43,54 @@ export async function knownAnswers(provider: Provider): Promise<number> {
   }
 }
 
-async function prove(backend: Backend, provider: Provider, dimensions: number): Promise<number> {
-  const halves = floatToHalf(waves(ROWS, dimensions, 1));
+async function prove(backend: Backend, device: Provider, dimensions: number): Promise<number> {
+  const halves = new Uint16Array(new SharedArrayBuffer(2 * ROWS * dimensions));
+  floatToHalf(waves(ROWS, dimensions, 1), halves);
   const queries = waves(QUERIES, dimensions, 2);
-  await open(backend, provider, halves, dimensions);
+  await backend.open({ segment: SEGMENT, halves, rows: ROWS, dimensions });
   try {
     let largest = 0;
-    for (const isHidden of [() => false, (row: number) => row % 3 === 0]) {
-      const bias = Float32Array.from({ length: ROWS }, (_, row) => (isHidden(row) ? HIDDEN : 0));
-      const scored = await backend.score({ segment: SEGMENT, queries, k: ROWS, bias });
-      const vectors = halfToFloat(halves);
-      const expected = Float64Array.from({ length: QUERIES * ROWS }, (_, i) => {
-        const [query, row] = [Math.floor(i / ROWS), i % ROWS];
-        return isHidden(row)
-          ? Math.fround(HIDDEN)
-          : dot(rowOf(queries, query, dimensions), rowOf(vectors, row, dimensions));
-      });
-      const bound = scoreError(queries.subarray(0, dimensions));
-      const received = inOrderOfRows(scored);
-      largest = Math.max(
-        largest,
-        compareAnswers({ device: provider, what: 'a score', expected, received, bound }),
-      );
-    }
+    for (const isHidden of [() => false, (row: number) => row % 3 === 0])
+      largest = Math.max(largest, await compare({ backend, device, halves, queries, isHidden }));
     return largest;
   } finally {
     await backend.close(SEGMENT);
   }
 }
 
-async function open(
-  backend: Backend,
-  provider: Provider,
-  halves: Uint16Array,
-  dimensions: number,
-): Promise<void> {
-  const folder = await makeScratchFolder(tmpdir(), 'vlmo-proof-');
-  try {
-    const type = segmentType(provider);
-    const file = await createSegmentFile(folder, 'rows', type);
-    await file.append(halves);
-    await backend.open({ segment: SEGMENT, folder, location: 'rows', rows: ROWS, dimensions, type });
-    await file.close();
-  } finally {
-    await rm(folder, { recursive: true, force: true });
+interface Comparison {
+  readonly backend: Backend;
+  readonly device: Provider;
+  readonly halves: Uint16Array;
+  readonly queries: Float32Array;
+  readonly isHidden: (row: number) => boolean;
+}
+
+/** Every row of every query is asked for: each may be among the best. */
+async function compare({ backend, device, halves, queries, isHidden }: Comparison): Promise<number> {
+  const shown = Array.from({ length: ROWS }, (_, row) => row).filter((row) => !isHidden(row));
+  const bias = Float32Array.from({ length: ROWS }, (_, row) => (isHidden(row) ? HIDDEN : 0));
+  const parts = [{ segment: SEGMENT, bias: shown.length < ROWS ? bias : null }];
+  const { ends, rows, values, errors } = await backend.score({ parts, queries, k: ROWS });
+  const dimensions = queries.length / QUERIES;
+  let largest = 0;
+  for (let q = 0; q < QUERIES; q++) {
+    const query = queries.subarray(q * dimensions, (q + 1) * dimensions);
+    const received = new Float64Array(ROWS).fill(Number.NaN);
+    let bound = 0;
+    for (let i = q === 0 ? 0 : (ends[q - 1] as number); i < (ends[q] as number); i++) {
+      received[rows[i] as number] = values[i] as number;
+      bound = Math.max(bound, errors[i] as number);
+    }
+    const expected = shown.map((row) => dotHalves(query, halves, row * dimensions));
+    const given = { expected, received: shown.map((row) => received[row] as number) };
+    largest = Math.max(largest, compareAnswers({ device, what: 'a score', bound, ...given }));
   }
+  return largest;
 }
 
 /** Rows of unit length that are unlike each other in every value: [rows, dimensions]. */
 function waves(rows: number, dimensions: number, phase: number): Float32Array {
   const scale = Math.sqrt(2 / dimensions);
   return Float32Array.from({ length: rows * dimensions }, (_, i) => scale * Math.sin(phase + i * i * 0.37));
-}
-
-function rowOf(values: Float32Array, row: number, dimensions: number): Float32Array {
-  return values.subarray(row * dimensions, (row + 1) * dimensions);
-}
-
-/** Each score where its row is, [Q, rows]; what came back twice or not at all stays out. */
-function inOrderOfRows({ values, rows, k }: Scored): Float64Array {
-  const sorted = new Float64Array(QUERIES * ROWS).fill(Number.NaN);
-  rows.forEach((row, i) => {
-    sorted[Math.floor(i / k) * ROWS + row] = values[i] as number;
-  });
-  return sorted;
 }

@@ -3,32 +3,31 @@ import type { ErrorData } from '#errors.ts';
 
 /** What a scoring thread is told and answers. */
 
-/** How a segment's vectors are kept on the device. */
-export type SegmentType = 'float16' | 'float32';
-
 export interface BackendSetup {
   readonly provider: Provider;
-  /** Threads that one run computes on. */
-  readonly threads: number;
 }
 
-/** Loads a file of vectors [rows, dimensions] onto the device; the file may go when it is loaded. */
+/** Keeps rows on the device. */
 export interface OpenTask {
   readonly kind: 'open';
   readonly segment: number;
-  readonly folder: string;
-  readonly location: string;
+  /** float16 bits [rows, dimensions] in shared memory. */
+  readonly halves: Uint16Array;
+  /** Whole blocks. */
   readonly rows: number;
   readonly dimensions: number;
-  readonly type: SegmentType;
 }
 
 export interface ScoreTask {
   readonly kind: 'score';
-  readonly segment: number;
+  readonly parts: readonly ScoredPart[];
   /** [Q, D], side by side. */
   readonly queries: Float32Array;
   readonly k: number;
+}
+
+export interface ScoredPart {
+  readonly segment: number;
   /** Added to the scores [rows]; null where every row may be found. */
   readonly bias: Float32Array | null;
 }
@@ -40,13 +39,21 @@ export interface CloseTask {
 
 export type BackendTask = OpenTask | ScoreTask | CloseTask;
 
-/** The best rows of a segment for each query, best first: values and rows are [Q, k]. */
-export interface Scored {
-  readonly k: number;
-  readonly values: Float32Array;
+/**
+ * Rows in doubt, of one query after the other: all that may be among its k best. What is not here has a smaller product
+ * than k of them.
+ */
+export interface Candidates {
+  /** Where the rows of each query end [Q]. */
+  readonly ends: Int32Array;
+  /** Which part of the task each row is in, and its place there. */
+  readonly parts: Int32Array;
   readonly rows: Int32Array;
+  /** Scores, and how far each may be from the product in float64. */
+  readonly values: Float64Array;
+  readonly errors: Float64Array;
 }
 
 export type BackendResult =
-  | { readonly kind: 'done'; readonly scored: Scored | null }
+  | { readonly kind: 'done'; readonly candidates: Candidates | null }
   | { readonly kind: 'failed'; readonly error: ErrorData };

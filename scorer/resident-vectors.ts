@@ -1,18 +1,14 @@
-import { rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import type { Device } from '#devices/device.ts';
 import { VlmoError } from '#errors.ts';
-import { makeScratchFolder } from '#scratch-folder.ts';
 import type { AddressedRows, Filter } from '#store/contract.ts';
 import type { Backend } from './backend.ts';
-import { createBackends, segmentType } from './backends.ts';
+import { createBackends } from './backends.ts';
+import { BLOCK_ROWS } from './blocks.ts';
 import { GrowingRows } from './growing-rows.ts';
 import { proveBackend } from './known-answers.ts';
-import type { SegmentType } from './protocol.ts';
 import { maskOf, type RowMask, type Segment } from './row-mask.ts';
 import { RowPositions } from './row-positions.ts';
 import { buildSegments, type SegmentRows } from './segment-builder.ts';
-import { BLOCK_ROWS } from './top-k-graph.ts';
 
 export interface ResidentVectorsOptions {
   readonly device: Device;
@@ -24,30 +20,26 @@ export interface ResidentVectorsOptions {
   readonly segmentRows?: number;
 }
 
-/** Scratch files of vectors on their way to the device. */
-const PREFIX = 'vlmo-segments-';
 const MAX_TAIL = 1024;
-/** More of them are made into fewer, larger ones. */
+/** More segments that are not full are made into fewer, larger ones. */
 const MAX_SEGMENTS_MADE_APART = 16;
-/** A CPU scores segments best that its cores can share, and batches whose scores stay in its cache. */
-const CPU_SEGMENT_ROWS = 65_536;
-/** On a GPU, bytes of a segment; CUDA holds it as float32 while it computes. */
-const GPU_SEGMENT_BYTES = 2 ** 30;
+/** Bytes of a segment: on the CPU its scores stay in the cache; a GPU has little to do for each. */
+const SEGMENT_BYTES = { cpu: 12 * 2 ** 20, webgpu: 2 ** 30, cuda: 2 ** 32 } as const;
 const MIN_SEGMENT_ROWS = 64 * BLOCK_ROWS;
+const MAX_CPU_ROWS = 65_536;
 
 /**
  * The vectors of a table on a device, kept as the table is. Rows that are new wait in a small tail, which is scored
  * here; many of them make a segment. Rows that are gone are hidden, and segments without any row are dropped.
  *
  *     table ── addresses ──► which rows there are now ──► bias of each segment
- *       └───── vectors ────► new ones: tail, or file ──► segment on a backend (a thread and its device)
+ *       └───── vectors ────► new ones: tail, or shared memory ──► segment on a backend (a thread and its device)
  */
 export class ResidentVectors implements AsyncDisposable {
   readonly tail = new GrowingRows();
+  readonly backends: readonly Backend[];
   readonly #table: AddressedRows;
   readonly #options: ResidentVectorsOptions;
-  readonly #backends: readonly Backend[];
-  readonly #type: SegmentType;
   #capacity: number;
   #segments: Segment[] = [];
   #book = new RowPositions();
@@ -59,9 +51,7 @@ export class ResidentVectors implements AsyncDisposable {
   constructor(table: AddressedRows, options: ResidentVectorsOptions) {
     this.#table = table;
     this.#options = options;
-    const { provider } = options.device;
-    this.#backends = createBackends(provider);
-    this.#type = segmentType(provider);
+    this.backends = createBackends(options.device.provider);
     this.#capacity = options.segmentRows ?? defaultRows(options);
   }
 
@@ -82,8 +72,7 @@ export class ResidentVectors implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const segment of this.#segments) await segment.file.close();
-    for (const backend of this.#backends) await backend[Symbol.asyncDispose]();
+    for (const backend of this.backends) await backend[Symbol.asyncDispose]();
   }
 
   async #refresh(): Promise<void> {
@@ -92,8 +81,8 @@ export class ResidentVectors implements AsyncDisposable {
     const addresses = await this.#table.addresses();
     let missing = this.#book.visit(addresses, () => undefined);
     if (missing.length > (this.#options.maxTail ?? MAX_TAIL)) {
-      const fromStart =
-        missing.length === addresses.length || this.#segments.length >= MAX_SEGMENTS_MADE_APART;
+      const apart = this.#segments.filter(({ rows }) => rows < this.#capacity).length;
+      const fromStart = missing.length === addresses.length || apart >= MAX_SEGMENTS_MADE_APART;
       await (fromStart ? this.#rebuild() : this.#append(missing));
       missing = this.#book.visit(addresses, () => undefined);
     }
@@ -116,53 +105,52 @@ export class ResidentVectors implements AsyncDisposable {
   /** Makes segments of the rows at these addresses, or of all; smaller ones where the device takes no large ones. */
   async #append(addresses: BigUint64Array | undefined): Promise<void> {
     const { device, dimensions } = this.#options;
-    await proveBackend(this.#backends[0] as Backend, device.provider, dimensions);
-    const folder = await makeScratchFolder(tmpdir(), PREFIX);
+    await proveBackend(this.backends[0] as Backend, device.provider, dimensions);
     const before = new Set(this.#segments);
-    try {
-      for (;;) {
-        try {
-          await this.#build(folder, addresses);
-          return;
-        } catch (error) {
-          const isTooLarge = error instanceof VlmoError && error.code === 'SCORING_FAILED';
-          if (!isTooLarge || this.#capacity <= MIN_SEGMENT_ROWS) throw error;
-          this.#capacity = wholeBlocks(this.#capacity / 2);
-          await this.#dropBut(before);
-        }
+    for (;;) {
+      try {
+        await this.#build(addresses);
+        return;
+      } catch (error) {
+        await this.#dropBut(before);
+        const isTooLarge = error instanceof VlmoError && error.code === 'SCORING_FAILED';
+        if (!isTooLarge || this.#capacity <= MIN_SEGMENT_ROWS) throw error;
+        this.#capacity = wholeBlocks(this.#capacity / 2);
       }
-    } finally {
-      await rm(folder, { recursive: true, force: true });
     }
   }
 
-  async #build(folder: string, addresses: BigUint64Array | undefined): Promise<void> {
-    const { dimensions } = this.#options;
-    const options = { folder, dimensions, type: this.#type, capacity: this.#capacity };
-    const opened: { readonly segment: Segment; readonly addresses: BigUint64Array }[] = [];
-    for await (const rows of buildSegments(this.#table.vectors(addresses), options))
-      opened.push({ segment: await this.#open(rows), addresses: rows.addresses });
+  /** A segment is opened while the next ones are read: one on each backend. */
+  async #build(addresses: BigUint64Array | undefined): Promise<void> {
+    const options = { dimensions: this.#options.dimensions, capacity: this.#capacity };
+    const opening: Promise<void>[] = [];
+    const opened: SegmentRows[] = [];
+    const failed = Promise.withResolvers<never>();
+    failed.promise.catch(() => {});
+    for await (const rows of buildSegments(this.#table.vectors(addresses), options)) {
+      opened.push(rows);
+      const open = this.#open(rows);
+      open.catch(failed.reject);
+      opening.push(open);
+      if (opening.length > this.backends.length) await Promise.race([opening.shift(), failed.promise]);
+    }
     // Only when all of them are there: a try that failed leaves no trace.
-    for (const { segment, addresses } of opened) this.#book.add(addresses, segment.first);
+    const ends = await Promise.allSettled(opening);
+    const failure = ends.find((end) => end.status === 'rejected');
+    if (failure) throw failure.reason;
+    const made = this.#segments.slice(this.#segments.length - opened.length);
+    made.forEach(({ first }, i) => {
+      this.#book.add((opened[i] as SegmentRows).addresses, first);
+    });
   }
 
-  async #open({ file, ids, rows }: SegmentRows): Promise<Segment> {
+  async #open({ halves, ids, rows }: SegmentRows): Promise<void> {
     const number = this.#made++;
-    const backend = this.#backends[number % this.#backends.length] as Backend;
+    const backend = this.backends[number % this.backends.length] as Backend;
     const { dimensions } = this.#options;
-    const { folder, location } = file;
-    try {
-      await backend.open({ segment: number, folder, location, rows, dimensions, type: this.#type });
-    } catch (error) {
-      await file.close();
-      throw error;
-    } finally {
-      await file.unlink();
-    }
-    const segment = { number, backend, file, ids, rows, first: this.#positions };
+    this.#segments.push({ number, backend, halves, ids, rows, first: this.#positions });
     this.#positions += rows;
-    this.#segments.push(segment);
-    return segment;
+    await backend.open({ segment: number, halves, rows, dimensions });
   }
 
   #view(addresses: BigUint64Array): RowMask | undefined {
@@ -172,16 +160,13 @@ export class ResidentVectors implements AsyncDisposable {
   async #dropBut(kept: ReadonlySet<Segment>): Promise<void> {
     const dropped = this.#segments.filter((segment) => !kept.has(segment));
     this.#segments = this.#segments.filter((segment) => kept.has(segment));
-    for (const { backend, number, file } of dropped) {
-      await backend.close(number);
-      await file.close();
-    }
+    for (const { backend, number } of dropped) await backend.close(number);
   }
 }
 
-function defaultRows({ device, dimensions }: ResidentVectorsOptions): number {
-  if (device.provider === 'cpu') return CPU_SEGMENT_ROWS;
-  return wholeBlocks(GPU_SEGMENT_BYTES / ((device.provider === 'webgpu' ? 2 : 4) * dimensions));
+function defaultRows({ device: { provider }, dimensions }: ResidentVectorsOptions): number {
+  const rows = wholeBlocks(SEGMENT_BYTES[provider] / (2 * dimensions));
+  return provider === 'cpu' ? Math.min(rows, MAX_CPU_ROWS) : rows;
 }
 
 function wholeBlocks(rows: number): number {

@@ -1,15 +1,15 @@
 import type { Backend } from './backend.ts';
+import { HIDDEN } from './blocks.ts';
 import type { GrowingRows } from './growing-rows.ts';
 import type { IdList } from './id-list.ts';
 import type { RowPositions } from './row-positions.ts';
-import type { SegmentFile } from './segment-file.ts';
-import { HIDDEN } from './top-k-graph.ts';
 
 /** A segment on its device. */
 export interface Segment {
   readonly number: number;
   readonly backend: Backend;
-  readonly file: SegmentFile;
+  /** float16 bits [rows, D], in memory that threads share. */
+  readonly halves: Uint16Array;
   readonly ids: IdList;
   readonly rows: number;
   /** Position of its first row. */

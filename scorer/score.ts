@@ -1,7 +1,10 @@
+import type { Backend } from './backend.ts';
+import { dot, dotHalves } from './dot.ts';
+import { DoubtfulRows } from './doubtful-rows.ts';
 import type { GrowingRows } from './growing-rows.ts';
-import type { Scored } from './protocol.ts';
+import { kthLargest } from './kth-largest.ts';
+import type { Candidates } from './protocol.ts';
 import type { RowMask } from './row-mask.ts';
-import { HIDDEN } from './top-k-graph.ts';
 
 export interface Found {
   readonly id: string;
@@ -9,16 +12,19 @@ export interface Found {
   readonly score: number;
 }
 
-/** Rows fetched beyond k at first: enough that real data seldom needs a second look. */
-const MARGIN = 64;
+type Part = RowMask['parts'][number];
+type TailRow = ReturnType<GrowingRows['rows']> extends Iterable<infer Row> ? Row : never;
+
+/** The part of rows that are in none. */
+const TAIL = -1;
 
 /**
  * The k best rows of a view for each query [Q, D], exactly as if each stored vector were multiplied in float64 and all
  * rows sorted by score, then id.
  *
- * A device adds in float32, so its scores are only right up to an error `e`. k rows have a device score of at least a,
- * the k-th; hence the true k-th score is at least a - e; hence every row of the answer has a device score of at least
- * a - 2e. So rows are fetched until each segment has given one below that (or all it has), and scored again.
+ * A device's score is right up to an error `e` that it knows. k rows have at least the k-th largest of `score - e`; hence
+ * every row of the answer has a `score + e` of at least that. Each device gives the rows of its segments that may be; those
+ * that may still be when all are looked at together are scored again.
  */
 export async function score(
   view: RowMask,
@@ -27,89 +33,69 @@ export async function score(
   dimensions: number,
   k: number,
 ): Promise<Found[][]> {
-  const results = new Array<Found[]>(queries.length / dimensions);
-  let open = Array.from(results.keys());
-  for (let limit = k + MARGIN; open.length > 0; limit *= 4) {
-    const vectors = open.map((q) => queries.subarray(q * dimensions, (q + 1) * dimensions));
-    const fetched = await fetch(view, vectors, dimensions, limit);
-    const undone: number[] = [];
-    open.forEach((q, i) => {
-      const found = best(view, tail, fetched, vectors[i] as Float32Array, i, k);
-      if (found) results[q] = found;
-      else undone.push(q);
+  const groups = [...Map.groupBy(view.parts, ({ segment }) => segment.backend)];
+  const answers = await Promise.all(groups.map(([backend, parts]) => ask(backend, parts, queries, k)));
+  const parts = groups.flatMap(([, some]) => some);
+  const waiting = [...tail.rows(view.tail)];
+  return Array.from({ length: queries.length / dimensions }, (_, q) => {
+    const query = queries.subarray(q * dimensions, (q + 1) * dimensions);
+    const list = new DoubtfulRows(k);
+    waiting.forEach(({ values }, row) => {
+      list.push(TAIL, row, dot(query, values), 0);
     });
-    open = undone;
-  }
-  return results;
-}
-
-/** The `limit` best rows of every segment for each query. */
-function fetch(
-  { parts }: RowMask,
-  vectors: readonly Float32Array[],
-  dimensions: number,
-  limit: number,
-): Promise<Scored[]> {
-  const queries = new Float32Array(vectors.length * dimensions);
-  vectors.forEach((vector, i) => {
-    queries.set(vector, i * dimensions);
+    let first = 0;
+    answers.forEach((answer, group) => {
+      pushAll(list, answer, q, first);
+      first += groups[group]?.[1].length ?? 0;
+    });
+    return best(list, { parts, waiting }, query, k);
   });
-  return Promise.all(
-    parts.map(({ segment, bias }) =>
-      segment.backend.score({ segment: segment.number, queries, k: limit, bias }),
-    ),
-  );
 }
 
-/** The k best of one query; undefined where more rows have to be fetched. */
-function best(
-  { parts, tail: shown }: RowMask,
-  tail: GrowingRows,
-  fetched: readonly Scored[],
-  query: Float32Array,
-  at: number,
+function ask(
+  backend: Backend,
+  parts: readonly Part[],
+  queries: Float32Array,
   k: number,
-): Found[] | undefined {
-  const found: Found[] = [];
-  for (const { id, values } of tail.rows(shown)) found.push({ id, score: dot(query, values) });
-  const approximate = [
-    ...found.map(({ score }) => score),
-    ...fetched.flatMap((scored) => [...of(scored, at)]),
-  ]
-    .filter((value) => value > HIDDEN / 2)
-    .sort((a, b) => b - a);
-  const kth = approximate[k - 1] ?? Number.NEGATIVE_INFINITY;
-  const least = kth - 2 * scoreError(query);
-  const row = new Float32Array(query.length);
-  for (const [i, { segment, count }] of parts.entries()) {
-    const scored = fetched[i] as Scored;
-    const values = of(scored, at);
-    if (scored.k < count && !((values.at(-1) as number) < least)) return undefined;
-    const rows = scored.rows.subarray(at * scored.k, (at + 1) * scored.k);
-    for (let n = 0; n < scored.k; n++) {
-      const value = values[n] as number;
-      if (value < least || value < HIDDEN / 2) break;
-      segment.file.read(rows[n] as number, row);
-      found.push({ id: segment.ids.at(rows[n] as number), score: dot(query, row) });
-    }
+): Promise<Candidates> {
+  const asked = parts.map(({ segment, bias }) => ({ segment: segment.number, bias }));
+  return backend.score({ parts: asked, queries, k });
+}
+
+/** The candidates of one query; `first` is the number of their backend's first part among all. */
+function pushAll(
+  list: DoubtfulRows,
+  { ends, parts, rows, values, errors }: Candidates,
+  q: number,
+  first: number,
+): void {
+  for (let i = q === 0 ? 0 : (ends[q - 1] as number); i < (ends[q] as number); i++)
+    list.push(first + (parts[i] as number), rows[i] as number, values[i] as number, errors[i] as number);
+}
+
+interface Places {
+  readonly parts: readonly Part[];
+  readonly waiting: readonly TailRow[];
+}
+
+/** The k best of the rows in doubt. */
+function best(list: DoubtfulRows, { parts, waiting }: Places, query: Float32Array, k: number): Found[] {
+  list.tighten();
+  const count = list.length;
+  const products = new Float64Array(count);
+  for (let i = 0; i < count; i++) {
+    const part = parts[list.part(i)];
+    products[i] = part
+      ? dotHalves(query, part.segment.halves, list.row(i) * query.length)
+      : dot(query, (waiting[list.row(i)] as TailRow).values);
   }
+  const least = count > k ? kthLargest(products.slice(), count, k) : Number.NEGATIVE_INFINITY;
+  const found: Found[] = [];
+  products.forEach((score, i) => {
+    if (score < least) return;
+    const part = parts[list.part(i)];
+    const id = part ? part.segment.ids.at(list.row(i)) : (waiting[list.row(i)] as TailRow).id;
+    found.push({ id, score });
+  });
   return found.sort((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1)).slice(0, k);
-}
-
-function of({ values, k }: Scored, at: number): Float32Array {
-  return values.subarray(at * k, (at + 1) * k);
-}
-
-/**
- * A bound on how far a device's score can be from the product in float64: a sum of n float32 products in any order is off
- * by at most n units of 2^-24 times the product of the lengths (1 and a little); two more for the products and the bias.
- */
-export function scoreError(query: Float32Array): number {
-  return 1.01 * Math.hypot(...query) * (query.length + 2) * 2 ** -24;
-}
-
-export function dot(a: Float32Array, b: Float32Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += (a[i] as number) * (b[i] as number);
-  return sum;
 }

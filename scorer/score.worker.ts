@@ -1,5 +1,5 @@
 import { workerData } from 'piscina';
+import { createBackendThread } from './backend-thread.ts';
 import type { BackendSetup } from './protocol.ts';
-import { createSegments } from './segments.ts';
 
-export default createSegments(workerData as unknown as BackendSetup);
+export default createBackendThread(workerData as unknown as BackendSetup);

@@ -1,89 +1,87 @@
 import type { AddressedVectors } from '#store/contract.ts';
+import { BLOCK_ROWS } from './blocks.ts';
 import { IdList } from './id-list.ts';
-import type { SegmentType } from './protocol.ts';
-import { createSegmentFile, type SegmentFile } from './segment-file.ts';
-import { BLOCK_ROWS } from './top-k-graph.ts';
 
-/** Rows that make a segment, before a device has them. */
+/** Rows that make a segment. */
 export interface SegmentRows {
-  readonly file: SegmentFile;
+  /** float16 bits [rows, D], in memory that threads share. */
+  readonly halves: Uint16Array;
   readonly ids: IdList;
   readonly addresses: BigUint64Array;
-  /** Whole blocks of them; the file may hold some more, which the segment does without. */
+  /** Whole blocks. */
   readonly rows: number;
 }
 
 export interface BuildOptions {
-  readonly folder: string;
   readonly dimensions: number;
-  readonly type: SegmentType;
   /** Rows of a segment at most: whole blocks. */
   readonly capacity: number;
 }
 
+/** Rows that a segment has room for at first. */
+const FIRST_ROWS = 8192;
+
 /** Cuts a stream of rows into segments. The last rows, fewer than a block, are left out. */
 export async function* buildSegments(
   stream: AsyncIterable<AddressedVectors>,
-  options: BuildOptions,
+  { dimensions, capacity }: BuildOptions,
 ): AsyncGenerator<SegmentRows> {
-  let open: OpenSegment | undefined;
-  try {
-    for await (const { addresses, ids, halves } of stream) {
-      for (let done = 0; done < ids.length; ) {
-        open ??= await OpenSegment.create(options);
-        const end = Math.min(ids.length, done + options.capacity - open.rows);
-        const some = halves.subarray(done * options.dimensions, end * options.dimensions);
-        await open.add(addresses.subarray(done, end), ids.slice(done, end), some);
-        done = end;
-        if (open.rows < options.capacity) continue;
-        const full = open.seal();
-        open = undefined;
-        yield full;
-      }
+  let open = new OpenSegment(dimensions, capacity);
+  for await (const { addresses, ids, halves } of stream) {
+    for (let done = 0; done < ids.length; ) {
+      const end = Math.min(ids.length, done + capacity - open.rows);
+      open.add(
+        addresses.subarray(done, end),
+        ids.slice(done, end),
+        halves.subarray(done * dimensions, end * dimensions),
+      );
+      done = end;
+      if (open.rows < capacity) continue;
+      yield open.seal();
+      open = new OpenSegment(dimensions, capacity);
     }
-    if (open && open.rows >= BLOCK_ROWS) {
-      const last = open.seal();
-      open = undefined;
-      yield last;
-    }
-  } finally {
-    await open?.discard();
   }
+  if (open.rows >= BLOCK_ROWS) yield open.seal();
 }
 
-let count = 0;
-
 class OpenSegment {
-  readonly #file: SegmentFile;
+  readonly #dimensions: number;
+  readonly #buffer: SharedArrayBuffer;
   readonly #ids = new IdList();
-  readonly #addresses: BigUint64Array;
+  readonly #addresses: BigUint64Array[] = [];
 
-  private constructor(file: SegmentFile, capacity: number) {
-    this.#file = file;
-    this.#addresses = new BigUint64Array(capacity);
-  }
-
-  static async create({ folder, type, capacity }: BuildOptions): Promise<OpenSegment> {
-    return new OpenSegment(await createSegmentFile(folder, `segment-${count++}`, type), capacity);
+  constructor(dimensions: number, capacity: number) {
+    this.#dimensions = dimensions;
+    const bytes = (rows: number): number => 2 * rows * dimensions;
+    // The system gives memory when it is written: what is never reached costs nothing.
+    this.#buffer = new SharedArrayBuffer(bytes(Math.min(FIRST_ROWS, capacity)), {
+      maxByteLength: bytes(capacity),
+    });
   }
 
   get rows(): number {
     return this.#ids.length;
   }
 
-  async add(addresses: BigUint64Array, ids: readonly string[], halves: Uint16Array): Promise<void> {
-    await this.#file.append(halves);
-    this.#addresses.set(addresses, this.rows);
+  add(addresses: BigUint64Array, ids: readonly string[], halves: Uint16Array): void {
+    const at = this.rows * this.#dimensions;
+    const needed = 2 * (at + halves.length);
+    if (needed > this.#buffer.byteLength)
+      this.#buffer.grow(Math.min(this.#buffer.maxByteLength, Math.max(needed, 2 * this.#buffer.byteLength)));
+    new Uint16Array(this.#buffer, 2 * at, halves.length).set(halves);
+    this.#addresses.push(addresses.slice());
     for (const id of ids) this.#ids.push(id);
   }
 
   seal(): SegmentRows {
     const rows = this.rows - (this.rows % BLOCK_ROWS);
-    return { file: this.#file, ids: this.#ids, addresses: this.#addresses.slice(0, rows), rows };
-  }
-
-  async discard(): Promise<void> {
-    await this.#file.unlink();
-    await this.#file.close();
+    const addresses = new BigUint64Array(this.rows);
+    let at = 0;
+    for (const some of this.#addresses) {
+      addresses.set(some, at);
+      at += some.length;
+    }
+    const halves = new Uint16Array(this.#buffer, 0, rows * this.#dimensions);
+    return { halves, ids: this.#ids, addresses: addresses.subarray(0, rows), rows };
   }
 }

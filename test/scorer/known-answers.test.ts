@@ -16,14 +16,14 @@ function brokenBackend(): Backend {
   return {
     ...right,
     async score(task) {
-      const scored = await right.score(task);
-      scored.values[scored.values.length - 1] = 0.5;
-      return scored;
+      const candidates = await right.score(task);
+      candidates.values[candidates.values.length - 1] = 0.5;
+      return candidates;
     },
   };
 }
 
-test('proveBackend: the CPU is right to what float32 sums explain, and quick', async (t) => {
+test('proveBackend: the CPU is right to what 8 bits explain', async (t) => {
   // The first one starts the thread.
   await proveBackend(backend as Backend, 'cpu', 64);
   for (const dimensions of [1, 32, 100, 768]) {
@@ -32,14 +32,14 @@ test('proveBackend: the CPU is right to what float32 sums explain, and quick', a
     t.diagnostic(
       `${dimensions}: ${difference.toExponential(1)}, ${(performance.now() - start).toFixed(1)} ms`,
     );
-    assert.ok(difference < 1e-6);
+    assert.ok(difference < 0.01);
   }
 });
 
 test('proveBackend: once a process, device and shape', async () => {
-  const start = performance.now();
-  await proveBackend(backend as Backend, 'cpu', 768);
-  assert.ok(performance.now() - start < 1);
+  const first = proveBackend(backend as Backend, 'cpu', 768);
+  assert.equal(proveBackend(backend as Backend, 'cpu', 768), first);
+  await first;
 });
 
 test('proveBackend: one score that is off is refused', async () => {

@@ -1,47 +1,42 @@
 import { type Graph, GraphBuilder, type Value } from '#onnx/graph.ts';
-import type { SegmentType } from './protocol.ts';
+import { BLOCK_ROWS } from '../blocks.ts';
 
-/** Rows of one block: near the square root of a segment's rows over the usual k, where both sorts are as small as can be. */
-export const BLOCK_ROWS = 64;
-/** Added to the scores of rows that are not to be found. Finite, because not every GPU knows infinity. */
-export const HIDDEN = -1e30;
+const [FLOAT, HALF] = [1, 10];
 
 export interface TopKShape {
   /** N, whole blocks. */
   readonly rows: number;
   readonly dimensions: number;
-  readonly type: SegmentType;
-  /** Name of the file with the vectors [N, D], in the folder that the session is given. */
+  /** Name of the file with the vectors [N, D] in float16, in the folder that the session is given. */
   readonly location: string;
 }
 
 /**
- * The k best rows of a segment for each of Q queries, exactly. The k best always lie in the k blocks with the largest
- * maxima, so a sort over N becomes one over N / block and one over k blocks. The vectors are a constant that stays
- * on the device; products are added in float32 whatever the type they are kept in.
+ * The k best rows of a segment for each of Q queries. The k best always lie in the k blocks with the largest maxima, so a
+ * sort over N becomes one over N / block and one over k blocks. Scores stay in 16 bits until few are left.
  *
  *     queries [Q, D], bias [1, 1] or [N / block, block] -> values [Q, k], places [Q, k] in blocks [Q, kBlocks] k <= N
  */
-export function buildTopKGraph({ rows, dimensions, type, location }: TopKShape): Graph {
+export function buildTopKGraph({ rows, dimensions, location }: TopKShape): Graph {
   const graph = new GraphBuilder();
   const blocks = rows / BLOCK_ROWS;
   const queries = graph.input('queries', 'float32', ['Q', dimensions]);
   const bias = graph.input('bias', 'float32', ['biasBlocks', 'biasRows']);
   const k = graph.input('k', 'int64', [1]);
   const kBlocks = graph.input('kBlocks', 'int64', [1]);
+  const to = (value: Value, type: number): Value => graph.node('Cast', [value], { to: type });
 
-  const length = rows * dimensions * (type === 'float16' ? 2 : 4);
-  const data = { location, offset: 0, length };
-  const stored = graph.constant({ name: 'vectors', type, dims: [rows, dimensions], data });
-  const vectors = type === 'float16' ? graph.node('Cast', [stored], { to: 1 }) : stored;
-  const products = graph.node('Gemm', [queries, vectors], { transB: 1 }); // [Q, N]
+  const data = { location, offset: 0, length: rows * dimensions * 2 };
+  const vectors = graph.constant({ name: 'vectors', type: 'float16', dims: [rows, dimensions], data });
+  // Float16 tensors cannot be fed: they are made here.
+  const products = graph.node('Gemm', [to(queries, HALF), vectors], { transB: 1 }); // [Q, N]
   const shape = integers(graph, 'shape', [-1, blocks, BLOCK_ROWS]);
-  const scores = graph.node('Add', [graph.node('Reshape', [products, shape]), bias]); // [Q, N / block, block]
+  const scores = graph.node('Add', [graph.node('Reshape', [products, shape]), to(bias, HALF)]); // [Q, N / block, block]
   const maxima = graph.node('ReduceMax', [scores, integers(graph, 'inBlock', [2])], { keepdims: 0 });
-  const best = graph.topK(maxima, kBlocks); // [Q, kBlocks]
+  const best = graph.topK(to(maxima, FLOAT), kBlocks); // [Q, kBlocks]
   const where = graph.node('Unsqueeze', [best.indices, integers(graph, 'last', [2])]);
   const candidates = graph.node('GatherND', [scores, where], { batch_dims: 1 }); // [Q, kBlocks, block]
-  const flat = graph.node('Reshape', [candidates, integers(graph, 'flat', [0, -1])]);
+  const flat = graph.node('Reshape', [to(candidates, FLOAT), integers(graph, 'flat', [0, -1])]);
   const found = graph.topK(flat, k); // [Q, k]
   return graph.finish([
     { ...found.values, type: 'float32', dims: ['Q', 'k'] },

@@ -1,51 +1,55 @@
-import { open } from 'node:fs/promises';
-import { join } from 'node:path';
+import { BLOCK_ROWS, HIDDEN } from '../blocks.ts';
+import { longestRow } from '../dot.ts';
+import type { DoubtfulRows } from '../doubtful-rows.ts';
+import type { OpenTask } from '../protocol.ts';
+import { float32Error } from '../score-error.ts';
+import { chooseBlocks } from '../select-rows.ts';
 import type { Gpu } from './gpu-device.ts';
-import type { OpenTask, Scored, ScoreTask } from './protocol.ts';
 import { GATHERING_SHADER, HALVES, MAX_WORKGROUPS, scoringShader } from './scoring-shader.ts';
-import { topK } from './top-k.ts';
-import { BLOCK_ROWS } from './top-k-graph.ts';
 
 /** Queries that read a row together, where the memory of a workgroup holds them: more gain nothing. */
 const QUERIES_TOGETHER = 4;
 /** Bytes of scores on the device at a time. */
 const SCORE_BYTES = 256 * 2 ** 20;
-/** Bytes of a file that are on their way to the device at a time. */
+/** Bytes that are on their way to the device at a time. */
 const PIECE_BYTES = 16 * 2 ** 20;
 
 /**
  * A segment in the memory of a GPU, as float16, scored by a kernel of ours: onnxruntime's own on WebGPU stay hundreds of
  * times above the time that reading the vectors takes (docs/benchmarks.md).
  */
-export class GpuSegment {
+export class WebGpuSegment {
   readonly #gpu: Gpu;
   readonly #rows: number;
   /** Values of a row, and those it has on the device: whole words, filled with zeros. */
-  readonly #dimensions: number;
+  readonly dimensions: number;
   readonly #width: number;
+  /** Length of the longest row. */
+  readonly #longest: number;
   readonly #vectors: GPUBuffer;
   /** On the device, by what they were made of: most queries have the same. */
   readonly #biases = new WeakMap<Float32Array, GPUBuffer>();
   readonly #noBias: GPUBuffer;
   readonly #pipelines = new Map<string, GPUComputePipeline>();
 
-  private constructor(gpu: Gpu, rows: number, dimensions: number, width: number) {
+  private constructor(gpu: Gpu, rows: number, dimensions: number, width: number, longest: number) {
     this.#gpu = gpu;
+    this.#longest = longest;
     this.#rows = rows;
-    this.#dimensions = dimensions;
+    this.dimensions = dimensions;
     this.#width = width;
     const { STORAGE, COPY_DST } = GPUBufferUsage;
     this.#vectors = gpu.device.createBuffer({ size: 2 * rows * width, usage: STORAGE | COPY_DST });
     this.#noBias = gpu.device.createBuffer({ size: 4, usage: STORAGE });
   }
 
-  /** Loads a file of float16 vectors [rows, dimensions], piece by piece. Throws where it does not fit. */
-  static async open(gpu: Gpu, { folder, location, rows, dimensions }: OpenTask): Promise<GpuSegment> {
+  /** Loads float16 vectors [rows, dimensions], piece by piece. Throws where they do not fit. */
+  static async open(gpu: Gpu, { halves, rows, dimensions }: Omit<OpenTask, 'kind'>): Promise<WebGpuSegment> {
     const width = Math.ceil(dimensions / HALVES) * HALVES;
     gpu.device.pushErrorScope('validation');
     gpu.device.pushErrorScope('out-of-memory');
-    const segment = new GpuSegment(gpu, rows, dimensions, width);
-    await segment.#load(join(folder, location));
+    const segment = new WebGpuSegment(gpu, rows, dimensions, width, longestRow(halves, dimensions));
+    await segment.#load(halves);
     for (const scope of ['memory', 'limits']) {
       const error = await gpu.device.popErrorScope();
       if (error) throw new Error(`its ${scope}: ${error.message}`);
@@ -53,51 +57,50 @@ export class GpuSegment {
     return segment;
   }
 
-  async #load(path: string): Promise<void> {
-    await using file = await open(path);
+  async #load(halves: Uint16Array): Promise<void> {
     const { queue } = this.#gpu.device;
     const step = Math.max(1, Math.floor(PIECE_BYTES / (2 * this.#width)));
     for (let row = 0; row < this.#rows; row += step) {
       const count = Math.min(step, this.#rows - row);
-      const halves = new Uint16Array(count * this.#dimensions);
-      const bytes = new Uint8Array(halves.buffer);
-      await file.read(bytes, 0, bytes.length, row * this.#dimensions * 2);
-      queue.writeBuffer(this.#vectors, row * this.#width * 2, this.#widened(halves, count));
+      const piece = halves.slice(row * this.dimensions, (row + count) * this.dimensions);
+      queue.writeBuffer(this.#vectors, row * this.#width * 2, this.#widened(piece, count));
       // Not more than a piece waits in the driver.
       await queue.onSubmittedWorkDone();
     }
   }
 
   #widened(halves: Uint16Array<ArrayBuffer>, count: number): Uint16Array<ArrayBuffer> {
-    if (this.#width === this.#dimensions) return halves;
+    if (this.#width === this.dimensions) return halves;
     const wide = new Uint16Array(count * this.#width);
     for (let row = 0; row < count; row++)
-      wide.set(halves.subarray(row * this.#dimensions, (row + 1) * this.#dimensions), row * this.#width);
+      wide.set(halves.subarray(row * this.dimensions, (row + 1) * this.dimensions), row * this.#width);
     return wide;
   }
 
-  /** The k best rows for each query [Q, D]: every score on the device, the best blocks of it here. */
-  async score({ queries, k: asked, bias }: Pick<ScoreTask, 'queries' | 'k' | 'bias'>): Promise<Scored> {
-    const count = queries.length / this.#dimensions;
-    const k = Math.min(asked, this.#rows);
-    const scored = { k, values: new Float32Array(count * k), rows: new Int32Array(count * k) };
-    const most = Math.max(1, Math.floor(SCORE_BYTES / (4 * this.#rows)));
-    for (let at = 0; at < count; at += most) {
-      const some = queries.subarray(at * this.#dimensions, (at + most) * this.#dimensions);
-      await this.#scoreSome(some, k, bias, scored.values.subarray(at * k), scored.rows.subarray(at * k));
-    }
-    return scored;
-  }
-
-  async #scoreSome(
+  /** Puts what may be among the k best of each query [Q, D] to its rows in doubt. */
+  async score(
+    part: number,
     queries: Float32Array,
     k: number,
     bias: Float32Array | null,
-    values: Float32Array,
-    rows: Int32Array,
+    lists: readonly DoubtfulRows[],
+  ): Promise<void> {
+    const most = Math.max(1, Math.floor(SCORE_BYTES / (4 * this.#rows)));
+    for (let at = 0; at < lists.length; at += most) {
+      const some = queries.subarray(at * this.dimensions, (at + most) * this.dimensions);
+      await this.#scoreSome(part, some, k, bias, lists.slice(at, at + most));
+    }
+  }
+
+  async #scoreSome(
+    part: number,
+    queries: Float32Array,
+    k: number,
+    bias: Float32Array | null,
+    lists: readonly DoubtfulRows[],
   ): Promise<void> {
     const blocks = this.#rows / BLOCK_ROWS;
-    const count = queries.length / this.#dimensions;
+    const count = lists.length;
     const fitting = Math.floor(this.#gpu.sharedBytes / (4 * (this.#width + BLOCK_ROWS)));
     const together = Math.max(1, Math.min(QUERIES_TOGETHER, fitting, count));
     // The kernel takes whole groups of queries; those that fill up the last one are zeros.
@@ -105,7 +108,7 @@ export class GpuSegment {
     using scope = new BufferScope(this.#gpu.device);
     const wide = new Float32Array(padded * this.#width);
     for (let q = 0; q < count; q++)
-      wide.set(queries.subarray(q * this.#dimensions, (q + 1) * this.#dimensions), q * this.#width);
+      wide.set(queries.subarray(q * this.dimensions, (q + 1) * this.dimensions), q * this.#width);
     const scores = scope.storage(4 * padded * this.#rows);
     const maxima = scope.storage(4 * padded * blocks);
     const shape = scope.uniform([this.#rows, bias ? 1 : 0]);
@@ -114,22 +117,24 @@ export class GpuSegment {
     this.#run(code, inputs, blocks, padded / together);
     const best = await scope.read(maxima, 4 * count * blocks);
 
-    const chosen = Math.min(k, blocks);
-    const places = new Uint32Array(count * chosen);
-    for (let q = 0; q < count; q++)
-      places.set(topK(best.subarray(q * blocks, (q + 1) * blocks), chosen), q * chosen);
-    const found = scope.storage(4 * places.length * BLOCK_ROWS);
-    const gathered = scope.uniform([this.#rows, chosen, places.length]);
-    this.#run(GATHERING_SHADER, [scores, scope.filled(places), found, gathered], places.length, 1);
-    const candidates = await scope.read(found, 4 * places.length * BLOCK_ROWS);
-
-    for (let q = 0; q < count; q++) {
-      const mine = candidates.subarray(q * chosen * BLOCK_ROWS, (q + 1) * chosen * BLOCK_ROWS);
-      topK(mine, k).forEach((place, i) => {
-        values[q * k + i] = mine[place] as number;
-        const block = places[q * chosen + Math.floor(place / BLOCK_ROWS)] as number;
-        rows[q * k + i] = block * BLOCK_ROWS + (place % BLOCK_ROWS);
-      });
+    const errors = lists.map((_, q) =>
+      float32Error(queries.subarray(q * this.dimensions, (q + 1) * this.dimensions), this.#longest),
+    );
+    const chosen = lists.map((list, q) =>
+      chooseBlocks(list, best.subarray(q * blocks, (q + 1) * blocks), errors[q] as number, k),
+    );
+    const places = Uint32Array.from(chosen.flatMap((mine, q) => mine.flatMap((block) => [q, block])));
+    if (places.length === 0) return;
+    const found = scope.storage(2 * places.length * BLOCK_ROWS);
+    const gathered = scope.uniform([this.#rows, places.length / 2]);
+    this.#run(GATHERING_SHADER, [scores, scope.filled(places), found, gathered], places.length / 2, 1);
+    const values = await scope.read(found, 2 * places.length * BLOCK_ROWS);
+    for (let at = 0; at < places.length / 2; at++) {
+      const [q, block] = [places[2 * at] as number, places[2 * at + 1] as number];
+      for (let i = 0; i < BLOCK_ROWS; i++) {
+        const value = values[at * BLOCK_ROWS + i] as number;
+        if (value > HIDDEN / 2) lists[q]?.push(part, block * BLOCK_ROWS + i, value, errors[q] as number);
+      }
     }
   }
 

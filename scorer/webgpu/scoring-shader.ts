@@ -1,4 +1,4 @@
-import { BLOCK_ROWS } from './top-k-graph.ts';
+import { BLOCK_ROWS } from '../blocks.ts';
 
 /** Threads of a workgroup; a workgroup scores one block of rows. */
 export const WORKGROUP = 256;
@@ -86,12 +86,12 @@ fn main(
 /**
  * Brings the scores of chosen blocks together.
  *
- *     scores [Q, N / block, block], chosen [Q, B] -> found [Q, B, block]
+ *     scores [Q, N / block, block], chosen [B] pairs of query and block -> found [B, block]
  */
 export const GATHERING_SHADER = /* wgsl */ `
-struct Shape { rows: u32, chosen: u32, count: u32 }
+struct Shape { rows: u32, count: u32 }
 @group(0) @binding(0) var<storage, read> scores: array<f32>;
-@group(0) @binding(1) var<storage, read> chosen: array<u32>;
+@group(0) @binding(1) var<storage, read> chosen: array<vec2<u32>>;
 @group(0) @binding(2) var<storage, read_write> found: array<f32>;
 @group(0) @binding(3) var<uniform> shape: Shape;
 
@@ -99,7 +99,7 @@ struct Shape { rows: u32, chosen: u32, count: u32 }
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) row: u32) {
   let at = group.x + group.y * ${MAX_WORKGROUPS}u;
   if (at < shape.count) {
-    let query = at / shape.chosen;
-    found[at * ${BLOCK_ROWS}u + row] = scores[query * shape.rows + chosen[at] * ${BLOCK_ROWS}u + row];
+    let place = chosen[at];
+    found[at * ${BLOCK_ROWS}u + row] = scores[place.x * shape.rows + place.y * ${BLOCK_ROWS}u + row];
   }
 }`;

@@ -1,11 +1,12 @@
 import { errorMessage, VlmoError } from '#errors.ts';
-import type { Backend } from './backend.ts';
+import type { Backend } from '../backend.ts';
+import { DoubtfulRows } from '../doubtful-rows.ts';
 import { type Gpu, openGpu } from './gpu-device.ts';
-import { GpuSegment } from './gpu-segment.ts';
+import { WebGpuSegment } from './webgpu-segment.ts';
 
 /** Segments on a GPU through WebGPU. It needs no thread: the GPU computes while this one goes on. */
-export function createGpuBackend(): Backend {
-  const segments = new Map<number, GpuSegment>();
+export function createWebGpuBackend(): Backend {
+  const segments = new Map<number, WebGpuSegment>();
   let opening: Promise<Gpu> | undefined;
 
   async function failing<T>(work: () => Promise<T>): Promise<T> {
@@ -25,13 +26,18 @@ export function createGpuBackend(): Backend {
     open: (task) =>
       failing(async () => {
         opening ??= openGpu();
-        segments.set(task.segment, await GpuSegment.open(await opening, { kind: 'open', ...task }));
+        segments.set(task.segment, await WebGpuSegment.open(await opening, task));
       }),
-    score: (task) =>
+    score: ({ parts, queries, k }) =>
       failing(async () => {
-        const segment = segments.get(task.segment);
-        if (!segment) throw new Error(`No segment ${task.segment} is open: this is a bug`);
-        return segment.score(task);
+        let lists: DoubtfulRows[] | undefined;
+        for (const [part, { segment: number, bias }] of parts.entries()) {
+          const segment = segments.get(number);
+          if (!segment) throw new Error(`No segment ${number} is open: this is a bug`);
+          lists ??= Array.from({ length: queries.length / segment.dimensions }, () => new DoubtfulRows(k));
+          await segment.score(part, queries, k, bias, lists);
+        }
+        return DoubtfulRows.concat(lists ?? []);
       }),
     async close(number) {
       segments.get(number)?.close();
