@@ -4,20 +4,11 @@ import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { fixture } from '../fixtures/files.ts';
+import { type Ran, type RunOptions, runHere } from './run-here.ts';
 
 const BIN = fixture('../../bin/vlmo.js');
 
-export interface Ran {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-export interface RunOptions {
-  readonly cwd?: string;
-  readonly env?: Readonly<Record<string, string>>;
-}
+export type { Ran };
 
 export type Vlmo = ChildProcessByStdio<null, Readable, Readable>;
 
@@ -43,8 +34,9 @@ export function ended(child: Vlmo): Promise<Ran> {
   return outcomes.get(child) ?? watch(child);
 }
 
+/** Runs a command to its end: in this process, unless one of its own is asked for. */
 export function vlmo(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
-  return ended(startVlmo(args, options));
+  return options.isProcess ? ended(startVlmo(args, options)) : runHere(args, options);
 }
 
 /** Runs what must end with this code, and gives its stdout as JSON lines. */

@@ -20,7 +20,10 @@ describe('--device', () => {
   test('vlmo embed: webgpu gives the vectors of the CPU', async () => {
     const args = ['embed', '--model', model, '--text', 'red', '--image', picture];
     const cpu = await vlmoJson<Embedded>([...args, '--device', 'cpu']);
-    const gpu = await vlmoJson<Embedded>([...args, '--device', 'webgpu'], 0, { env: SOFTWARE_GPU });
+    const gpu = await vlmoJson<Embedded>([...args, '--device', 'webgpu'], 0, {
+      env: SOFTWARE_GPU,
+      isProcess: true,
+    });
     assert.equal(cpu.stderr, '');
     for (const [i, { embedding }] of cpu.lines.entries())
       assertClose(gpu.lines[i]?.embedding, embedding, 1e-5, `vector ${i}`);
@@ -32,11 +35,14 @@ describe('--device', () => {
     await cp(picture, join(pictures, 'exact.png'));
     const env = { ...SOFTWARE_GPU, VLMO_DEVICE: 'webgpu' };
     const args = ['index', pictures, '--index', join(folder, 'index'), '--model', model, '--json'];
-    const { lines, stderr } = await vlmoJson<{ stored: number }>(args, 0, { env });
+    const { lines, stderr } = await vlmoJson<{ stored: number }>(args, 0, { env, isProcess: true });
     assert.equal(lines[0]?.stored, 1);
     assert.doesNotMatch(stderr, /Device:/);
     // A second run on the CPU finds the same generation, and nothing to do.
-    const again = await vlmoJson<{ skipped: number }>([...args, '--device', 'auto'], 0, { env: NO_GPU });
+    const again = await vlmoJson<{ skipped: number }>([...args, '--device', 'auto'], 0, {
+      env: NO_GPU,
+      isProcess: true,
+    });
     assert.equal(again.lines[0]?.skipped, 1);
     assert.match(again.stderr, /^Device: cpu \(.+\)$/m);
   });
@@ -45,7 +51,10 @@ describe('--device', () => {
     test(`vlmo ${command}: a device that does not work is an error, never the CPU`, async () => {
       const index = join(folder, 'never');
       const args = command === 'embed' ? ['--text', 'red'] : [join(folder, 'tiny'), '--index', index];
-      const ran = await vlmo([command, '--model', model, ...args, '--device', 'webgpu'], { env: NO_GPU });
+      const ran = await vlmo([command, '--model', model, ...args, '--device', 'webgpu'], {
+        env: NO_GPU,
+        isProcess: true,
+      });
       assert.deepEqual([ran.code, ran.stdout], [1, '']);
       assert.match(
         ran.stderr,

@@ -33,7 +33,10 @@ describe('vlmo doctor', () => {
     await redis.client.config('SET', 'maxmemory-policy', 'noeviction');
     const env = { ...NO_GPU, REDIS_URL: redis.url };
     const before = await readdir(index);
-    const { lines } = await vlmoJson<Line>(['doctor', '--index', index, '--json'], 0, { env });
+    const { lines } = await vlmoJson<Line>(['doctor', '--index', index, '--json'], 0, {
+      env,
+      isProcess: true,
+    });
     assert.deepEqual(
       lines.map(({ check }) => check),
       [
@@ -55,6 +58,7 @@ describe('vlmo doctor', () => {
   test('a software GPU: the block runs on it, and the line says that it is software', async () => {
     const { lines } = await vlmoJson<Line>(['doctor', '--json'], 0, {
       env: { ...SOFTWARE_GPU, REDIS_URL: '' },
+      isProcess: true,
     });
     const { state, nodes, isSoftware, detail } = find(lines, 'webgpu');
     assert.equal(state, 'ok');
@@ -71,7 +75,10 @@ describe('vlmo doctor', () => {
     const file = join(folder, 'file');
     await writeFile(file, '');
     const env = { ...NO_GPU, REDIS_URL: 'redis://127.0.0.1:1' };
-    const { code, stdout } = await vlmo(['doctor', '--device', 'webgpu', '--index', file], { env });
+    const { code, stdout } = await vlmo(['doctor', '--device', 'webgpu', '--index', file], {
+      env,
+      isProcess: true,
+    });
     assert.equal(code, 1);
     const broken = stdout.split('\n').filter((line) => line.startsWith('BROKEN'));
     assert.deepEqual(

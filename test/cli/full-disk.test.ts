@@ -5,7 +5,7 @@ import { after, test } from 'node:test';
 import { temporaryFolder } from '../fixtures/files.ts';
 import { importTiny } from '../fixtures/tiny-model.ts';
 import { put } from '../pipeline/pictures.ts';
-import { assertCannotRun, vlmo, vlmoJson } from './cli-fixture.ts';
+import { vlmo, vlmoJson } from './cli-fixture.ts';
 import { mountDisk, remount } from './disk.ts';
 
 const CAPTIONS = 12_000;
@@ -31,12 +31,19 @@ test('vlmo index: a disk that fills up is an error and exit code 1; with room ag
     'cpu',
     '--json',
   ];
-  await assertCannotRun(args, 'STORE_WRITE_FAILED', 'No space left on device');
+  const full = await vlmo(args, { isProcess: true });
+  assert.deepEqual([full.code, full.stdout], [1, '']);
+  assert.match(full.stderr, /^vlmo: .*No space left on device.* \[STORE_WRITE_FAILED\]$/m);
 
   remount(place, 'size=64m');
-  const { lines } = await vlmoJson<{ stored: number; skipped: number; failed: number }>(args);
+  const { lines } = await vlmoJson<{ stored: number; skipped: number; failed: number }>(args, 0, {
+    isProcess: true,
+  });
   const { stored = 0, skipped = 0, failed } = lines[0] ?? {};
   assert.deepEqual([stored + skipped, failed], [CAPTIONS, 0]);
   assert.ok(skipped > 0, 'what was committed before the disk was full is kept');
-  assert.equal((await vlmo(['search', 'red', '--index', index, '--in', 'captions'])).code, 0);
+  assert.equal(
+    (await vlmo(['search', 'red', '--index', index, '--in', 'captions'], { isProcess: true })).code,
+    0,
+  );
 });

@@ -55,7 +55,7 @@ describe('vlmo index', () => {
     await drawPictures(folder, 0, 2);
     await put(folder, 'broken.jpg', 'no picture');
     const args = ['index', folder, '--index', join(folder, '.index'), '--model', MODEL];
-    const first = await vlmo(args);
+    const first = await vlmo(args, { isProcess: true });
     assert.equal(first.code, 2);
     assert.match(
       first.stdout,
@@ -144,7 +144,7 @@ describe('vlmo index', () => {
 
   test('1 and help for a flag or a command that there is not', async () => {
     for (const args of [['index'], ['index', 'x', '--index', 'y', '--fast'], ['indx'], []]) {
-      const ran = await vlmo(args);
+      const ran = await vlmo(args, { isProcess: true });
       assert.deepEqual([ran.code, ran.stdout], [1, ''], args.join(' '));
       assert.ok(ran.stderr.length > 0);
     }
@@ -153,7 +153,8 @@ describe('vlmo index', () => {
   test('progress without a terminal goes to stderr in lines, and stdout holds the summary alone', async (t) => {
     const folder = await temporaryFolder(t);
     await drawPictures(folder, 0, 3);
-    const ran = await vlmo(['index', folder, '--index', join(folder, '.index'), '--model', MODEL, '--json']);
+    const args = ['index', folder, '--index', join(folder, '.index'), '--model', MODEL, '--json'];
+    const ran = await vlmo(args, { isProcess: true });
     assert.equal(ran.stdout.split('\n').length, 2);
     assert.doesNotMatch(ran.stderr + ran.stdout, /\p{Cc}\[/u, 'no escape codes');
     assert.ok(!ran.stderr.includes(fixture('')), 'no stack');

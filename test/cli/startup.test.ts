@@ -20,7 +20,10 @@ describe('vlmo', () => {
   ] as const)
     test(`${what}: no package but commander is loaded`, async (t) => {
       const file = join(await temporaryFolder(t), 'loaded.txt');
-      const ran = await vlmo(args, { env: { NODE_OPTIONS: RECORDER, LOADED_MODULES: file } });
+      const ran = await vlmo(args, {
+        env: { NODE_OPTIONS: RECORDER, LOADED_MODULES: file },
+        isProcess: true,
+      });
       assert.equal(ran.code, code, ran.stderr);
       const loaded = (await readFile(file, 'utf8')).split('\n');
       assert.ok(loaded.some((url) => url.endsWith('/bin/vlmo.js')));

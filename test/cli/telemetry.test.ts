@@ -8,6 +8,7 @@ test('nothing is sent to, or noted down for, whoever made onnxruntime', async (t
   const TMPDIR = await temporaryFolder(t);
   const { code, stderr } = await vlmo(['embed', '--model', 'demo', '--text', 'red', '--device', 'cpu'], {
     env: { TMPDIR },
+    isProcess: true,
   });
   assert.equal(code, 0, stderr);
   assert.deepEqual(

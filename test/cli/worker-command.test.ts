@@ -164,7 +164,7 @@ describe('vlmo worker', { timeout: 600_000 }, () => {
       TRACE_FILE: file,
     };
     const args = ['submit', suite.good, '--index', scene.index, '--model', suite.model, '--json'];
-    const submitted = await vlmo(args, { env: { ...scene.env, ...hook } });
+    const submitted = await vlmo(args, { env: { ...scene.env, ...hook }, isProcess: true });
     assert.equal(submitted.code, 0, submitted.stderr);
     const { run } = JSON.parse(submitted.stdout) as { run: string };
     const worker = scene.worker([], hook);
