@@ -2,7 +2,7 @@ import { parse } from 'csv-parse/sync';
 import { VlmoError } from '#errors.ts';
 import { type ColumnRules, type Columns, resolveColumns } from './columns.ts';
 import { csvFraming } from './csv-framing.ts';
-import { type OpenMeta, parseCell, setMeta } from './meta.ts';
+import { type OpenMeta, setMeta } from './meta.ts';
 import { type RawRecord, type RecordChunk, readRecords } from './records.ts';
 import type { BrokenRow, Row, RowBatch } from './row.ts';
 import type { CsvDialect } from './table-dialect.ts';
@@ -108,7 +108,7 @@ function toRow(line: number, cells: readonly string[], { names, columns }: Heade
   const meta: OpenMeta = {};
   for (const index of columns.meta) {
     const cell = cells[index] ?? '';
-    if (cell !== '') setMeta(meta, names[index] ?? '', parseCell(cell));
+    if (cell !== '') setMeta(meta, names[index] ?? '', cell);
   }
   const at = (index: number | undefined) => (index === undefined ? undefined : cells[index]);
   return {

@@ -10,15 +10,6 @@ export function setMeta(meta: OpenMeta, key: string, value: unknown): void {
   }
 }
 
-/** A CSV cell as a number where that loses nothing ("0.5", not "007" or "1e3"), otherwise as it is. */
-export function parseCell(cell: string): string | number {
-  const first = cell.charCodeAt(0);
-  const mayBeNumber = first === 0x2d || (first >= 0x30 && first <= 0x39); // '-', '0' to '9'
-  if (!mayBeNumber || cell.length > 24) return cell;
-  const number = Number(cell);
-  return Number.isFinite(number) && String(number) === cell ? number : cell;
-}
-
 /** JSON.stringify overflows the stack some thousand levels down, and `meta` is stored as JSON. */
 const MAX_DEPTH = 100;
 export const TOO_DEEP = `expected values nested at most ${MAX_DEPTH} deep, received deeper ones`;

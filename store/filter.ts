@@ -6,6 +6,9 @@ import type { ItemKind } from './records.ts';
  *
  * A condition is true, false or unknown, as in SQL, and only rows for which the whole is true come through. A comparison
  * is unknown where the row lacks the field or has it in another type than the value; `not` leaves unknown what is.
+ *
+ * A field of `meta` is text or number as what it is compared with: a number has the text that it is written with, a text that
+ * spells a number (`isNumberText`) has that number. Of a list, any element may be what a comparison asks for.
  */
 export type Filter =
   | { readonly kind: 'and' | 'or'; readonly parts: readonly Filter[] }
@@ -35,14 +38,15 @@ export type FilterCondition =
   | { readonly kind: 'null'; readonly field: FilterField };
 
 export type FilterOperator = '=' | '<' | '<=' | '>' | '>=';
-export type FilterValue = string | number | boolean | Date;
+/** A bigint is an integer that a number is too coarse for. */
+export type FilterValue = string | number | bigint | boolean | Date;
 
 /** A column of the row, or a field inside its `meta`. */
 export type FilterField =
   | { readonly kind: 'column'; readonly name: string; readonly type: ColumnType }
   | { readonly kind: 'meta'; readonly path: readonly string[] };
 
-/** What values compared with a column have to be: a string, a number or a Date. */
+/** What values compared with a column have to be: a string, a number or bigint, or a Date. */
 export type ColumnType = 'text' | 'number' | 'time';
 
 /** The columns of a kind of item that filters know, by the names that people write. */

@@ -13,7 +13,7 @@ import { createFilterCursor } from './token-cursor.ts';
  */
 export function parseFilter(text: string, kind: ItemKind): Filter {
   const cursor = createFilterCursor(text);
-  let [terms, values] = [0, 0];
+  let [terms, values, wildcards] = [0, 0, 0];
   const filter = readOr(0);
   if (cursor.peek().kind !== 'end') throw cursor.unexpected('AND, OR or the end');
   return filter;
@@ -45,6 +45,9 @@ export function parseFilter(text: string, kind: ItemKind): Filter {
       const comparison = readComparison(cursor, kind);
       values += valuesOf(comparison);
       if (values > MAX_VALUES) throw cursor.wrong(`at most ${MAX_VALUES} values`, start);
+      wildcards += wildcardsOf(comparison);
+      if (wildcards > MAX_WILDCARDS)
+        throw cursor.wrong(`at most ${MAX_WILDCARDS} % and _ in all patterns`, start);
       return comparison;
     }
     if (depth === MAX_DEPTH) throw cursor.wrong(`at most ${MAX_DEPTH} nested parentheses`, start);
@@ -57,6 +60,8 @@ export function parseFilter(text: string, kind: ItemKind): Filter {
 const MAX_DEPTH = 32;
 const MAX_TERMS = 500;
 const MAX_VALUES = 10_000;
+/** In all patterns together: a store makes an automaton of each, and its size grows with them. */
+const MAX_WILDCARDS = 1000;
 
 function joined(kind: 'and' | 'or', parts: readonly Filter[]): Filter {
   const [only] = parts;
@@ -67,4 +72,10 @@ function joined(kind: 'and' | 'or', parts: readonly Filter[]): Filter {
 function valuesOf(comparison: Filter): number {
   if (comparison.kind === 'not') return valuesOf(comparison.part);
   return comparison.kind === 'in' ? comparison.values.length : 1;
+}
+
+/** How many `%` and `_` the pattern of a comparison, or of its opposite, has. */
+function wildcardsOf(comparison: Filter): number {
+  if (comparison.kind === 'not') return wildcardsOf(comparison.part);
+  return comparison.kind === 'like' ? (comparison.pattern.match(/[%_]/g)?.length ?? 0) : 0;
 }

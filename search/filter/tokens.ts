@@ -5,7 +5,7 @@ export type FilterToken =
   | { readonly kind: 'word' | 'symbol' | 'end'; readonly text: string; readonly at: number }
   | { readonly kind: 'meta'; readonly text: string; readonly at: number; readonly path: readonly string[] }
   | { readonly kind: 'string'; readonly text: string; readonly at: number; readonly value: string }
-  | { readonly kind: 'number'; readonly text: string; readonly at: number; readonly value: number };
+  | { readonly kind: 'number'; readonly text: string; readonly at: number; readonly value: number | bigint };
 
 /** Splits a filter into tokens; `at` is the place of the first character. Throws FILTER_INVALID. */
 export function readTokens(filter: string): FilterToken[] {
@@ -39,7 +39,7 @@ function readToken(filter: string, at: number): FilterToken {
   const word = match(WORD, filter, at);
   if (word) return { kind: 'word', text: word[0], at };
   const number = match(NUMBER, filter, at);
-  if (number) return { kind: 'number', text: number[0], at, value: finite(filter, number[0], at) };
+  if (number) return { kind: 'number', text: number[0], at, value: numberOf(filter, number[0], at) };
   const string = match(STRING, filter, at);
   if (string) return { kind: 'string', text: string[0], at, value: unquote(string[1], string[2]) };
   const symbol = match(SYMBOL, filter, at);
@@ -69,10 +69,11 @@ function readMeta(filter: string, at: number): FilterToken {
   );
 }
 
-function finite(filter: string, text: string, at: number): number {
+function numberOf(filter: string, text: string, at: number): number | bigint {
   const value = Number(text);
-  if (Number.isFinite(value)) return value;
-  throw filterError(filter, 'a number of at most 1.8e308', text, at);
+  if (!Number.isFinite(value)) throw filterError(filter, 'a number of at most 1.8e308', text, at);
+  const isWhole = /^[+-]?\d+$/.test(text);
+  return isWhole && !Number.isSafeInteger(value) ? BigInt(text.replace('+', '')) : value;
 }
 
 function unquote(single: string | undefined, double: string | undefined): string {

@@ -16,7 +16,7 @@ export function readValue(
   const value = tokenValue(cursor.peek());
   if (value === undefined) throw cursor.unexpected('a text in quotes, a number, true or false');
   const wanted = wantedType(field, like);
-  if (wanted !== undefined && typeof value !== wanted) {
+  if (wanted !== undefined && typeName(value) !== wanted) {
     throw cursor.unexpected(`${TYPE_NAMES[wanted]} for ${name}`);
   }
   if (isOrdered && typeof value === 'boolean') {
@@ -32,9 +32,17 @@ export function readValue(
   return time;
 }
 
+/** Stores make automata of patterns, whose size grows with these. */
+const MAX_PATTERN = 1000;
+
 /** Reads the text behind LIKE. */
 export function readPattern(cursor: FilterCursor, field: FilterField, name: string): string {
-  return String(readValue(cursor, field, name, false, ''));
+  const token = cursor.peek();
+  const pattern = String(readValue(cursor, field, name, false, ''));
+  if (pattern.length > MAX_PATTERN) {
+    throw cursor.wrong(`a pattern of at most ${MAX_PATTERN} characters for ${name}`, token);
+  }
+  return pattern;
 }
 
 /** Reads `('a', 'b')`: values of one type. */
@@ -54,10 +62,15 @@ const TYPE_NAMES = { string: 'a text in quotes', number: 'a number', boolean: 't
 /** Undefined where any type will do: a field of `meta` has the type that it is compared as. */
 function wantedType(field: FilterField, like: FilterValue | undefined): ValueType | undefined {
   if (field.kind === 'column') return field.type === 'number' ? 'number' : 'string';
-  return like === undefined ? undefined : (typeof like as ValueType);
+  return like === undefined ? undefined : typeName(like);
 }
 
-function tokenValue(token: FilterToken): string | number | boolean | undefined {
+function typeName(value: FilterValue): ValueType {
+  if (typeof value === 'string' || typeof value === 'boolean') return typeof value as ValueType;
+  return 'number';
+}
+
+function tokenValue(token: FilterToken): string | number | bigint | boolean | undefined {
   if (token.kind === 'string' || token.kind === 'number') return token.value;
   if (token.kind !== 'word') return undefined;
   const word = token.text.toLowerCase();

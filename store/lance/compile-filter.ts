@@ -1,5 +1,5 @@
 import { VlmoError } from '#errors.ts';
-import type { Filter, FilterCondition } from '#store/filter.ts';
+import type { Filter } from '#store/filter.ts';
 import { conditionSql } from './condition-sql.ts';
 
 /**
@@ -30,17 +30,12 @@ interface Join {
 /** `isNegated`: it stands below an odd number of NOTs. */
 function compile(filter: Filter, isNegated: boolean): Clause {
   if (filter.kind === 'not') return compile(filter.part, !isNegated);
-  if (!('parts' in filter)) return compileCondition(filter, isNegated);
+  if (!('parts' in filter)) return conditionSql(filter, isNegated);
   const operator = (filter.kind === 'and') !== isNegated ? 'AND' : 'OR';
   return join(
     operator,
     filter.parts.map((part) => compile(part, isNegated)),
   );
-}
-
-function compileCondition(condition: FilterCondition, isNegated: boolean): Clause {
-  const { operator, parts } = conditionSql(condition, isNegated);
-  return join(operator, parts);
 }
 
 /** Of the SQL: the parser gives up at 16. */

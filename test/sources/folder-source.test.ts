@@ -194,7 +194,7 @@ test('folder source: metadata.csv in nested folders', async (t) => {
   });
   const { items } = await collect(folder);
   assert.deepEqual(ids(items), ['sub/a.jpg', 'sub/a.jpg#0', 'sub/a.jpg#1', 'sub/b.jpg', 'sub/b.jpg#0']);
-  assert.deepEqual(items[0]?.kind === 'image' && items[0].meta, { score: 0.5 });
+  assert.deepEqual(items[0]?.kind === 'image' && items[0].meta, { score: '0.5' });
 });
 
 test('folder source: metadata rows cannot name files outside their folder', async (t) => {

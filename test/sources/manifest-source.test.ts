@@ -32,8 +32,8 @@ test('csv: rows become a picture once and numbered captions, near or far apart',
   const a = { uri: join(folder, 'a.jpg') };
   const b = { uri: join(folder, 'b.jpg') };
   assert.deepEqual(items, [
-    { kind: 'image', id: 'a.jpg', ...a, meta: { score: 0.5 } },
-    { kind: 'caption', id: 'a.jpg#0', imageId: 'a.jpg', ...a, caption: 'one', meta: { score: 0.5 } },
+    { kind: 'image', id: 'a.jpg', ...a, meta: { score: '0.5' } },
+    { kind: 'caption', id: 'a.jpg#0', imageId: 'a.jpg', ...a, caption: 'one', meta: { score: '0.5' } },
     { kind: 'image', id: 'b.jpg', ...b, meta: { score: '007', note: 'x' } },
     {
       kind: 'caption',
@@ -131,7 +131,7 @@ test('csv: a header and no row is an empty source', async (t) => {
 
 test('csv: nameless and repeated columns keep their values apart', async (t) => {
   const { images } = await read(t, 'm.csv', ',image,x, x,x_4\n5,a.jpg,1,2,3\n');
-  assert.deepEqual(images[0]?.meta, { column_1: 5, x: 1, x_4: 2, x_4_5: 3 });
+  assert.deepEqual(images[0]?.meta, { column_1: '5', x: '1', x_4: '2', x_4_5: '3' });
 });
 
 test('csv and jsonl: __proto__ as a column changes no prototype', async (t) => {
@@ -183,7 +183,6 @@ test('jsonl: rows that cannot be understood are broken, and the rest goes on', a
     '{"image": "a.jpg", "caption": 5}',
     '{"image": "a.jpg", "caption": [["x"]]}',
     '{"image": "a.jpg", "id": {}}',
-    '{"image": "a.jpg", "id": 12345678901234567890}',
     '{"image": "a.jpg", "caption_id": true}',
     '{"image": ""}',
     '{"image": null, "caption": " "}',

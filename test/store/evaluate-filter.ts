@@ -25,7 +25,13 @@ function test(condition: FilterCondition, row: object): boolean | undefined {
   if (condition.kind === 'null') return value === undefined || value === null;
   const [first] = operands(condition);
   if (first === undefined) return false;
-  if (!isSameType(value, first)) return undefined;
+  const isMeta = condition.field.kind === 'meta';
+  const elements = isMeta && Array.isArray(value) ? value : [value];
+  const candidates = elements.flatMap((element) => as(element, first, isMeta) ?? []);
+  return candidates.length === 0 ? undefined : candidates.some((one) => holds(condition, one));
+}
+
+function holds(condition: Exclude<FilterCondition, { kind: 'null' }>, value: FilterValue): boolean {
   switch (condition.kind) {
     case 'compare': {
       const order = compare(value, condition.value);
@@ -40,6 +46,17 @@ function test(condition: FilterCondition, row: object): boolean | undefined {
     case 'like':
       return likePattern(condition.pattern).test(String(value));
   }
+}
+
+/** A value as what it is compared with; undefined where it is nothing of that type. */
+function as(value: unknown, like: FilterValue, isMeta: boolean): FilterValue | undefined {
+  if (like instanceof Date) return value instanceof Date ? value : undefined;
+  if (typeof like === 'boolean') return typeof value === 'boolean' ? value : undefined;
+  if (typeof value !== 'string' && typeof value !== 'number') return undefined;
+  if (typeof like === 'string') return isMeta ? String(value) : (value as FilterValue);
+  if (typeof value === 'number') return value;
+  if (!/^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(value) || /^[+-]?0\d/.test(value)) return undefined;
+  return /^[+-]?\d+$/.test(value) ? BigInt(value.replace('+', '')) : Number(value);
 }
 
 function operands(condition: Exclude<FilterCondition, { kind: 'null' }>): readonly FilterValue[] {
@@ -62,14 +79,10 @@ function fieldValue(field: FilterField, row: object): unknown {
 
 const CAMEL_CASE: Readonly<Record<string, string>> = { image_id: 'imageId', indexed_at: 'indexedAt' };
 
-function isSameType(value: unknown, like: FilterValue): value is FilterValue {
-  return like instanceof Date ? value instanceof Date : typeof value === typeof like;
-}
-
 /** Texts by their code points. */
 function compare(a: FilterValue, b: FilterValue): number {
   if (typeof a === 'string') return Buffer.compare(Buffer.from(a), Buffer.from(String(b)));
-  return Number(a) - Number(b);
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function likePattern(pattern: string): RegExp {

@@ -113,6 +113,12 @@ test('parseFilter refuses filters beyond its limits', () => {
     /at most 32 nested parentheses, received "\(" at column 33/,
   );
   assert.throws(() => parseFilter('('.repeat(1e6), 'image'), { code: 'FILTER_INVALID' });
+  assert.throws(
+    () => parseFilter(`id LIKE '${'a'.repeat(1001)}'`, 'image'),
+    /a pattern of at most 1000 characters/,
+  );
+  const patterns = `id LIKE '${'%_'.repeat(400)}' OR uri NOT LIKE '${'_'.repeat(201)}'`;
+  assert.throws(() => parseFilter(patterns, 'image'), /at most 1000 % and _ in all patterns/);
   const long = Array.from({ length: 501 }, () => 'width = 1').join(' AND ');
   assert.throws(() => parseFilter(long, 'image'), /at most 500 comparisons/);
   const list = Array.from({ length: 5001 }, (_, i) => i).join(', ');

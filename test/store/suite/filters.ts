@@ -71,21 +71,21 @@ const MATCHES: readonly (readonly [string, string])[] = [
   ["indexed_at IN ('2024-01-02', '2024-01-02T10:00:00.5')", "b e'"],
   ["indexed_at BETWEEN '2024-01-01T12:00' AND '2024-01-02T00:00'", 'b'],
   ["indexed_at NOT BETWEEN '2024-01-01T00:00' AND '2024-01-02T00:00'", "e'"],
-  // meta by the type of the value
-  ['meta.n = 5', 'a'],
-  ["meta.n = '5'", 'b'],
-  ['META.n = 5', 'a'],
+  // meta by what it is compared with
+  ['meta.n = 5', "a b e'"],
+  ["meta.n = '5'", "a b e'"],
+  ['META.n = 5', "a b e'"],
   ['meta.N = 5', ''],
-  ['meta.n > 4', 'a c'],
-  ['meta.n < 5.4', 'a g_'],
+  ['meta.n > 4', "a b c e'"],
+  ['meta.n < 5.4', "a b e' g_"],
   ['meta.n = -1e21', 'g_'],
   ['meta.n != 5', 'c g_'],
-  ["meta.n != 'x'", 'b'],
+  ["meta.n != 'x'", "a b c e' g_"],
   ['NOT meta.n = 5', 'c g_'],
-  ['NOT (NOT meta.n = 5)', 'a'],
-  ['meta.n IN (5, 5.5)', 'a c'],
+  ['NOT (NOT meta.n = 5)', "a b e'"],
+  ['meta.n IN (5, 5.5)', "a b c e'"],
   ['meta.n NOT IN (5, 5.5)', 'g_'],
-  ['meta.n BETWEEN 5 AND 5.2', 'a'],
+  ['meta.n BETWEEN 5 AND 5.2', "a b e'"],
   ['meta.n NOT BETWEEN 5 AND 5.2', 'c g_'],
   ['meta.n IS NULL', 'd h'],
   ['meta.n IS NOT NULL', "a b c e' f% g_"],
@@ -132,7 +132,7 @@ const MATCHES: readonly (readonly [string, string])[] = [
   ['meta."a/b~c" = 1', 'f%'],
   ['meta.AND = 1 AND meta.ü = 1', 'f%'],
   ['meta.tags IS NOT NULL', 'd'],
-  ["meta.tags = 'x'", ''],
+  ["meta.tags = 'x'", 'd'],
   ['meta."" IS NULL AND width = 640', 'a'],
   // logic
   ['width = 640 OR width = 320 AND id = "a"', 'a'],
@@ -152,6 +152,86 @@ const MATCHES: readonly (readonly [string, string])[] = [
   ['meta."\') = 5 OR true OR (\'" = 5', ''],
   ["id = '/*' OR id = '*/'", ''],
   ["id = 'a--' OR width = 320", 'b'],
+];
+
+/** Fields as tables and JSON have them, each row with one. */
+const FIELDS: Readonly<Record<string, unknown>> = {
+  year: '2020',
+  float: '2020.0',
+  power: '2.02e3',
+  plus: '+2020',
+  code: '007',
+  hex: '0x7E4',
+  comma: '1,5',
+  infinity: 'Infinity',
+  half: '.5',
+  large: '9007199254740993',
+  larger: '9007199254740992',
+  huge: '123456789012345678901234567890',
+  negative: '-9007199254740993',
+  json: 2020,
+  double: 9007199254740992,
+  list: ['2020.0', 7, 'red', '\u{1F34E}', '9007199254740993', true, null, [3], { a: 1 }],
+  tags: ['red', 'dark green', ''],
+  none: [],
+  blank: [''],
+  odd: ['a=b', '\uFDD1', '"[.*]"', 'new\nline', '\uFFFD'],
+  scores: [-1.5, 10, 200],
+};
+
+/** A filter on `meta.v` and the rows above that match. */
+const FIELD_MATCHES: readonly (readonly [string, string])[] = [
+  ['= 2020', 'year float power plus json list'],
+  ["= '2020'", 'year json'],
+  ["= '2020.0'", 'float list'],
+  ["IN ('2020', '007')", 'year code json'],
+  ['IN (2020, 0.5)', 'year float power plus half json list'],
+  ["LIKE '20%'", 'year float json list scores'],
+  ['< 1', 'half negative scores'],
+  ['> 9007199254740992', 'large huge list'],
+  ['>= 9007199254740992', 'large larger huge double list'],
+  ['= 9007199254740993', 'large list'],
+  ['= 9007199254740992', 'larger double'],
+  ['= 123456789012345678901234567890', 'huge'],
+  ['= 123456789012345678901234567891', ''],
+  ['<= -9007199254740993', 'negative'],
+  ['< -9007199254740993', ''],
+  ['BETWEEN 9007199254740993 AND 9007199254740994', 'large list'],
+  ['BETWEEN 8 AND 11', 'scores'],
+  ['BETWEEN 11 AND 199', ''],
+  ['NOT BETWEEN 11 AND 2021', 'half large larger huge negative double'],
+  ['IN (9007199254740993, 7)', 'large list'],
+  ["= 'red'", 'list tags'],
+  ["= 'dark green'", 'tags'],
+  ["= ''", 'tags blank'],
+  ["LIKE 'dark%'", 'tags'],
+  ["LIKE '_'", 'list odd'],
+  ["LIKE '%\\[.*%'", 'odd'],
+  ["LIKE 'new_line'", 'odd'],
+  ["LIKE 'a=b'", 'odd'],
+  ["= 'a=b'", 'odd'],
+  ["= '\uFFFD'", 'odd'],
+  ["= '\u{1F34E}'", 'list'],
+  ['= true', 'list'],
+  ['!= true', ''],
+  ['!= false', 'list'],
+  ["IN ('dark green', 'x')", 'tags'],
+  ['= 3', ''],
+  ['> 100', 'year float power plus large larger huge json double list scores'],
+  ['<= -1.5', 'negative scores'],
+  ['IS NULL', ''],
+  ["= 'Infinity'", 'infinity'],
+  ['= 7', 'list'],
+  ['!= 2020', 'half large larger huge negative double scores'],
+  [
+    "!= 'red'",
+    'year float power plus code hex comma infinity half large larger huge negative json double blank odd scores',
+  ],
+  ["NOT LIKE '2%'", 'plus code hex comma infinity half large larger huge negative double tags blank odd'],
+  ["> 'r'", 'list tags odd'],
+  ["< ' '", 'tags blank'],
+  ["BETWEEN 'e' AND 's'", 'list tags odd'],
+  ["NOT BETWEEN ' ' AND 'zz'", 'blank'],
 ];
 
 /** What a filter lets through, on whatever store. */
@@ -187,6 +267,21 @@ export function filterSuite(open: OpenStore): void {
       });
     }
 
+    const fields = Object.entries(FIELDS).map(([id, v]) => ({
+      ...(rows[0] as ImageRecord),
+      id,
+      meta: { v },
+    }));
+    const other = await store.openGeneration({ collection: 'd', dimensions, ...model });
+    await other.images.upsert({ rows: fields, vectors: vectors(fields.length) });
+    for (const [text, ids] of FIELD_MATCHES) {
+      await t.test(`meta.v ${text}`, async () => {
+        const found: string[] = [];
+        for await (const { id } of other.images.scan(parseFilter(`meta.v ${text}`, 'image'))) found.push(id);
+        assert.deepEqual(found.sort(), ids.split(' ').filter(Boolean).sort());
+      });
+    }
+
     await t.test('captions have columns of their own', async () => {
       const caption: CaptionRecord = { ...shared, id: 'a#0', imageId: 'a', caption: 'a cat', meta: { n: 1 } };
       const loose = { ...caption, id: 'b#0', imageId: null, caption: 'a dog' };
@@ -198,10 +293,10 @@ export function filterSuite(open: OpenStore): void {
 
     await t.test('the largest filters that are allowed run', async () => {
       const long = Array.from({ length: 500 }, (_, index) => `meta.n = ${index}`);
-      assert.equal(await images.count(parseFilter(long.join(' OR '), 'image')), 1);
+      assert.equal(await images.count(parseFilter(long.join(' OR '), 'image')), 3);
       assert.equal(await images.count(parseFilter(`NOT (${long.join(' OR ')})`, 'image')), 2);
       const list = Array.from({ length: 10_000 }, (_, index) => index);
-      assert.equal(await images.count(parseFilter(`meta.n IN (${list.join(', ')})`, 'image')), 1);
+      assert.equal(await images.count(parseFilter(`meta.n IN (${list.join(', ')})`, 'image')), 3);
       const parentheses = `${'('.repeat(32)}width = 640${')'.repeat(32)}`;
       assert.equal(await images.count(parseFilter(parentheses, 'image')), 1);
       for (const leaf of [
