@@ -2,7 +2,6 @@ import { errorMessage } from '#errors.ts';
 import { type ColumnRules, type Columns, resolveColumns } from './columns.ts';
 import { parseJson } from './json.ts';
 import { isTooDeep, type OpenMeta, setMeta, TOO_DEEP } from './meta.ts';
-import { parseJson } from './parse-json.ts';
 import { describeType } from './quote.ts';
 import { type FindFrame, readRecords } from './records.ts';
 import type { BrokenRow, Row, RowBatch } from './row.ts';

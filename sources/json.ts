@@ -1,12 +1,16 @@
-/** Strings, so that nothing inside them is taken, and what Python and JavaScript write for numbers that JSON has not. */
-const NOT_FINITE = /"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b/g;
-
-/** `JSON.parse`, with NaN and the infinities, which Python's `json` writes, as null. Throws a SyntaxError. */
+/**
+ * Reads JSON as Python and databases write it: NaN and Infinity, which JSON does not have, are null, and an integer that a
+ * double is too coarse for is the text of its digits. Throws SyntaxError for what is no JSON beside that.
+ */
 export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (!/NaN|Infinity/.test(text)) throw error;
-    return JSON.parse(text.replace(NOT_FINITE, (found) => (found.startsWith('"') ? found : 'null')));
-  }
+  if (!UNUSUAL.test(text)) return JSON.parse(text);
+  const plain = text.replace(TOKENS, (token) => {
+    if (token.startsWith('"')) return token;
+    if (/[NI]/.test(token)) return 'null';
+    return /[.eE]/.test(token) || Number.isSafeInteger(Number(token)) ? token : `"${token}"`;
+  });
+  return JSON.parse(plain);
 }
+
+const UNUSUAL = /\d{16}|NaN|Infinity/;
+const TOKENS = /"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
