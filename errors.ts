@@ -56,6 +56,10 @@ export const ERROR_CODES = {
     meaning: 'Two models would share one generation of a collection',
   },
   STORE_ROW_INVALID: { retriable: false, meaning: 'A row holds what the store cannot keep' },
+  INDEX_COPIED: {
+    retriable: false,
+    meaning: 'A worker of the queue works on another copy of the index',
+  },
   STORE_READ_FAILED: { retriable: true, meaning: 'The index could not be read' },
   STORE_WRITE_FAILED: { retriable: true, meaning: 'The index could not be written' },
   FILTER_INVALID: { retriable: false, meaning: 'A filter (--where) cannot be understood' },
@@ -90,7 +94,7 @@ export const ERROR_CODES = {
   QUERY_FAILED: { retriable: true, meaning: 'A worker could not answer a query' },
   QUERY_TIMEOUT: { retriable: true, meaning: 'No worker answered a query in time' },
   REDIS_MISSING: { retriable: false, meaning: 'No redis-server or valkey-server is installed' },
-  REDIS_UNREACHABLE: { retriable: true, meaning: 'Redis cannot be reached, or refuses the connection' },
+  REDIS_UNREACHABLE: { retriable: true, meaning: 'Redis cannot be reached, or refuses what it is given' },
   REDIS_UNSUITABLE: { retriable: false, meaning: 'Redis is too old, or set so that it may drop jobs' },
   SCORING_FAILED: {
     retriable: true,

@@ -39,10 +39,18 @@ export function isHere(description: string): boolean {
 /** The machine and its boot, and the namespace in which a process number means one process. */
 function host(): string {
   try {
-    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-    return `${boot} ${readlinkSync('/proc/self/ns/pid')}`;
+    return `${boot()} ${readlinkSync('/proc/self/ns/pid')}`;
   } catch {
     // Not Linux, which has no such namespaces.
+    return boot();
+  }
+}
+
+/** The machine, and when it was started; containers of one machine share it. */
+export function boot(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
     return hostname();
   }
 }

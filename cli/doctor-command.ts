@@ -1,4 +1,6 @@
 import type { CommandConfig } from '#config/commands.ts';
+import { VlmoError } from '#errors.ts';
+import { renewIndexId } from '#store/lance/index-folder.ts';
 import { checkDevices } from './doctor/check-devices.ts';
 import { checkDisk } from './doctor/check-disk.ts';
 import { checkPictures } from './doctor/check-pictures.ts';
@@ -14,6 +16,7 @@ type DoctorConfig = CommandConfig<'doctor'>;
 
 /** `vlmo doctor`: tries out all that the other commands need, and says what is missing and how to get it. */
 export async function runDoctor(config: DoctorConfig): Promise<void> {
+  if (config.newId) return giveNewId(config);
   const checks = [
     () => checkDevices(config.device),
     async () => [await checkPictures()],
@@ -30,6 +33,19 @@ export async function runDoctor(config: DoctorConfig): Promise<void> {
     }
   }
   process.exitCode = isBroken ? EXIT_FAILED : EXIT_DONE;
+}
+
+/** A copy of an index has the id of the original, and with it its queue. */
+async function giveNewId({ index, json }: DoctorConfig): Promise<void> {
+  if (index === undefined)
+    throw new VlmoError(
+      'USAGE_INVALID',
+      'Cannot give a new id: expected --index FOLDER beside --new-id, received none',
+    );
+  const id = await renewIndexId(index);
+  if (json) printJson({ index, id });
+  else print(`Index ${index} has the id ${id} from now on, and a queue of its own. Start its workers again.`);
+  process.exitCode = EXIT_DONE;
 }
 
 function show({ name, state, detail, data }: Finding, { json }: DoctorConfig): void {

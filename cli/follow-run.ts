@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { VlmoError } from '#errors.ts';
 import type { Queues } from '#queue/bull-queues.ts';
+import { redisTime } from '#queue/redis-time.ts';
 import { queueStatus } from '#queue/status.ts';
 import { completeRun } from '#runs/complete.ts';
 import { runStatus } from '#runs/status.ts';
@@ -32,7 +33,7 @@ export async function followRun(
     if (!record) throw runNotFound(id);
     if (record.state !== 'running') return await end(store, record, flags);
     const queue = await queueStatus(queues);
-    standing = { run: await runStatus(store, record), queue };
+    standing = { run: await runStatus(store, record, new Date(await redisTime(queues.client))), queue };
     if (queue.workers === 0 && !warned) {
       note(`No worker is running on this index: start one with "vlmo worker ${hintFlags(flags)}".`);
       warned = true;
@@ -59,7 +60,7 @@ async function end(
   record: RunRecord,
   { index, json }: { readonly index: string; readonly json: boolean },
 ): Promise<void> {
-  const standing: Standing = { run: await runStatus(store, record), queue: undefined };
+  const standing: Standing = { run: await runStatus(store, record, undefined), queue: undefined };
   if (json) printJson(standingJson(standing));
   else {
     print(standingLine(standing));

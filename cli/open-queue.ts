@@ -1,7 +1,10 @@
 import type { Config } from '#config/options.ts';
 import { DEFAULT_REDIS_URL, parseRedisUrl } from '#queue/address.ts';
+import { bullOptions } from '#queue/bull-queues.ts';
 import { closeRedis, connectRedis, type RedisClient } from '#queue/connection.ts';
 import { openEmbeddedRedis } from '#queue/embedded-redis.ts';
+import { aliveWorkers } from '#queue/heartbeat.ts';
+import { requireSameIndex } from '#runs/same-index.ts';
 import type { Store } from '#store/contract.ts';
 import { localFolderOf } from '#store/local-folder.ts';
 import { note, printable, shellWord } from './output.ts';
@@ -27,7 +30,10 @@ export interface OpenRedis extends AsyncDisposable {
   readonly client: RedisClient;
 }
 
-/** Connects to the Redis of an index. Throws REDIS_UNREACHABLE, REDIS_UNSUITABLE or REDIS_MISSING. */
+/**
+ * Connects to the Redis of an index, whose queue has to be of this very index. Throws REDIS_UNREACHABLE, REDIS_UNSUITABLE,
+ * REDIS_MISSING or INDEX_COPIED.
+ */
 export async function openRedis(
   store: Store,
   { embeddedRedis }: RedisFlags,
@@ -39,6 +45,8 @@ export async function openRedis(
     : parseRedisUrl(process.env.REDIS_URL || DEFAULT_REDIS_URL);
   const client = await connectRedis(address, { onError });
   stack.defer(() => closeRedis(client));
+  const { prefix } = bullOptions(client, store.id);
+  await requireSameIndex(localFolderOf(store), () => aliveWorkers(client, prefix));
   const owned = stack.move();
   return { client, [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose]() };
 }

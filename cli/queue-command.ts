@@ -3,6 +3,7 @@ import { openQueues, type Queues } from '#queue/bull-queues.ts';
 import { cleanJobs, drainChunks, pauseChunks, resumeChunks, retryFailedJobs } from '#queue/control.ts';
 import { otherJobs } from '#queue/other-formats.ts';
 import { createPatientProducer } from '#queue/producer.ts';
+import { redisClock } from '#queue/redis-time.ts';
 import { cancelRuns } from '#runs/cancel.ts';
 import { createFailedSource } from '#runs/failed-source.ts';
 import { submitSource } from '#runs/submit.ts';
@@ -94,6 +95,7 @@ async function retryFailed(
       seconds: patienceOf(config, SUBMIT_SECONDS),
     }),
     chunkItems: config.chunkItems,
+    clock: await redisClock(queues.client),
     signal: signals.signal,
   });
   if (!isWhole) process.exitCode = EXIT_INTERRUPTED;

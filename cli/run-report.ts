@@ -17,6 +17,8 @@ export function standingJson({ run, queue }: Standing): object {
     ...{ seen, stored, skipped, failed, waiting, rate: Math.round(rate * 10) / 10 },
     seconds_left: secondsLeft === undefined ? null : Math.ceil(secondsLeft),
     workers: queue?.workers ?? null,
+    redis: queue?.server ?? 'unreachable',
+    failed_jobs: queue?.failed ?? null,
     started_at: startedAt.toISOString(),
     ended_at: endedAt?.toISOString() ?? null,
   };

@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { CommandConfig } from '#config/commands.ts';
 import { errorMessage } from '#errors.ts';
 import { openQueues, type Queues } from '#queue/bull-queues.ts';
+import { redisTime } from '#queue/redis-time.ts';
 import { type QueueStatus, queueStatus } from '#queue/status.ts';
 import { completeRun } from '#runs/complete.ts';
 import { runStatus as statusOfRun } from '#runs/status.ts';
@@ -65,6 +66,7 @@ async function show(
   { json }: StatusConfig,
 ): Promise<boolean> {
   const queue = queues && (await queueStatus(queues));
+  const now = queues && new Date(await redisTime(queues.client));
   const records: RunRecord[] = [];
   if (id === undefined) {
     for await (const record of store.runs.scan({ kind: 'queued' })) records.push(record);
@@ -77,7 +79,7 @@ async function show(
   let isOver = true;
   for (const found of records) {
     const record = (await completeRun(store, found.id)) ?? found;
-    const standing = { run: await statusOfRun(store, record), queue };
+    const standing = { run: await statusOfRun(store, record, now), queue };
     if (record.state === 'running') isOver = false;
     if (json) printJson(standingJson(standing));
     else print(`${record.id}  ${printable(record.source)}\n  ${standingLine(standing)}`);
@@ -88,10 +90,11 @@ async function show(
 }
 
 function describeQueue(queue: QueueStatus): string {
-  const { waiting, active, delayed, failed, workers, isPaused, failures } = queue;
+  const { waiting, active, delayed, failed, workers, server, isPaused, failures } = queue;
   const jobs = `${formatCount(waiting)} waiting, ${formatCount(active)} worked on, ${formatCount(delayed)} to be tried again, ${formatCount(failed)} failed`;
   const lines = [`Queue${isPaused ? ' (paused)' : ''}: jobs ${jobs}; ${counted(workers, 'worker')} alive.`];
   lines.push(...describeOtherJobs(queue.otherJobs));
+  if (server !== 'ok') lines.push(`Redis is ${server}: what it refuses is tried again until it takes it.`);
   for (const { id, reason } of failures) lines.push(`  job ${id} failed: ${printable(reason)}`);
   return lines.join('\n');
 }

@@ -1,6 +1,7 @@
 import type { CommandConfig } from '#config/commands.ts';
 import { openQueues } from '#queue/bull-queues.ts';
 import { createPatientProducer } from '#queue/producer.ts';
+import { redisClock } from '#queue/redis-time.ts';
 import { type Submitted, submitSource } from '#runs/submit.ts';
 import { openSource } from '#sources/open-source.ts';
 import { EXIT_DONE, EXIT_INTERRUPTED } from './exit-codes.ts';
@@ -32,6 +33,7 @@ export async function runSubmit(config: SubmitConfig, [sourceName]: readonly [st
         seconds: patienceOf(config, SUBMIT_SECONDS),
       }),
       retryFailed: config.retryFailed,
+      clock: await redisClock(redis.client),
       options: { ...sourceOptions },
       chunkItems: config.chunkItems,
       signal: signals.signal,

@@ -145,7 +145,7 @@ export const COMMANDS = {
     options: {
       index: { sentence: 'Also try the index there' },
       json: { sentence: 'Print one JSON object a check' },
-      ...plain('device'),
+      ...plain('newId', 'device'),
     },
   },
   config: {

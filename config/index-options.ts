@@ -7,6 +7,13 @@ export const INDEX_OPTIONS = {
     type: text,
     sentence: 'The index',
   },
+  newId: {
+    flag: '--new-id',
+    type: present,
+    default: false,
+    sentence:
+      'Give a copy of an index an id of its own, and so a queue of its own; its workers must be stopped',
+  },
   collection: {
     flag: '--collection <name>',
     type: text,

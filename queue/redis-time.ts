@@ -7,3 +7,10 @@ export async function redisTime(client: RedisClient): Promise<number> {
   const [seconds, microseconds] = (await node.call('TIME')) as [number | string, number | string];
   return Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000);
 }
+
+/** That clock, read once and carried on by durations of this machine. */
+export async function redisClock(client: RedisClient): Promise<() => Date> {
+  const at = await redisTime(client);
+  const begun = performance.now();
+  return () => new Date(at + performance.now() - begun);
+}

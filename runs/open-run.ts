@@ -14,6 +14,7 @@ export async function openRun(
   store: Store,
   request: RunRequest,
   signal: AbortSignal,
+  startedAt?: Date,
 ): Promise<{ run: RunRecord; isResumed: boolean }> {
   for await (const run of store.runs.scan({ kind: 'queued', state: 'running' })) {
     if (!isSame(run, request) || (await hasSubmitter(store, run.id, signal))) continue;
@@ -21,7 +22,7 @@ export async function openRun(
     const taken = { ...run, submitted: false, owner: describeProcess(), lease: (run.lease ?? 0) + 1 };
     if (await store.runs.update(taken, run.owner)) return { run: taken, isResumed: true };
   }
-  return { run: await beginRun(store, request), isResumed: false };
+  return { run: await beginRun(store, request, startedAt), isResumed: false };
 }
 
 function isSame(run: RunRecord, { source, generation, options }: RunRequest): boolean {

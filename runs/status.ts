@@ -17,16 +17,19 @@ export interface RunStatus {
 
 const WINDOW_SECONDS = 60;
 
-/** A run as the store knows it, with Redis or without. */
-export async function runStatus(store: Store, record: RunRecord, now = new Date()): Promise<RunStatus> {
+/**
+ * A run as the store knows it, with Redis or without. `now` is by the clock of Redis, as all times of a queued run are;
+ * undefined where that cannot be asked: then no rate is known.
+ */
+export async function runStatus(store: Store, record: RunRecord, now: Date | undefined): Promise<RunStatus> {
   if (record.kind === 'direct' || record.state !== 'running') {
     const { seen, stored, skipped, failed } = record;
     return { record, seen, stored, skipped, failed, waiting: 0, rate: 0, secondsLeft: undefined };
   }
-  const { items: seen, stored, skipped, failed, recent } = await store.ledger.tally(record.id);
+  const { items: seen, stored, skipped, failed, recent } = await store.ledger.tally(record.id, now);
   const waiting = seen - stored - skipped - failed;
-  const seconds = (now.getTime() - record.startedAt.getTime()) / 1000;
-  const rate = recent / Math.min(WINDOW_SECONDS, Math.max(1, seconds));
+  const seconds = now ? (now.getTime() - record.startedAt.getTime()) / 1000 : Infinity;
+  const rate = now ? recent / Math.min(WINDOW_SECONDS, Math.max(1, seconds)) : 0;
   const secondsLeft = record.submitted && rate > 0 ? waiting / rate : undefined;
   return { record, seen, stored, skipped, failed, waiting, rate, secondsLeft };
 }

@@ -21,6 +21,8 @@ export interface Submission {
   readonly options: Readonly<Record<string, unknown>>;
   /** Items of one job. */
   readonly chunkItems: number;
+  /** The clock of Redis, by which the times of a queued run are. */
+  readonly clock?: () => Date;
   /** Stops reading; what was read is submitted. */
   readonly signal: AbortSignal;
   /** Called once with a way to ask how far the submission is. */
@@ -57,7 +59,7 @@ export async function submitSource(submission: Submission): Promise<Submitted> {
   const { source, store, producer, generation, retryFailed } = submission;
   const options = { ...submission.options, retryFailed };
   const request = { kind: 'queued', source: source.uri, generation, options } as const;
-  const { run, isResumed } = await openRun(store, request, submission.signal);
+  const { run, isResumed } = await openRun(store, request, submission.signal, submission.clock?.());
   const lost = new AbortController();
   const signal = AbortSignal.any([submission.signal, lost.signal]);
   const settled = isResumed ? await settledChunks(store, run.id) : new Set<string>();

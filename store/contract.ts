@@ -148,7 +148,8 @@ export interface Ledger {
   addChunks(chunks: readonly ChunkRecord[]): Promise<void>;
   /** The first result of a chunk stays; one for a chunk that is not there is passed over by `tally`. */
   settle(results: readonly ChunkResult[]): Promise<void>;
-  tally(run: string): Promise<LedgerTally>;
+  /** `now`: by the clock that the results' times are of. */
+  tally(run: string, now?: Date): Promise<LedgerTally>;
   /** Ids of all chunks of a run. */
   ids(run: string): AsyncIterable<string>;
   /** Ids of the chunks without a result; memory grows by some 100 bytes a chunk of the run. */

@@ -63,6 +63,16 @@ export async function writeFormat({ path, id }: IndexFolder, format: number): Pr
   await writeMarker(path, { ...(await readMarker(path)), format, id }, rename);
 }
 
+/** Gives a copy of an index an id of its own. Throws STORE_NOT_FOUND. */
+export async function renewIndexId(uri: string): Promise<string> {
+  const { path } = await openIndexFolder(uri, { create: false });
+  const marker = await readMarker(path);
+  if (!marker) throw notFound(path);
+  const id = randomBytes(16).toString('hex');
+  await writeMarker(path, { ...marker, id }, rename);
+  return id;
+}
+
 function refuseNewer(path: string, { format }: Marker): void {
   if (format <= INDEX_FORMAT) return;
   const expected = `format ${INDEX_FORMAT} or older, received format ${format}, which a newer version of vlmo wrote`;

@@ -41,9 +41,9 @@ export async function openLedger(connection: Connection, folder: string): Promis
       const distinct = [...first.values()];
       await results.insert(resultColumns.map((column) => column.data(distinct)));
     },
-    async tally(run) {
+    async tally(run, now = new Date()) {
       const items = await itemsOf(chunks, run);
-      return addUp(results, run, items);
+      return addUp(results, run, items, now.getTime() - RECENT_MS);
     },
     ids,
     async *unsettled(run) {
@@ -134,8 +134,12 @@ async function itemsOf(chunks: LanceTable, run: string): Promise<Map<string, num
   return found;
 }
 
-async function addUp(results: LanceTable, run: string, items: Map<string, number>): Promise<LedgerTally> {
-  const since = Date.now() - RECENT_MS;
+async function addUp(
+  results: LanceTable,
+  run: string,
+  items: Map<string, number>,
+  since: number,
+): Promise<LedgerTally> {
   const sums = { stored: 0, skipped: 0, failed: 0, recent: 0 };
   const columns = resultColumns.map((column) => column.field.name);
   for await (const batch of results.read({ columns, where: ofRun(run) })) {

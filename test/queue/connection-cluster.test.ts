@@ -20,7 +20,7 @@ describe('connectRedis to a Cluster', () => {
       const producer = createProducer(queues, 10);
       assert.equal(await producer.add(toAdd(names(3)), t.signal), 3);
       assert.equal(await producer.add(toAdd(names(4)), t.signal), 1);
-      await using _heart = startHeartbeat(queues);
+      await using _heart = startHeartbeat(queues, async () => ({ worker: 'w', says: 'it is well' }));
       const consumer = consume({ answerQuery: async (query) => ({ asked: query.kind }) });
       for (const id of names(4)) await untilState(queues, id, 'completed');
       await using asker = await createQueryClient(client, indexId);

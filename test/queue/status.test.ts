@@ -26,7 +26,7 @@ describe('queueStatus', () => {
 
   test('counts chunk jobs by what they do, and workers', async (t) => {
     const { queues, consume } = await openScene(t, redis);
-    await using _heart = startHeartbeat(queues);
+    await using _heart = startHeartbeat(queues, async () => ({ worker: 'w', says: '' }));
     const gate = Promise.withResolvers<void>();
     consume({
       async takeChunk(job, id) {

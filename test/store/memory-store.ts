@@ -224,14 +224,14 @@ function createLedger(): Ledger {
         if (!results.has(key)) results.set(key, result);
       }
     },
-    async tally(run) {
+    async tally(run, now = new Date()) {
       const sums = { chunks: 0, items: 0, stored: 0, skipped: 0, failed: 0, recent: 0 };
       for (const { id, items } of of(run)) {
         sums.chunks += 1;
         sums.items += items;
         const result = results.get(keyOf(run, id));
         for (const count of ['stored', 'skipped', 'failed'] as const) sums[count] += result?.[count] ?? 0;
-        if (result && result.at.getTime() >= Date.now() - 60_000) sums.recent += items;
+        if (result && result.at.getTime() >= now.getTime() - 60_000) sums.recent += items;
       }
       return sums;
     },

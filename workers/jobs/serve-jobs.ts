@@ -5,14 +5,18 @@ import type { EngineSetup } from '#engine/protocol.ts';
 import { openQueues } from '#queue/bull-queues.ts';
 import type { RedisClient } from '#queue/connection.ts';
 import { createConsumer } from '#queue/consumer.ts';
-import { startHeartbeat } from '#queue/heartbeat.ts';
+import { aliveWorkers, type Beat, startHeartbeat } from '#queue/heartbeat.ts';
 import type { RetrievalJob } from '#queue/job.ts';
 import { createProducer } from '#queue/producer.ts';
+import { redisClock } from '#queue/redis-time.ts';
 import { createTrouble } from '#queue/trouble.ts';
+import { dropSigns, keepSign } from '#runs/worker-sign.ts';
 import type { Store } from '#store/contract.ts';
+import { localFolderOf } from '#store/local-folder.ts';
 import type { Logger } from './log.ts';
 import { startSweeper } from './sweep.ts';
 import { createChunkHandler } from './take-chunk.ts';
+import { watchCopies } from './watch-copies.ts';
 import { watchFormat } from './watch-format.ts';
 
 export interface ServeJobs {
@@ -24,7 +28,8 @@ export interface ServeJobs {
 }
 
 export interface JobServer extends AsyncDisposable {
-  /** Aborted, with the reason, where this program can no longer work on the index: a newer one has raised its format. */
+  /** Aborted, with the reason, where this program can no longer work on the index: a newer one has raised its
+   * format, or it is a copy of another one, which has workers. */
   readonly outdated: AbortSignal;
   /** Takes no more, finishes what was taken within the set time, and gives the rest back. */
   [Symbol.asyncDispose](): Promise<void>;
@@ -43,9 +48,13 @@ export async function serveJobs({ store, client, setup, config, log }: ServeJobs
     log.error(`The engine's process ended with ${how}; the next one starts`),
   );
   const trouble = createTrouble((words) => log.warn(words));
+  const index = localFolderOf(store);
   const queues = openQueues(client, store.id);
+  const alive = (): Promise<Beat[]> => aliveWorkers(client, queues.prefix);
+  const clock = await redisClock(client);
+  await dropSigns(index, await alive());
   const sweeper = startSweeper({ store, producer: createProducer(queues, config.maxWaiting), log });
-  const takeChunk = createChunkHandler({ store, engine, log, onSettled: (run) => sweeper.look(run) });
+  const takeChunk = createChunkHandler({ store, engine, log, clock, onSettled: (run) => sweeper.look(run) });
   const consumer = createConsumer({
     ...{ client, indexId: store.id, takeChunk, concurrency: config.concurrency },
     answerQuery: (query) => engine.call({ kind: 'query', query }),
@@ -54,15 +63,19 @@ export async function serveJobs({ store, client, setup, config, log }: ServeJobs
     onNote: (words) => log.warn(words),
     onTrouble: trouble.met,
   });
-  const heartbeat = startHeartbeat(queues);
+  const sign = keepSign(index);
+  const heartbeat = startHeartbeat(queues, sign.next);
+  const copies = watchCopies(index, alive, sign.worker);
   const format = watchFormat(store);
   return {
-    outdated: format.outdated,
+    outdated: AbortSignal.any([format.outdated, copies.found]),
     async [Symbol.asyncDispose]() {
       format[Symbol.dispose]();
+      copies[Symbol.dispose]();
       await consumer.close(config.drainTimeout * 1000);
       // A Redis that does not answer holds none of them: what is left undone, another worker does.
       await within(LAST_MS, [sweeper[Symbol.asyncDispose](), heartbeat[Symbol.asyncDispose]()]);
+      await sign[Symbol.asyncDispose]();
       await engine[Symbol.asyncDispose]();
       await within(LAST_MS, [queues.close()]);
     },

@@ -15,6 +15,8 @@ interface Deps {
   readonly store: Store;
   readonly engine: Engine;
   readonly log: Logger;
+  /** The clock of Redis, which all workers share. */
+  readonly clock?: () => Date;
   /** Told of each chunk of a run that has its result. */
   onSettled(run: string): void;
 }
@@ -29,7 +31,13 @@ const PUT_BACK_MS = 5000;
  * keeps of it. A job whose run the index
  * does not have goes back as it is. Throws JOB_INVALID for what can be no run, and for a generation that there is not.
  */
-export function createChunkHandler({ store, engine, log, onSettled }: Deps): ChunkHandler {
+export function createChunkHandler({
+  store,
+  engine,
+  log,
+  clock = () => new Date(),
+  onSettled,
+}: Deps): ChunkHandler {
   const lock = new SharedLock();
   const groupCommit = new GroupCommit(store.ledger);
   /** Since when the store or the engine has refused every chunk. */
@@ -59,7 +67,7 @@ export function createChunkHandler({ store, engine, log, onSettled }: Deps): Chu
       return { kind: 'again', job: next, delayMs: backoffMs(attempt), reason };
     }
     if (job.run !== undefined) {
-      await groupCommit.add({ run: job.run, chunk: id, ...done, at: new Date() });
+      await groupCommit.add({ run: job.run, chunk: id, ...done, at: clock() });
       onSettled(job.run);
     }
     log.info({ run: job.run, job: id, ...done }, 'chunk done');
