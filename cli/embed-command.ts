@@ -11,6 +11,7 @@ import { decodeOne } from '#workers/decode/decode-one.ts';
 import { createPreprocessPool } from '#workers/decode/preprocess-pool.ts';
 import type { Call } from './call.ts';
 import { EXIT_DONE, EXIT_ITEMS_FAILED } from './exit-codes.ts';
+import { noteCutTexts } from './note-cut.ts';
 import { noteDevice } from './note-device.ts';
 import { note, printJson } from './output.ts';
 import { Owned } from './owned.ts';
@@ -47,6 +48,11 @@ async function embedAll(inputs: readonly Input[], flags: EmbedConfig): Promise<v
   const kinds = (['image', 'text'] as const).filter((kind) => inputs.some((input) => input.kind === kind));
   await using loaded = await load(flags, kinds);
   const { vlmo, readPixels } = loaded;
+  const texts = inputs.filter(({ kind }) => kind === 'text');
+  await noteCutTexts(
+    texts.map(({ source }) => source),
+    vlmo.folder.path,
+  );
   await forEach(inputs, async ({ kind, source }) => {
     const { data } =
       kind === 'text' ? await vlmo.embedTexts([source]) : await vlmo.embedImages(await readPixels(source));
@@ -65,6 +71,7 @@ async function embedPairs(inputs: readonly Input[], flags: EmbedConfig): Promise
   );
   await using loaded = await load(flags, ['fusion', 'image', 'text']);
   const { vlmo, readPixels } = loaded;
+  await noteCutTexts(texts, vlmo.folder.path);
   await forEach([...images.entries()], async ([i, image]) => {
     const text = texts[i] ?? '';
     const pixels = await readPixels(image);

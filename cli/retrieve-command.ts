@@ -27,6 +27,9 @@ import { stopOnSignals } from './signals.ts';
 
 type RetrieveFlags = CommandConfig<'retrieve'>;
 
+/** Queries named of those that were cut. */
+const MAX_NAMED = 5;
+
 /** `vlmo retrieve`: many queries at once, into a file. */
 export async function runRetrieve(flags: RetrieveFlags): Promise<void> {
   checkUsage(flags);
@@ -44,6 +47,10 @@ async function queries(tables: GenerationTables, flags: RetrieveFlags, signal: A
   await using stack = new Owned();
   const { in: target = 'images', k, where, minScore } = flags;
   const started = performance.now();
+  const truncated = { count: 0, first: [] as string[] };
+  const onCut = (id: string): void => {
+    if (truncated.count++ < MAX_NAMED) truncated.first.push(id);
+  };
   const summary = await runRetrieval(
     {
       ...{ tables, signal },
@@ -62,13 +69,13 @@ async function queries(tables: GenerationTables, flags: RetrieveFlags, signal: A
         const isGpu = device.provider !== 'cpu';
         const batchSize =
           flags.batchSize === 'auto' ? pictureBatchSize(model.config, isGpu) : flags.batchSize;
-        return { model, pools, batchSize };
+        return { model, pools, batchSize, onCut };
       },
       onStart: (ask) => void stack.use(showRetrieval(ask)),
     },
     { queries: named(flags), in: target, k, where, minScore, out: resolve(flags.out) },
   );
-  reportRetrieval(summary, (performance.now() - started) / 1000, flags);
+  reportRetrieval(summary, (performance.now() - started) / 1000, { ...flags, truncated });
 }
 
 async function pairs(tables: GenerationTables, flags: RetrieveFlags, signal: AbortSignal): Promise<void> {

@@ -1,9 +1,13 @@
+import type { Truncated } from '#runs/index-source.ts';
 import { HISTOGRAM_STEPS, type PairSummary } from '#search/batch/pairs.ts';
 import type { RetrievalSummary } from '#search/batch/retrieve.ts';
 import { EXIT_DONE, EXIT_INTERRUPTED, EXIT_ITEMS_FAILED } from './exit-codes.ts';
 import { formatCount, formatDuration, print, printJson } from './output.ts';
+import { truncatedJson, truncatedLines } from './truncated-report.ts';
 
 interface ReportOptions {
+  /** Queries that were longer than the model reads; undefined where a worker has read them. */
+  readonly truncated?: Truncated;
   readonly out: string;
   readonly json: boolean;
 }
@@ -12,11 +16,20 @@ interface ReportOptions {
 export function reportRetrieval(
   { answered, skipped, failed, hits, isWhole }: RetrievalSummary,
   seconds: number,
-  { out, json }: ReportOptions,
+  { out, json, truncated = { count: 0, first: [] } }: ReportOptions,
 ): void {
   process.exitCode = !isWhole ? EXIT_INTERRUPTED : failed > 0 ? EXIT_ITEMS_FAILED : EXIT_DONE;
   if (json) {
-    printJson({ out, complete: isWhole, answered, skipped, failed, hits, seconds });
+    printJson({
+      out,
+      complete: isWhole,
+      answered,
+      skipped,
+      failed,
+      hits,
+      seconds,
+      ...(truncated.count > 0 && truncatedJson(truncated)),
+    });
     return;
   }
   if (!isWhole) print('Stopped. Run the same command again to go on.');
@@ -24,6 +37,7 @@ export function reportRetrieval(
   print(
     `Answered ${formatCount(answered)} queries in ${formatDuration(seconds)} with ${formatCount(hits)} hits${before}.`,
   );
+  for (const line of truncatedLines(truncated)) print(line);
   if (failed > 0) print(`${formatCount(failed)} queries failed: their rows say why in the column "error".`);
   if (isWhole) print(`Results: ${out}`);
 }

@@ -6,6 +6,7 @@ import type { SearchAnswer, SearchRequest, SearchTarget } from '#search/request.
 import type { GenerationTables, Store } from '#store/contract.ts';
 import { openStore } from '#store/lance/open-store.ts';
 import type { Call } from './call.ts';
+import { noteCutTexts } from './note-cut.ts';
 import { openRedis } from './open-queue.ts';
 import { note, print, printJson } from './output.ts';
 import { resolveModel } from './resolve-model.ts';
@@ -26,9 +27,11 @@ export async function runSearch(
   const request = readRequest(flags, asked.keywords);
   await using store = await openStore(flags.index, { create: false });
   const tables = await activeTables(store, flags.collection);
+  const place = readPlace(flags);
+  await noteCutTexts(asked.texts, place.modelPath ?? tables.record.modelPath);
   const answer = flags.queued
     ? await askWorker(store, asked, request, flags)
-    : await searchHere(tables, asked.query, request, readPlace(flags));
+    : await searchHere(tables, asked.query, request, place);
   if (flags.json) {
     const { hits, cursor, approximate } = answer;
     printJson({ query: asked.shown, hits, cursor, approximate });

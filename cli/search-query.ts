@@ -20,6 +20,8 @@ export interface AskedQuery {
         readonly image?: string;
         readonly imageWeight?: number;
       };
+  /** The texts in it. */
+  readonly texts: readonly string[];
   /** For people. */
   readonly shown: string;
   readonly keywords: string | undefined;
@@ -37,9 +39,12 @@ export function readQuery(text: string | undefined, flags: QueryFlags): AskedQue
   requireUsage(image !== undefined || imageWeight === undefined, '--image beside --image-weight', 'none');
   const texts = text === undefined ? [] : parseQueryText(text);
   const keywords = readKeywords(texts, flags);
-  if (id !== undefined) return { query: { kind: 'id', id }, job: { id }, shown: id, keywords };
+  if (id !== undefined) return { query: { kind: 'id', id }, job: { id }, texts: [], shown: id, keywords };
   const shown = [text, image].filter((given) => given !== undefined).join(' + ');
-  return { query: toQuery(texts, flags), job: toJob(texts, flags), shown, keywords };
+  return {
+    ...{ query: toQuery(texts, flags), job: toJob(texts, flags), shown, keywords },
+    texts: texts.map((part) => part.text),
+  };
 }
 
 /** The words of the text that hits are to be like, unless others are given. */

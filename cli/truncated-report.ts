@@ -9,5 +9,5 @@ export function truncatedJson({ count, first }: Truncated): object {
 export function truncatedLines({ count, first }: Truncated): readonly string[] {
   if (count === 0) return [];
   const names = `${first.map(printable).join(', ')}${count > first.length ? ', …' : ''}`;
-  return [`${counted(count, 'caption')} cut at the length that the model reads: ${names}.`];
+  return [`${counted(count, 'text')} cut at the length that the model reads: ${names}.`];
 }

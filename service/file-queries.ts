@@ -15,6 +15,8 @@ export interface QueryModel {
   readonly pools: Pools;
   /** Pictures of one run of the model. */
   readonly batchSize: number;
+  /** Called with each text of which the model read the beginning only. */
+  readonly onCut?: (id: string) => void;
 }
 
 const TEXTS_AT_ONCE = 64;
@@ -45,10 +47,12 @@ async function* embedItems(items: AsyncIterable<Item>, model: QueryModel): Async
 
 type Vectors = Map<Item, Float32Array | ErrorData>;
 
-async function embedCaptions(captions: readonly CaptionItem[], { pools }: QueryModel, into: Vectors) {
+async function embedCaptions(captions: readonly CaptionItem[], { pools, onCut }: QueryModel, into: Vectors) {
   await inBatches(captions, TEXTS_AT_ONCE, async (batch) => {
     const texts = batch.map(({ caption }) => caption);
-    keep(batch, await embedTexts(pools.inference, texts), into);
+    const embedded = await embedTexts(pools.inference, texts);
+    for (const [i, { id }] of batch.entries()) if ('isCut' in (embedded[i] ?? {})) onCut?.(id);
+    keep(batch, embedded, into);
   });
 }
 

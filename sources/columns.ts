@@ -19,6 +19,8 @@ export interface ColumnRules {
 /** What each column of a table is for, as indexes into the list of its names. */
 export interface Columns {
   readonly image: number | undefined;
+  /** The folder of the picture, where that is a column of its own. */
+  readonly folder?: number;
   readonly id: number | undefined;
   readonly captionId: number | undefined;
   readonly captions: readonly number[];
@@ -67,6 +69,9 @@ export function resolveColumns(names: readonly string[], rules: ColumnRules): Co
   const find = (name: string | undefined, usual: readonly string[]) =>
     name === undefined ? indexesOf(lower, usual).at(0) : names.indexOf(name);
   const image = find(named.imageColumn, guesses.image);
+  // Karpathy's splits: `filepath` is the folder of `filename`.
+  const isSplit = named.imageColumn === undefined && image !== undefined && lower[image] === 'filename';
+  const folder = isSplit ? indexesOf(lower, ['filepath']).at(0) : undefined;
   const guessed = indexesOf(lower, guesses.caption);
   const captions =
     captionNames.length > 0
@@ -78,8 +83,23 @@ export function resolveColumns(names: readonly string[], rules: ColumnRules): Co
   }
   const id = find(named.idColumn, guesses.id);
   const captionId = find(named.captionIdColumn, guesses.captionId);
-  const used = new Set([image, id, captionId, ...captions]);
-  return { image, id, captionId, captions, meta: [...names.keys()].filter((index) => !used.has(index)) };
+  const used = new Set([image, folder, id, captionId, ...captions]);
+  return {
+    image,
+    ...(folder !== undefined && { folder }),
+    id,
+    captionId,
+    captions,
+    meta: [...names.keys()].filter((index) => !used.has(index)),
+  };
+}
+
+/** The path of a row's picture, its folder put before it where that is a column; `at` gives the row's value of a column. */
+export function imageOf({ image, folder }: Columns, at: (column: number | undefined) => unknown): unknown {
+  const [name, before] = [at(image), at(folder)];
+  if (typeof name !== 'string' || typeof before !== 'string' || before.trim() === '') return name;
+  // Others write the whole path there.
+  return before === name || before.endsWith(`/${name}`) ? before : `${before.replace(/\/+$/, '')}/${name}`;
 }
 
 /** Where the usual names are, in the order of preference. */

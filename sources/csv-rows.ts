@@ -1,6 +1,6 @@
 import { parse } from 'csv-parse/sync';
 import { VlmoError } from '#errors.ts';
-import { type ColumnRules, type Columns, resolveColumns } from './columns.ts';
+import { type ColumnRules, type Columns, imageOf, resolveColumns } from './columns.ts';
 import { csvFraming } from './csv-framing.ts';
 import { type OpenMeta, setMeta } from './meta.ts';
 import { type RawRecord, type RecordChunk, readRecords } from './records.ts';
@@ -113,7 +113,7 @@ function toRow(line: number, cells: readonly string[], { names, columns }: Heade
   const at = (index: number | undefined) => (index === undefined ? undefined : cells[index]);
   return {
     line,
-    image: at(columns.image),
+    image: imageOf(columns, at),
     id: at(columns.id),
     captionId: at(columns.captionId),
     captions: columns.captions.map(at),

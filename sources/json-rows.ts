@@ -1,5 +1,5 @@
 import { errorMessage } from '#errors.ts';
-import { type ColumnRules, type Columns, resolveColumns } from './columns.ts';
+import { type ColumnRules, type Columns, imageOf, resolveColumns } from './columns.ts';
 import { parseJson } from './json.ts';
 import { isTooDeep, type OpenMeta, setMeta, TOO_DEEP } from './meta.ts';
 import { describeType } from './quote.ts';
@@ -61,7 +61,7 @@ function toRow(line: number, text: string, resolve: Resolve): Row | BrokenRow {
   }
   return {
     line,
-    image: at(columns.image),
+    image: imageOf(columns, at),
     id: at(columns.id),
     captionId: at(columns.captionId),
     captions: columns.captions.map(at),

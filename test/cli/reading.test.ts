@@ -41,3 +41,19 @@ describe('the summary of what was read', () => {
     assert.match(stdout, /No captions were found.*"prompt"; --caption-column prompt reads one\./);
   });
 });
+
+test('a query longer than the model reads is said once, by search and embed', async (t) => {
+  const folder = await temporaryFolder(t);
+  await put(folder, 'pictures/a.png', await drawPicture(1));
+  const index = ['--index', join(folder, 'index')];
+  assert.equal((await vlmo(['index', join(folder, 'pictures'), ...index, '--model', MODEL])).code, 0);
+  const long = 'a very long query that goes on '.repeat(30);
+  for (const [args, times] of [
+    [['search', long, ...index, '--json'], 1],
+    [['search', 'a cat on a sofa that sleeps', ...index, '--json'], 0],
+    [['embed', '--model', MODEL, '--text', long, long, 'a cat'], 1],
+  ] as const) {
+    const { stderr } = await vlmo(args);
+    assert.equal(stderr.match(/tokens that the model reads/g)?.length ?? 0, times, stderr);
+  }
+});

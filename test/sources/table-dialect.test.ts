@@ -139,3 +139,32 @@ test('paths of Windows: relative ones lead where they mean, drives and shares ar
   assert.equal(broken.length, 3);
   for (const reason of reasons(broken)) assert.match(reason, /Windows path .* divided by "\/"/);
 });
+
+test('filepath is the folder of filename, or its whole path', async (t) => {
+  const rows = [
+    {
+      filepath: 'val2014',
+      filename: 'a.jpg',
+      sentences: [
+        { raw: 'A circle.', sentid: 0 },
+        { raw: 'Red.', sentid: 1 },
+      ],
+    },
+    { filepath: 'val2014/', filename: 'b.jpg' },
+    { filepath: 'deep/c.jpg', filename: 'c.jpg' },
+    { filepath: '', filename: 'd.jpg' },
+  ];
+  const path = join(await tempFolder(t, { 'k.json': JSON.stringify(rows) }), 'k.json');
+  const { images, captions } = await collect(path);
+  const folder = path.slice(0, -'k.json'.length);
+  assert.deepEqual(
+    images.map(({ uri }) => uri.slice(folder.length)),
+    ['val2014/a.jpg', 'val2014/b.jpg', 'deep/c.jpg', 'd.jpg'],
+  );
+  assert.deepEqual(
+    captions.map(({ caption }) => caption),
+    ['A circle.', 'Red.'],
+  );
+  const { images: named } = await collect(path, { imageColumn: 'filename' });
+  assert.equal(named[0]?.uri, `${folder}a.jpg`);
+});
