@@ -4,15 +4,17 @@ import { filePath } from '#uri.ts';
 import type { Description } from './beside.ts';
 import { metadataRules } from './columns.ts';
 import type { FolderReading, Place } from './folder-reading.ts';
-import type { Item } from './item.ts';
+import type { Item, SourceOptions } from './item.ts';
 import { isInside } from './linked-folders.ts';
 import { manifestRows } from './manifest-rows.ts';
+import { parquetRows } from './parquet-rows.ts';
 import { locateInside } from './picture-path.ts';
+import type { RowBatch } from './row.ts';
 import { pushRowItems } from './row-items.ts';
 import { tableDialect } from './table-dialect.ts';
 
 /** The convention of the Hugging Face ImageFolder. */
-export const METADATA_NAMES: readonly string[] = ['metadata.csv', 'metadata.jsonl'];
+export const METADATA_NAMES: readonly string[] = ['metadata.csv', 'metadata.jsonl', 'metadata.parquet'];
 
 /** The items of a table that names the pictures of its folder. */
 export async function* metadataItems(
@@ -24,10 +26,7 @@ export async function* metadataItems(
   const locate = locateInside(folder, prefix);
   try {
     await checkFile(file, isLink, real);
-    const rules = metadataRules(options);
-    const dialect = await tableDialect(file, rules, { ...options, format: undefined });
-    if (dialect === undefined) throw unreadable(file, 'no table');
-    for await (const { rows } of manifestRows(file, rules, dialect)) {
+    for await (const { rows } of await rowsOf(file, options)) {
       const items: Item[] = [];
       for (const row of rows) {
         if ('meta' in row && row.captions.length === 0) notes.noCaptionIn(row.meta);
@@ -46,6 +45,14 @@ export async function* metadataItems(
     if (!(error instanceof VlmoError)) throw error;
     yield [{ kind: 'broken', id: name, uri: file, error: toErrorData(error, 'SOURCE_ROW_INVALID') }];
   }
+}
+
+async function rowsOf(uri: string, options: SourceOptions): Promise<AsyncGenerator<RowBatch, void, void>> {
+  const rules = metadataRules(options);
+  if (/\.parquet$/i.test(uri)) return parquetRows(uri, rules);
+  const dialect = await tableDialect(uri, rules, { ...options, format: undefined });
+  if (dialect === undefined) throw unreadable(uri, 'no table');
+  return manifestRows(uri, rules, dialect);
 }
 
 /** A pipe would block the reader for ever, and a link may lead to what is nobody's business here. */

@@ -59,7 +59,7 @@ test('what is left out is counted by its reason, and the first of it named', asy
     'a.txt': ' \n\t\n',
     'notes.txt': 'beside nothing',
     'captions.csv': 'a,b\n',
-    'metadata.parquet': 'PAR1',
+    'other.parquet': 'PAR1',
     '.DS_Store': '',
     '.git/x.jpg': '',
     '@eaDir/a.jpg/SYNOPHOTO_THUMB_M.jpg': JPEG,
