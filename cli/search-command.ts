@@ -67,7 +67,7 @@ async function printAnswer(
   tables: GenerationTables,
   flags: SearchFlags,
 ): Promise<void> {
-  if (hits.length > 0) print(hitsTable(hits));
+  if (hits.length > 0) print(hitsTable(hits, flags.meta));
   else note(flags.cursor === undefined ? await describeEmpty(tables, flags.in) : 'Nothing is left.');
   if (approximate) note('Found by the index of the vectors: some hits may be missing.');
   if (cursor !== null) note(`Next page: ${nextPageCommand(process.argv.slice(2), cursor)}`);

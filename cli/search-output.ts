@@ -2,19 +2,20 @@ import type { Hit } from '#search/request.ts';
 import { shellWord, table } from './output.ts';
 
 /** Hits as a table: the cosine and the match in columns of their own where the order is not by cosine alone. */
-export function hitsTable(hits: readonly Hit[]): string {
+export function hitsTable(hits: readonly Hit[], hasMeta: boolean): string {
   const hasMatch = hits.some(({ match }) => match !== null);
   const hasCosine = hasMatch || hits.some(({ score, cosine }) => score !== cosine);
-  const rows = hits.map(({ rank, score, cosine, match, id, caption }) => [
+  const rows = hits.map(({ rank, score, cosine, match, id, caption, meta }) => [
     String(rank),
     score.toFixed(3),
     ...(hasCosine ? [cosine.toFixed(3)] : []),
     ...(hasMatch ? [match?.toFixed(3) ?? ''] : []),
     id,
     caption ?? '',
+    ...(hasMeta ? [JSON.stringify(meta)] : []),
   ]);
   const head = ['rank', 'score', ...(hasCosine ? ['cosine'] : []), ...(hasMatch ? ['match'] : [])];
-  return table([[...head, 'id', 'caption'], ...rows]);
+  return table([[...head, 'id', 'caption', ...(hasMeta ? ['meta'] : [])], ...rows]);
 }
 
 /** The command that was given, as a shell takes it, for the page behind a cursor. */

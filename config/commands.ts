@@ -55,6 +55,7 @@ export const COMMANDS = {
         'groupBy',
         'hybrid',
         'keywords',
+        'meta',
         'approximate',
         'cursor',
       ),

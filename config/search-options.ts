@@ -64,6 +64,12 @@ export const SEARCH_OPTIONS = {
     type: text,
     sentence: 'Lift what has captions with these words',
   },
+  meta: {
+    flag: '--meta',
+    type: present,
+    default: false,
+    sentence: 'Show the other columns of each hit in the table too; --json always has them',
+  },
   approximate: {
     flag: '--approximate',
     type: present,

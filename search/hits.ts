@@ -12,6 +12,6 @@ export async function toHits(
   const texts = await captions.firstOfImages(pictures);
   return rows.map(({ id, kind, row, score, cosine, match }, i) => {
     const caption = 'caption' in row ? row.caption : (texts.get(id) ?? null);
-    return { rank: before + i + 1, id, kind, uri: row.uri, caption, score, cosine, match };
+    return { rank: before + i + 1, id, kind, uri: row.uri, caption, meta: row.meta, score, cosine, match };
   });
 }

@@ -32,6 +32,8 @@ export interface Hit {
   readonly uri: string;
   /** The caption found, or the first caption of the picture found; null where it has none. */
   readonly caption: string | null;
+  /** The other columns of its source. */
+  readonly meta: Readonly<Record<string, unknown>>;
   /** What the order is by: the cosine, or what keywords or the fusion encoder make of it. */
   readonly score: number;
   /** Cosine of query and hit. */

@@ -55,6 +55,7 @@ export async function runRetrieval(means: RetrieveDeps, request: RetrieveRequest
     ...{
       queries: stream,
       nearestIds: means.nearestIds(target),
+      rows: tables[target],
       k,
       where: filter,
       minScore,

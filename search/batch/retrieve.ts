@@ -1,6 +1,6 @@
 import type { ErrorData } from '#errors.ts';
 import type { Found } from '#scorer/score.ts';
-import type { Filter } from '#store/contract.ts';
+import type { Filter, ImageRecord, RowReader } from '#store/contract.ts';
 import type { Columns, Row } from './parquet.ts';
 import type { QueryStream, RetrievalQuery } from './queries.ts';
 import { ResultParts } from './result-parts.ts';
@@ -12,6 +12,8 @@ export interface Retrieval {
     vectors: Float32Array,
     options: { readonly k: number; readonly where?: Filter | undefined },
   ): Promise<Found[][]>;
+  /** What is stored beside the vectors of some ids. */
+  readonly rows: Pick<RowReader<Pick<ImageRecord, 'id' | 'meta'>>, 'find'>;
   readonly k: number;
   readonly where?: Filter | undefined;
   /** Hits below this cosine are left out. */
@@ -37,13 +39,14 @@ export interface RetrievalSummary extends RetrievalProgress {
   readonly isWhole: boolean;
 }
 
-/** A row for each hit; a query without any has one row with nulls, and `error` where it could not be answered. */
+/** A row for each hit, `meta` as JSON; a query without any has one row with nulls, and `error` where it could not be answered. */
 export const RESULT_COLUMNS = {
   query_id: 'STRING',
   query: 'STRING',
   rank: 'INT32',
   id: 'STRING',
   score: 'DOUBLE',
+  meta: 'STRING',
   error: 'STRING',
 } as const satisfies Columns;
 
@@ -83,11 +86,16 @@ export async function retrieve(retrieval: Retrieval): Promise<RetrievalSummary> 
 interface Answered {
   readonly query: RetrievalQuery;
   /** Undefined where it has no vector. */
-  readonly hits: readonly Found[] | undefined;
+  readonly hits: readonly FoundRow[] | undefined;
+}
+
+interface FoundRow extends Found {
+  /** As JSON; null where the row has gone since. */
+  readonly meta: string | null;
 }
 
 async function answer(
-  { nearestIds, k, where, minScore = Number.NEGATIVE_INFINITY }: Retrieval,
+  { nearestIds, rows, k, where, minScore = Number.NEGATIVE_INFINITY }: Retrieval,
   queries: readonly RetrievalQuery[],
 ): Promise<Answered[]> {
   const usable = queries.flatMap(({ vector }) => (vector instanceof Float32Array ? [vector] : []));
@@ -96,19 +104,30 @@ async function answer(
   usable.forEach((vector, i) => {
     vectors.set(vector, i * width);
   });
-  const found = usable.length > 0 ? (await nearestIds(vectors, { k, where })).values() : [].values();
+  const nearest = usable.length > 0 ? await nearestIds(vectors, { k, where }) : [];
+  const stored = await rows.find([...new Set(nearest.flat().map(({ id }) => id))]);
+  const found = nearest.values();
   return queries.map((query) => {
     if (!(query.vector instanceof Float32Array)) return { query, hits: undefined };
-    const hits = found.next().value ?? [];
-    return { query, hits: hits.filter(({ score }) => score >= minScore) };
+    const hits = (found.next().value ?? []).filter(({ score }) => score >= minScore);
+    return {
+      query,
+      hits: hits.map((hit) => {
+        const row = stored.get(hit.id);
+        return { ...hit, meta: row ? JSON.stringify(row.meta) : null };
+      }),
+    };
   });
 }
 
-function toRows({ id: query_id, query, vector }: RetrievalQuery, hits: readonly Found[] | undefined): Row[] {
-  const none = { query_id, query, rank: null, id: null, score: null };
+function toRows(
+  { id: query_id, query, vector }: RetrievalQuery,
+  hits: readonly FoundRow[] | undefined,
+): Row[] {
+  const none = { query_id, query, rank: null, id: null, score: null, meta: null };
   if (!hits) return [{ ...none, error: describe(vector as ErrorData) }];
   if (hits.length === 0) return [{ ...none, error: null }];
-  return hits.map(({ id, score }, i) => ({ query_id, query, rank: i + 1, id, score, error: null }));
+  return hits.map((hit, i) => ({ query_id, query, rank: i + 1, ...hit, error: null }));
 }
 
 function describe({ code, message }: ErrorData): string {

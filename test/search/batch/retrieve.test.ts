@@ -27,7 +27,7 @@ async function begin(t: TestContext): Promise<Retrieval> {
   const store = await temporaryStore(t);
   const tables = await store.openGeneration(generationSpec({ dimensions: D }));
   const random = seededRandom(1);
-  const images = Array.from({ length: 200 }, (_, i) => imageRow(`image ${i}`, { width: i }));
+  const images = Array.from({ length: 200 }, (_, i) => imageRow(`image ${i}`, { width: i, meta: { i } }));
   await tables.images.upsert({ rows: images, vectors: unitVectors(200, D, random) });
   const captions = Array.from({ length: CAPTIONS }, (_, i) => captionRow(`caption ${i}`));
   await tables.captions.upsert({ rows: captions, vectors: unitVectors(CAPTIONS, D, random) });
@@ -37,6 +37,7 @@ async function begin(t: TestContext): Promise<Retrieval> {
     // Read anew each time.
     queries: { [Symbol.asyncIterator]: () => storedQueries(tables, 'captions')[Symbol.asyncIterator]() },
     nearestIds: scorer.nearestIds,
+    rows: tables.images,
     k: 3,
     out: join(await temporaryFolder(t), 'results.parquet'),
     asked: { k: 3 },
@@ -62,7 +63,14 @@ describe('retrieve', () => {
       for (const { id, query, vector } of queries) {
         const [hits = []] = await asked.nearestIds(vector as Float32Array, { k: 3 });
         const mine = rows.filter((row) => row.query_id === id);
-        const expected = hits.map((hit, i) => ({ query_id: id, query, rank: i + 1, ...hit, error: null }));
+        const expected = hits.map((hit, i) => ({
+          query_id: id,
+          query,
+          rank: i + 1,
+          ...hit,
+          meta: `{"i":${hit.id.slice(6)}}`,
+          error: null,
+        }));
         assert.deepEqual(mine, expected);
         if (++checked === 40) return;
       }
