@@ -40,7 +40,7 @@ export const COMPUTE_OPTIONS = {
   maxPixels: {
     flag: '--max-pixels <pixels>',
     type: wholeNumber(1, 2 ** 31 - 1),
-    default: 100_000_000,
+    default: 50_000_000,
     sentence: 'Most pixels of a picture; a larger one fails before it is decoded',
   },
   maxImageBytes: {

@@ -3,6 +3,8 @@ import { errorMessage, VlmoError } from '#errors.ts';
 import { type Pixels, resizeBicubic } from './bicubic.ts';
 import { cmykToRgb } from './cmyk.ts';
 import { foreignFormat } from './foreign-format.ts';
+import { partialFrame, whitenAround } from './gif-canvas.ts';
+import { type ExtraBand, extraBand } from './tiff-bands.ts';
 
 // One picture is one libvips thread: the pool's workers are the parallelism. Nothing is ever decoded twice.
 sharp.concurrency(1);
@@ -31,6 +33,8 @@ const TIMEOUT_SECONDS = 60;
 /** Vector drawings have no pixels of their own: they are drawn at the size the model wants, from this density up. */
 const SVG_DENSITY = 72;
 const MAX_SVG_DENSITY = 2400;
+/** Rows beyond it take hundreds of MB by themselves, whatever the picture. */
+const MAX_SIDE = 262_144;
 /** The longest side that libvips draws. */
 const MAX_SVG_SIDE = 32_767;
 const FORMATS = 'a JPEG, PNG, WebP, GIF, TIFF, AVIF or SVG picture';
@@ -46,10 +50,14 @@ export async function decodeWhole(
   target: readonly [number, number],
 ): Promise<Picture> {
   return named(bytes, limits, async () => {
-    const { info, space } = await readInfo(bytes, limits);
+    const { info, space, extra, isFloat } = await readInfo(bytes, limits);
     const image = open(bytes, limits, { ignoreIcc: true, ...svgDensity(info, limits, target) });
-    if (space === 'cmyk' && channels === 3) return { ...cmykToRgb(await toInks(image)), info };
-    return { ...(await toPixels(image, channels)), info };
+    if (space === 'cmyk' && channels === 3) {
+      const inks = await toInks(image);
+      return { ...cmykToRgb(inks, inks.channels === 5 && extra !== 'something else'), info };
+    }
+    if (isFloat) await toRange(bytes, image, extra);
+    return { ...(await toPixels(image, channels, { bytes, extra })), info };
   });
 }
 
@@ -61,13 +69,17 @@ export async function decodeResized(
   target: readonly [number, number],
 ): Promise<Picture> {
   return named(bytes, limits, async () => {
-    const { info } = await readInfo(bytes, limits);
+    const { info, extra, isFloat } = await readInfo(bytes, limits);
     const image = open(bytes, limits, svgDensity(info, limits, target));
+    if (isFloat) await toRange(bytes, image, extra);
     // libvips enlarges half a pixel off, and would draw a long and thin SVG larger than it can.
-    if (info.width < target[1] || info.height < target[0] || info.format === 'svg')
-      return { ...resizeBicubic(await toPixels(image, channels), target[1], target[0]), info };
+    const isSmall = info.width < target[1] || info.height < target[0];
+    if (isSmall || info.format === 'svg' || partialFrame(bytes)) {
+      const pixels = await toPixels(image, channels, { bytes, extra });
+      return { ...resizeBicubic(pixels, target[1], target[0]), info };
+    }
     image.resize({ height: target[0], width: target[1], fit: 'fill', kernel: 'cubic' });
-    return { ...(await toPixels(image, channels)), info };
+    return { ...(await toPixels(image, channels, { bytes, extra })), info };
   });
 }
 
@@ -83,17 +95,26 @@ function open(
 async function readInfo(
   bytes: Uint8Array,
   { maxPixels }: DecodeLimits,
-): Promise<{ info: PictureInfo; space: string | undefined }> {
-  const { width, height, format, space, autoOrient } = await sharp(bytes, {
+): Promise<{ info: PictureInfo; space: string | undefined; extra: ExtraBand; isFloat: boolean }> {
+  const { width, height, format, space, autoOrient, depth } = await sharp(bytes, {
     limitInputPixels: false,
   }).metadata();
+  if (Math.max(width, height) > MAX_SIDE && format !== 'svg') {
+    throw new VlmoError(
+      'IMAGE_TOO_LARGE',
+      `Cannot decode image: expected sides of at most ${MAX_SIDE} pixels, received ${width} x ${height}`,
+    );
+  }
   if (width * height > maxPixels) {
     throw new VlmoError(
       'IMAGE_TOO_LARGE',
       `Cannot decode image: expected at most ${maxPixels} pixels, received ${width} x ${height} (--max-pixels sets the limit)`,
     );
   }
-  return { info: { width: autoOrient.width, height: autoOrient.height, format }, space };
+  const info = { width: autoOrient.width, height: autoOrient.height, format };
+  const isTiff = format === 'tiff';
+  const isFloat = isTiff && (depth === 'float' || depth === 'double');
+  return { info, space, extra: isTiff ? extraBand(bytes) : 'none', isFloat };
 }
 
 /** So dense that the drawing is at least as large as the target, as far as limits and libvips allow. */
@@ -110,21 +131,60 @@ function svgDensity(
   return { density: Math.max(1, Math.min(MAX_SVG_DENSITY, density)) };
 }
 
-function toPixels(image: Sharp, channels: number): Promise<Pixels> {
-  const flat = image.flatten({ background: '#ffffff' });
-  return toSamples(flat.toColourspace(channels === 1 ? 'b-w' : 'srgb'), channels);
+/** What is known of a picture beside its samples. */
+interface Known {
+  readonly bytes: Uint8Array;
+  readonly extra: ExtraBand;
+}
+
+async function toPixels(image: Sharp, channels: number, { bytes, extra }: Known): Promise<Pixels> {
+  if (extra === 'something else') image.removeAlpha();
+  else image.flatten({ background: '#ffffff' });
+  const pixels = await toSamples(image.toColourspace(channels === 1 ? 'b-w' : 'srgb'));
+  const frame = partialFrame(bytes);
+  if (frame) whitenAround(pixels, frame);
+  return requireChannels(extra === 'something else' ? firstBands(pixels, channels) : pixels, channels);
+}
+
+/**
+ * Samples of floating point mean what their range says: 0 to 1 is black to white, and so is 0 to 255; anything else from
+ * its least to its largest.
+ */
+async function toRange(bytes: Uint8Array, image: Sharp, extra: ExtraBand): Promise<void> {
+  const { channels: bands } = await sharp(bytes, { limitInputPixels: false }).stats();
+  const isExtra = extra !== 'none' && (bands.length === 2 || bands.length === 4);
+  const colours = bands.slice(0, isExtra ? -1 : undefined);
+  const least = Math.min(...colours.map(({ min }) => min));
+  const most = Math.max(...colours.map(({ max }) => max));
+  if (least >= 0 && most <= 1) image.linear(255, 0);
+  else if (least < 0 || most > 255)
+    image.linear(255 / (most - least || 1), (-255 * least) / (most - least || 1));
 }
 
 /** Both: otherwise sharp goes through sRGB and back. */
-function toInks(image: Sharp): Promise<Pixels> {
-  return toSamples(image.pipelineColourspace('cmyk').toColourspace('cmyk'), 4);
+async function toInks(image: Sharp): Promise<Pixels> {
+  const inks = await toSamples(image.pipelineColourspace('cmyk').toColourspace('cmyk'));
+  return inks.channels === 5 ? inks : requireChannels(inks, 4);
 }
 
-async function toSamples(image: Sharp, channels: number): Promise<Pixels> {
+async function toSamples(image: Sharp): Promise<Pixels> {
   const { data, info } = await image.raw().toBuffer({ resolveWithObject: true });
-  if (info.channels !== channels)
-    throw new Error(`it decodes to ${info.channels} channels where the model wants ${channels}`);
-  return { data, width: info.width, height: info.height, channels };
+  return { data, width: info.width, height: info.height, channels: info.channels };
+}
+
+function requireChannels(pixels: Pixels, channels: number): Pixels {
+  if (pixels.channels === channels) return pixels;
+  throw new Error(`it decodes to ${pixels.channels} channels where the model wants ${channels}`);
+}
+
+/** The colours of a picture that has more bands than those. */
+function firstBands(pixels: Pixels, channels: number): Pixels {
+  if (pixels.channels <= channels) return pixels;
+  const { data, width, height } = pixels;
+  const first = new Uint8Array(width * height * channels);
+  for (let i = 0; i < width * height; i++)
+    for (let c = 0; c < channels; c++) first[i * channels + c] = data[i * pixels.channels + c] as number;
+  return { data: first, width, height, channels };
 }
 
 /** Says what a person can act on when libvips gives up. */
@@ -155,11 +215,14 @@ export function timeoutError(seconds: number, cause?: unknown): VlmoError {
   );
 }
 
+/** libvips repeats what it was given. */
+const MAX_REASON = 200;
+
 function describe(bytes: Uint8Array, error: unknown): string {
   if (bytes.length === 0) return '0 bytes';
   const foreign = foreignFormat(bytes);
   if (foreign !== undefined) return `${foreign}; convert it first`;
-  const reason = errorMessage(error).trim().split('\n')[0] ?? '';
+  const reason = (errorMessage(error).trim().split('\n')[0] ?? '').slice(0, MAX_REASON);
   if (/unsupported image format/.test(reason)) return `${bytes.length} bytes of something else`;
   return `${bytes.length} bytes that are damaged or cut short (${reason})`;
 }

@@ -23,7 +23,7 @@ describe('resolveCommand', () => {
       batchSize: 'auto',
       decodeThreads: Math.min(16, Math.max(1, availableParallelism() - 2)),
       inferenceWorkers: 'auto',
-      maxPixels: 100_000_000,
+      maxPixels: 50_000_000,
       maxImageBytes: 256 * 1024 * 1024,
       decodeTimeout: 60,
       decodeMemory: 512,

@@ -3,7 +3,7 @@ const MIB = 2 ** 20;
 /** Pages come at some GB a second: between two looks a picture takes tens of MB. */
 const LOOK_EVERY_MS = 5;
 /** What a picture may take between two looks, with room to spare, in shares of the limit. */
-const RESERVE = 1 / 8;
+const RESERVE = 1 / 16;
 /** What an idle process holds more than at its start, before its garbage is collected, in shares of the limit. */
 const LITTER = 1 / 8;
 

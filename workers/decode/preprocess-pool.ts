@@ -32,6 +32,8 @@ interface Job extends DecodeJob {
 }
 
 const TICK_MS = 100;
+/** What counts of a tick at most: a machine or a process group that was stopped for long has lost no time to a picture. */
+const MAX_TICK_MS = 1000;
 /** Processes in a row that do not start, with none that does, before there is no point in another. */
 const MAX_UNSTARTED = 3;
 const RESTART_MS = 250;
@@ -204,7 +206,7 @@ class DecoderPool {
     let last = performance.now();
     this.#ticker = setInterval(() => {
       const now = performance.now();
-      const elapsedMs = Math.min(now - last, 2 * TICK_MS);
+      const elapsedMs = Math.min(now - last, MAX_TICK_MS);
       last = now;
       // Replies that came by now are read first.
       setImmediate(() => {
