@@ -32,9 +32,11 @@ export async function followRun(
     const record = await completeRun(store, id);
     if (!record) throw runNotFound(id);
     if (record.state !== 'running') return await end(store, record, flags);
-    const queue = await queueStatus(queues);
-    standing = { run: await runStatus(store, record, new Date(await redisTime(queues.client))), queue };
-    if (queue.workers === 0 && !warned) {
+    // The store knows when the run ends, also while Redis does not answer.
+    const queue = await queueStatus(queues).catch(() => undefined);
+    const now = queue && new Date(await redisTime(queues.client));
+    standing = { run: await runStatus(store, record, now), queue };
+    if (queue?.workers === 0 && !warned) {
       note(`No worker is running on this index: start one with "vlmo worker ${hintFlags(flags)}".`);
       warned = true;
     }

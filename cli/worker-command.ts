@@ -8,8 +8,8 @@ import { EXIT_DONE } from './exit-codes.ts';
 import { openRedis } from './open-queue.ts';
 import { stopOnSignals } from './signals.ts';
 
-/** How long a worker may take to end beyond its time to drain, such as where Redis does not answer. */
-const LAST_SECONDS = 4;
+/** How long a worker may take to end beyond its time to drain, such as where Redis does not answer, also while it starts. */
+const LAST_SECONDS = 3;
 
 /** `vlmo worker`: takes the jobs of one index until it is told to stop. */
 export async function runWorker(config: CommandConfig<'worker'>): Promise<void> {
@@ -23,6 +23,10 @@ export async function runWorker(config: CommandConfig<'worker'>): Promise<void> 
     log.warn(`Redis: ${error.message}; waiting for it`),
   );
   using signals = stopOnSignals((words) => log.info(words));
+  // Nothing is lost by it: a job that could not be given back is given out again when its lock has run out.
+  signals.signal.addEventListener('abort', () => {
+    setTimeout(() => process.exit(), (config.drainTimeout + LAST_SECONDS) * 1000).unref();
+  });
   const setup = { ...config, index: store.uri, provider: device.provider };
   await using server = await serveJobs({ store, client: redis.client, setup, config, log });
   log.info({ device: device.provider, reason: device.reason }, 'device');
@@ -31,7 +35,5 @@ export async function runWorker(config: CommandConfig<'worker'>): Promise<void> 
   const end = AbortSignal.any([signals.signal, server.outdated]);
   if (!end.aborted) await once(end, 'abort');
   log.info({ seconds: config.drainTimeout }, 'stopping: what was taken is finished or given back');
-  // Nothing is lost by it: a job that could not be given back is given out again when its lock has run out.
-  setTimeout(() => process.exit(), (config.drainTimeout + LAST_SECONDS) * 1000).unref();
   server.outdated.throwIfAborted();
 }

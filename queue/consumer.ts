@@ -55,7 +55,7 @@ export interface Consumer {
 const MAX_STALLS = 1_000_000;
 const QUERIES_AT_A_TIME = 4;
 /** How long giving back may take. */
-const GIVE_BACK_MS = 2000;
+const GIVE_BACK_MS = 1000;
 
 interface Taken {
   readonly work: Promise<unknown>;

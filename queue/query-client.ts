@@ -17,7 +17,8 @@ export interface QueryClient extends AsyncDisposable {
 }
 
 const TIMEOUT_MS = 30_000;
-const PATIENCE_SECONDS = 30;
+/** How long a query may wait for a Redis that refuses it. */
+export const PATIENCE_SECONDS = 30;
 
 /** A client for searches and embeddings, on a connection that stays the caller's. */
 export async function createQueryClient(

@@ -3,7 +3,8 @@ import { bullOptions, openQueues, RETRIEVALS } from './bull-queues.ts';
 import type { RedisClient } from './connection.ts';
 import { parseRetrievalJob, type RetrievalJob } from './job.ts';
 import { BLOCK_SECONDS } from './job-worker.ts';
-import { rebuildError } from './query-client.ts';
+import { patiently } from './patience.ts';
+import { PATIENCE_SECONDS, rebuildError } from './query-client.ts';
 
 /**
  * Lets a worker do a retrieval, and waits for its summary. While a job for the same file is there this waits for that
@@ -24,9 +25,14 @@ export async function retrieveQueued(
   signal.addEventListener('abort', () => stopped.reject(signal.reason), { once: true });
   try {
     await events.waitUntilReady();
-    const known = await queues.retrievals.getJob(data.out);
-    if (known?.finishedOn !== undefined) await known.remove();
-    const job = await queues.retrievals.add(data.kind, data, { jobId: data.out });
+    const job = await patiently(
+      async () => {
+        const known = await queues.retrievals.getJob(data.out);
+        if (known?.finishedOn !== undefined) await known.remove();
+        return queues.retrievals.add(data.kind, data, { jobId: data.out });
+      },
+      { seconds: PATIENCE_SECONDS, signal },
+    );
     return await Promise.race([job.waitUntilFinished(events), stopped.promise]);
   } catch (error) {
     signal.throwIfAborted();

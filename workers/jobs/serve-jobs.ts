@@ -82,7 +82,7 @@ export async function serveJobs({ store, client, setup, config, log }: ServeJobs
   };
 }
 
-const LAST_MS = 1000;
+const LAST_MS = 500;
 
 async function within(ms: number, steps: readonly PromiseLike<unknown>[]): Promise<void> {
   await Promise.race([Promise.allSettled(steps), setTimeout(ms, undefined, { ref: false })]);
