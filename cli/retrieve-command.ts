@@ -5,6 +5,7 @@ import { VlmoError } from '#errors.ts';
 import { pictureBatchSize } from '#pipeline/batch-size.ts';
 import type { RetrievalJob } from '#queue/job.ts';
 import { retrieveQueued } from '#queue/retrieval-client.ts';
+import { TruncatedCount } from '#runs/truncated.ts';
 import { createResidentScorer } from '#scorer/resident-scorer.ts';
 import { activeTables } from '#search/active-tables.ts';
 import { type PairSummary, scorePairs } from '#search/batch/pairs.ts';
@@ -27,9 +28,6 @@ import { stopOnSignals } from './signals.ts';
 
 type RetrieveFlags = CommandConfig<'retrieve'>;
 
-/** Queries named of those that were cut. */
-const MAX_NAMED = 5;
-
 /** `vlmo retrieve`: many queries at once, into a file. */
 export async function runRetrieve(flags: RetrieveFlags): Promise<void> {
   checkUsage(flags);
@@ -47,10 +45,7 @@ async function queries(tables: GenerationTables, flags: RetrieveFlags, signal: A
   await using stack = new Owned();
   const { in: target = 'images', k, where, minScore } = flags;
   const started = performance.now();
-  const truncated = { count: 0, first: [] as string[] };
-  const onCut = (id: string): void => {
-    if (truncated.count++ < MAX_NAMED) truncated.first.push(id);
-  };
+  const truncated = new TruncatedCount();
   const summary = await runRetrieval(
     {
       ...{ tables, signal },
@@ -69,7 +64,7 @@ async function queries(tables: GenerationTables, flags: RetrieveFlags, signal: A
         const isGpu = device.provider !== 'cpu';
         const batchSize =
           flags.batchSize === 'auto' ? pictureBatchSize(model.config, isGpu) : flags.batchSize;
-        return { model, pools, batchSize, onCut };
+        return { model, pools, batchSize, onCut: (id) => truncated.add(id) };
       },
       onStart: (ask) => void stack.use(showRetrieval(ask)),
     },

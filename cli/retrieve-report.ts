@@ -1,4 +1,4 @@
-import type { Truncated } from '#runs/index-source.ts';
+import type { Truncated } from '#runs/truncated.ts';
 import { HISTOGRAM_STEPS, type PairSummary } from '#search/batch/pairs.ts';
 import type { RetrievalSummary } from '#search/batch/retrieve.ts';
 import { EXIT_DONE, EXIT_INTERRUPTED, EXIT_ITEMS_FAILED } from './exit-codes.ts';

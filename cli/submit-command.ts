@@ -1,4 +1,5 @@
 import type { CommandConfig } from '#config/commands.ts';
+import { loadTokenizer } from '#model/tokenizer.ts';
 import { openQueues } from '#queue/bull-queues.ts';
 import { createPatientProducer } from '#queue/producer.ts';
 import { redisClock } from '#queue/redis-time.ts';
@@ -13,6 +14,7 @@ import { readingJson, readingLines } from './reading-report.ts';
 import { stopOnSignals } from './signals.ts';
 import { toSourceOptions } from './source-options.ts';
 import { openTarget } from './target.ts';
+import { truncatedJson, truncatedLines } from './truncated-report.ts';
 
 type SubmitConfig = CommandConfig<'submit'>;
 
@@ -20,11 +22,12 @@ type SubmitConfig = CommandConfig<'submit'>;
 export async function runSubmit(config: SubmitConfig, [sourceName]: readonly [string]): Promise<void> {
   const sourceOptions = toSourceOptions(config);
   const source = await openSource(sourceName, sourceOptions);
-  const { store, tables } = await openTarget(config, config.preprocess);
+  const { model, store, tables } = await openTarget(config, config.preprocess);
   await using _store = store;
   await using redis = await openRedis(store, config);
   const queues = openQueues(redis.client, store.id);
   using signals = stopOnSignals();
+  const tokenizer = await loadTokenizer(model.path, model.config.max_text_length);
   let progress: Disposable | undefined;
   try {
     const submitted = await submitSource({
@@ -37,6 +40,7 @@ export async function runSubmit(config: SubmitConfig, [sourceName]: readonly [st
       options: { ...sourceOptions },
       chunkItems: config.chunkItems,
       signal: signals.signal,
+      isCut: tokenizer.isCut,
       onStart: (ask) => {
         progress = showSubmission(ask);
       },
@@ -56,7 +60,7 @@ function report(submitted: Submitted, config: SubmitConfig): void {
   const { run, seen, chunks, added, isResumed, isWhole } = submitted;
   process.exitCode = isWhole ? EXIT_DONE : EXIT_INTERRUPTED;
   if (config.json && !config.wait) {
-    const reading = readingJson(submitted.reading);
+    const reading = { ...truncatedJson(submitted.truncated), ...readingJson(submitted.reading) };
     printJson({ run, seen, jobs: chunks, added, resumed: isResumed, complete: isWhole, ...reading });
     return;
   }
@@ -67,7 +71,7 @@ function report(submitted: Submitted, config: SubmitConfig): void {
   say(
     `Run ${run}: ${counted(seen, 'item')} in ${counted(chunks, 'job')}, ${formatCount(added)} of them new in the queue.`,
   );
-  for (const line of readingLines(submitted.reading)) say(line);
+  for (const line of [...truncatedLines(submitted.truncated), ...readingLines(submitted.reading)]) say(line);
   if (!config.wait)
     note(
       `Work on it: vlmo worker ${hintFlags(config)}\nSee how far it is: vlmo status ${run} ${hintFlags(config)}`,

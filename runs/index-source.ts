@@ -13,6 +13,7 @@ import { fitItems } from './fit-items.ts';
 import { holdLease, type RunCounts } from './lease.ts';
 import { pruneFailures, untilOlderAreKnown, watchOlder } from './prune-failures.ts';
 import { RunWatch } from './run-watch.ts';
+import { type Truncated, TruncatedCount } from './truncated.ts';
 
 export interface IndexJob extends IndexerSetup {
   readonly source: Source;
@@ -22,13 +23,6 @@ export interface IndexJob extends IndexerSetup {
   readonly signal: AbortSignal;
   /** Called once with a way to ask how far the run is. */
   readonly onStart?: (progress: () => Progress) => void;
-}
-
-/** Captions that the model did not read to their ends. */
-export interface Truncated {
-  readonly count: number;
-  /** Ids of the first five. */
-  readonly first: readonly string[];
 }
 
 export interface IndexSummary extends Progress {
@@ -45,7 +39,6 @@ export interface IndexSummary extends Progress {
 
 /** Items looked up in the store at a time. */
 const CHUNK_ITEMS = 512;
-const MAX_NAMED = 5;
 
 /**
  * Streams a source through decode, model and store. Memory is bounded by the batches in flight; every item ends as
@@ -64,7 +57,7 @@ export async function indexSource(job: IndexJob): Promise<IndexSummary> {
   });
   const end = (state: RunState): Promise<void> =>
     store.runs.upsert({ ...run, ...counts(), state, endedAt: new Date(), owner: null, lease: null });
-  const truncated = { count: 0, first: [] as string[] };
+  const truncated = new TruncatedCount();
   const lease = holdLease(store, run, counts);
   try {
     job.onStart?.(() => progress.snapshot());
@@ -72,10 +65,7 @@ export async function indexSource(job: IndexJob): Promise<IndexSummary> {
     await stream(job, indexer, progress, {
       ...{ run: run.id, runNumber: run.number, retryFailed: job.retryFailed },
       add: (count, items) => progress.add(count, items),
-      onTruncated: ({ id }) => {
-        truncated.count += 1;
-        if (truncated.first.length < MAX_NAMED) truncated.first.push(id);
-      },
+      onTruncated: ({ id }) => truncated.add(id),
     });
     await indexer.writer.flush();
     if (!signal.aborted) await untilOlderAreKnown(store, run, watch, signal);

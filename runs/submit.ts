@@ -1,13 +1,14 @@
 import { chunks } from '#batches.ts';
 import { untilAborted } from '#pipeline/until-aborted.ts';
 import type { Priority, Producer } from '#queue/producer.ts';
-import type { Source } from '#sources/item.ts';
+import type { Item, Source } from '#sources/item.ts';
 import type { ReadingReport } from '#sources/reading-notes.ts';
 import type { GenerationRecord, Store } from '#store/contract.ts';
 import { type Chunk, toChunks } from './chunk-jobs.ts';
 import { fitItems } from './fit-items.ts';
 import { holdLease } from './lease.ts';
 import { openRun } from './open-run.ts';
+import { type Truncated, TruncatedCount } from './truncated.ts';
 
 export interface Submission {
   readonly source: Source;
@@ -23,6 +24,8 @@ export interface Submission {
   readonly chunkItems: number;
   /** The clock of Redis, by which the times of a queued run are. */
   readonly clock?: () => Date;
+  /** Whether the model reads the beginning of a caption only, for counting those; left out, none is counted. */
+  readonly isCut?: (caption: string) => boolean;
   /** Stops reading; what was read is submitted. */
   readonly signal: AbortSignal;
   /** Called once with a way to ask how far the submission is. */
@@ -44,6 +47,8 @@ export interface Submitted {
   readonly isWhole: boolean;
   /** What the source passed over so far; undefined where it cannot. */
   readonly reading: ReadingReport | undefined;
+  /** Captions longer than the model reads, of those read. */
+  readonly truncated: Truncated;
 }
 
 /** Chunks that are written to the ledger in one commit and then to Redis: one commit takes some 10 ms. */
@@ -65,9 +70,11 @@ export async function submitSource(submission: Submission): Promise<Submitted> {
   const settled = isResumed ? await settledChunks(store, run.id) : new Set<string>();
   const met = new Set<string>();
   const counts = { seen: 0, chunks: 0, added: 0 };
+  const truncated = new TruncatedCount();
   const progress = (isWhole = false): Submitted => ({
     ...{ run: run.id, isResumed, isWhole, fraction: source.fraction() },
     reading: source.report?.(),
+    truncated,
     ...counts,
   });
   submission.onStart?.(progress);
@@ -89,7 +96,7 @@ export async function submitSource(submission: Submission): Promise<Submitted> {
   );
   // The next chunks are read while the last ones are written.
   let writing: Promise<void> = Promise.resolve();
-  const items = fitItems(untilAborted(source.items(signal), signal));
+  const items = countCut(fitItems(untilAborted(source.items(signal), signal)), submission, truncated);
   const common = { run: run.id, collection: generation.collection, generation: generation.name, retryFailed };
   try {
     try {
@@ -121,6 +128,17 @@ export async function submitSource(submission: Submission): Promise<Submitted> {
     // The next one that submits the same need not find out that this one is gone.
     await store.runs.update({ ...run, owner: null, lease: null }, run.owner).catch(() => undefined);
     throw error;
+  }
+}
+
+async function* countCut(
+  items: AsyncIterable<Item>,
+  { isCut }: Submission,
+  truncated: TruncatedCount,
+): AsyncGenerator<Item> {
+  for await (const item of items) {
+    if (item.kind === 'caption' && isCut?.(item.caption)) truncated.add(item.id);
+    yield item;
   }
 }
 

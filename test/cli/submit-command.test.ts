@@ -38,6 +38,7 @@ describe('vlmo submit', { timeout: 600_000 }, () => {
       added: 9,
       resumed: false,
       complete: true,
+      truncated: 0,
       left_out: {},
     });
     const again = await scene.submit(suite.good);
@@ -48,6 +49,7 @@ describe('vlmo submit', { timeout: 600_000 }, () => {
       added: 0,
       resumed: true,
       complete: true,
+      truncated: 0,
       left_out: {},
     });
     scene.worker();
