@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { join, sep } from 'node:path';
+import { join, resolve, sep } from 'node:path';
 
 /**
  * The path of the file that a path means and does not name byte for byte: its accents may be composed there and decomposed
@@ -7,17 +7,20 @@ import { join, sep } from 'node:path';
  * For a path that was not found only: it asks the disk for each part.
  */
 export function respelled(path: string): string | undefined {
-  const isWindows = sep === '/' && path.includes('\\');
+  const isWindows = sep === '/' && path.includes('\\') && !LEADS_OUT.test(path);
   const forms = isWindows ? [path, path.replaceAll('\\', '/')] : [path];
-  return forms.map(byForms).find((found) => found !== undefined && found !== path);
+  return forms
+    .map((form) => byForms(resolve(form)))
+    .find((found) => found !== undefined && found !== resolve(path));
 }
+
+/** A name with `..\` in it must not lead out of the folder that its source may name. */
+const LEADS_OUT = /\\\.\.(?:[\\/]|$)|(?:^|[\\/])\.\.\\/;
 
 /** The path with each part in the Unicode form that is there, its own first. */
 function byForms(path: string): string | undefined {
   let found: string = sep;
-  for (const part of path.split(sep).filter((one) => one !== '' && one !== '.')) {
-    // A name with `..\` in it must not lead out of the folder that its source may name.
-    if (part === '..') return undefined;
+  for (const part of path.split(sep).filter((one) => one !== '')) {
     const there = [part, part.normalize('NFC'), part.normalize('NFD')]
       .map((form) => join(found, form))
       .find((one) => existsSync(one));

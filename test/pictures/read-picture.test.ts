@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { readPicture } from '#pictures/read-picture.ts';
@@ -107,6 +107,18 @@ describe('readPicture', () => {
     assert.throws(
       () => readPicture(`${folder}/sub/..\\secret.jpg`, LIMIT),
       vlmoError('ITEM_NOT_FOUND', 'secret'),
+    );
+  });
+
+  test('a relative path is of the working directory, in its other spellings too', async (t) => {
+    const folder = await temporaryFolder(t);
+    await writeFile(join(folder, 'a\u0308.jpg'), '1');
+    const here = relative(process.cwd(), folder);
+    assert.equal(readPicture(join(here, '\u00e4.jpg'), LIMIT).length, 1);
+    const elsewhere = folder.slice(1);
+    assert.throws(
+      () => readPicture(join(elsewhere, '\u00e4.jpg'), LIMIT),
+      vlmoError('ITEM_NOT_FOUND', elsewhere),
     );
   });
 });
