@@ -32,7 +32,7 @@ const meta = z
 const imageItem = z.strictObject({
   kind: z.literal('image'),
   id: name.describe('Known by it in the collection; a second item with the same id replaces the first'),
-  uri: name.describe('Absolute path of the picture, as the worker sees it'),
+  uri: name.describe('Absolute path or file URL of the picture, as the worker sees it'),
   meta: meta.describe('Whatever a search may filter on'),
 });
 const captionItem = z.strictObject({
