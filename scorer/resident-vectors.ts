@@ -37,7 +37,7 @@ const MAX_CPU_ROWS = 65_536;
  */
 export class ResidentVectors implements AsyncDisposable {
   readonly tail = new GrowingRows();
-  readonly backends: readonly Backend[];
+  readonly #backends: readonly Backend[];
   readonly #table: AddressedRows;
   readonly #options: ResidentVectorsOptions;
   #capacity: number;
@@ -51,7 +51,7 @@ export class ResidentVectors implements AsyncDisposable {
   constructor(table: AddressedRows, options: ResidentVectorsOptions) {
     this.#table = table;
     this.#options = options;
-    this.backends = createBackends(options.device.provider);
+    this.#backends = createBackends(options.device.provider);
     this.#capacity = options.segmentRows ?? defaultRows(options);
   }
 
@@ -72,7 +72,7 @@ export class ResidentVectors implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const backend of this.backends) await backend[Symbol.asyncDispose]();
+    for (const backend of this.#backends) await backend[Symbol.asyncDispose]();
   }
 
   async #refresh(): Promise<void> {
@@ -105,7 +105,7 @@ export class ResidentVectors implements AsyncDisposable {
   /** Makes segments of the rows at these addresses, or of all; smaller ones where the device takes no large ones. */
   async #append(addresses: BigUint64Array | undefined): Promise<void> {
     const { device, dimensions } = this.#options;
-    await proveBackend(this.backends[0] as Backend, device.provider, dimensions);
+    await proveBackend(this.#backends[0] as Backend, device.provider, dimensions);
     const before = new Set(this.#segments);
     for (;;) {
       try {
@@ -132,7 +132,7 @@ export class ResidentVectors implements AsyncDisposable {
       const open = this.#open(rows);
       open.catch(failed.reject);
       opening.push(open);
-      if (opening.length > this.backends.length) await Promise.race([opening.shift(), failed.promise]);
+      if (opening.length > this.#backends.length) await Promise.race([opening.shift(), failed.promise]);
     }
     // Only when all of them are there: a try that failed leaves no trace.
     const ends = await Promise.allSettled(opening);
@@ -146,7 +146,7 @@ export class ResidentVectors implements AsyncDisposable {
 
   async #open({ halves, ids, rows }: SegmentRows): Promise<void> {
     const number = this.#made++;
-    const backend = this.backends[number % this.backends.length] as Backend;
+    const backend = this.#backends[number % this.#backends.length] as Backend;
     const { dimensions } = this.#options;
     this.#segments.push({ number, backend, halves, ids, rows, first: this.#positions });
     this.#positions += rows;

@@ -8,6 +8,7 @@ const HELP = `npm run bench -- gpu [options]
     --device LIST       cpu,webgpu,cuda; what does not work is said and left out (cpu)
     --parts LIST        dims,rows,special,filters,commits,borders,million (all)
     --out FILE          JSON, written after each part
+  --doubt               share of rows that 8 bits leave in doubt; needs the development packages
   without --check       speed of exact search and of the model, beside the CPU and PyTorch where python3 has it
     --device NAME       auto, cpu, webgpu or cuda (auto)
     --rows LIST         100000,1000000
@@ -18,7 +19,9 @@ const HELP = `npm run bench -- gpu [options]
 On a machine with a GPU, some 90 s a device:
   node bench/run.ts gpu --check --device cpu,webgpu,cuda --out check.json
   node bench/run.ts gpu --device cuda --rows 1000000,10000000 --model none
-  node bench/run.ts gpu --device webgpu --rows 1000000 --model none`;
+  node bench/run.ts gpu --device webgpu --rows 1000000 --model none
+  node bench/run.ts gpu --device cpu --rows 1000000 --model none            all cores
+  taskset -c 0,1 node bench/run.ts gpu --device cpu --rows 100000 --model none`;
 
 /** A GPU beside the CPU of the same machine. Needs neither Redis nor LanceDB, and production packages only. */
 export async function gpu(args: readonly string[]): Promise<void> {
@@ -27,6 +30,7 @@ export async function gpu(args: readonly string[]): Promise<void> {
     options: {
       help: { type: 'boolean', default: false },
       check: { type: 'boolean', default: false },
+      doubt: { type: 'boolean', default: false },
       parts: { type: 'string' },
       out: { type: 'string' },
       device: { type: 'string' },
@@ -39,6 +43,8 @@ export async function gpu(args: readonly string[]): Promise<void> {
   const { device, parts, out } = values;
   if (values.help) console.log(HELP);
   else if (values.check) await check({ devices: listed(device ?? 'cpu'), parts: listed(parts), out });
+  // Loaded alone: it draws what the demo draws, with packages that a GPU machine may not have.
+  else if (values.doubt) await (await import('./doubt.ts')).doubt();
   else await speed({ ...values, device: device ?? 'auto' });
 }
 

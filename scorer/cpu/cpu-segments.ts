@@ -33,13 +33,18 @@ const MAX_SCORES = 2 ** 19;
  * second term.
  */
 export class CpuSegments implements DeviceSegments {
+  readonly #isExact: () => Promise<boolean>;
   readonly #segments = new Map<number, Segment>();
   #frame: Frame | undefined;
   #buffers: { readonly key: string; readonly fetches: Record<string, ort.Tensor> } | undefined;
 
+  constructor(isExact = isInt8Exact) {
+    this.#isExact = isExact;
+  }
+
   async open({ segment, halves, rows, dimensions }: OpenTask): Promise<void> {
     const noBias = new ort.Tensor('float32', new Float32Array(rows), [rows]);
-    if (!(await isInt8Exact())) {
+    if (!(await this.#isExact())) {
       const session = await createSession(float32Graph(halfToFloat(halves), rows, dimensions));
       const form = { longest: longestRow(halves, dimensions) };
       this.#segments.set(segment, { session, rows, dimensions, noBias, form });

@@ -16,6 +16,8 @@ export interface QuantisedRows {
 }
 
 const LARGEST = 127;
+/** What has no bits left for fractions: adding it rounds, and many times faster than `Math.round`. */
+const ROUNDER = 1.5 * 2 ** 52;
 
 export function quantiseRows(
   halves: Uint16Array,
@@ -53,8 +55,7 @@ export function quantiseRows(
       let [difference, length] = [0, 0];
       for (let d = 0; d < dimensions; d++) {
         const r = row[d] as number;
-        // Rounds halves to even: 1.5 * 2^52 has no bits for fractions.
-        const byte = Math.max(-LARGEST, Math.min(LARGEST, r * factor + 6755399441055744 - 6755399441055744));
+        const byte = r * factor + ROUNDER - ROUNDER;
         block[i * dimensions + d] = byte;
         const kept = byte * scale;
         difference += (r - kept) * (r - kept);

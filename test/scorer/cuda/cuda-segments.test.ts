@@ -4,8 +4,8 @@ import { floatToHalf } from '#float16.ts';
 import { HIDDEN } from '#scorer/blocks.ts';
 import { CudaSegments } from '#scorer/cuda/cuda-segments.ts';
 import { dotHalves } from '#scorer/dot.ts';
-import { seededRandom } from '../fixtures/files.ts';
-import { unitVectors } from '../store/lance/store-fixture.ts';
+import { seededRandom } from '../../fixtures/files.ts';
+import { unitVectors } from '../../store/lance/store-fixture.ts';
 
 const [ROWS, DIMENSIONS, QUERIES, K] = [1024, 100, 5, 10];
 
