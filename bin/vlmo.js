@@ -1,14 +1,15 @@
 #!/usr/bin/env node
 import { existsSync, readFileSync } from 'node:fs';
+import module from 'node:module';
 
 // A clone runs the TypeScript; a package carries JavaScript, because Node strips no types under node_modules.
 const source = new URL('../cli/main.ts', import.meta.url);
 const isClone = existsSync(source);
-const [major = 0] = process.versions.node.split('.').map(Number);
-const needed = isClone ? 24 : 22;
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+const needed = isClone ? '24' : '22.12';
 const [word, ...more] = process.argv.slice(2);
 
-if (major < needed) {
+if (isClone ? major < 24 : major < 22 || (major === 22 && minor < 12)) {
   const hint = isClone ? ' (npm ci brings one along: npx vlmo takes it)' : '';
   process.stderr.write(
     `vlmo: Cannot run: expected Node ${needed} or newer${hint}, received ${process.version}\n`,
@@ -24,5 +25,7 @@ if (major < needed) {
   // Read once, when the module loads. Its warnings say what is as it should be: that rows added to an approximate index
   // reach some of its partitions only, a line for each other one.
   process.env.LANCEDB_LOG ??= 'error';
+  // What was compiled, types stripped, is kept for the next start, in the temporary folder or where NODE_COMPILE_CACHE says.
+  module.enableCompileCache();
   await import(isClone ? source.href : new URL('../dist/cli/main.js', import.meta.url).href);
 }

@@ -1,3 +1,4 @@
+// Runs alone: it makes and removes dist/.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -57,6 +58,9 @@ test('npm pack: installed in an empty folder it indexes and searches with plain 
   await drawPictures(join(user, 'pictures'), 0, 6);
   const bin = join(user, 'node_modules/.bin/vlmo');
   assert.ok(existsSync(bin));
+
+  const clone = execute(join(other, 'node_modules/node/bin/node'), [join(ROOT, 'bin/vlmo.js'), '--version']);
+  await assert.rejects(clone, /vlmo: Cannot run: expected Node 24 or newer \(.*received v22\./);
 
   for (const node of [process.execPath, join(other, 'node_modules/node/bin/node')]) {
     const vlmo = async (...args: string[]): Promise<string> =>

@@ -1,3 +1,4 @@
+// Runs alone: it owns a device.
 import assert from 'node:assert/strict';
 import { cp, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';

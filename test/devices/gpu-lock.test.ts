@@ -1,3 +1,4 @@
+// Runs alone: it owns a device.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, test } from 'node:test';

@@ -1,3 +1,4 @@
+// Runs alone: it owns a device.
 import assert from 'node:assert/strict';
 import { registerHooks } from 'node:module';
 import { after, describe, test } from 'node:test';

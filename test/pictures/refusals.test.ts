@@ -1,3 +1,4 @@
+// Runs alone: it measures.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { PREPROCESS_MODES } from '#pictures/preprocess.ts';

@@ -1,3 +1,4 @@
+// Runs alone: it owns a device.
 import { createResidentScorer } from '#scorer/resident-scorer.ts';
 import { useSoftwareGpu } from '../fixtures/software-gpu.ts';
 import { scorerSuite } from './scorer-suite.ts';

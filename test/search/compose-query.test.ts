@@ -1,3 +1,4 @@
+// Runs alone: it measures.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { composeVector, parseQueryText } from '#search/compose-query.ts';

@@ -1,3 +1,4 @@
+// Runs alone: it measures.
 import assert from 'node:assert/strict';
 import { open, readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+// Runs alone: it owns a device.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, test } from 'node:test';

@@ -1,3 +1,4 @@
+// Runs alone: it measures.
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { startSweeper } from '#workers/jobs/sweep.ts';

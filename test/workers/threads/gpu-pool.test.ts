@@ -1,3 +1,4 @@
+// Runs alone: it owns a device.
 import { after, describe, test } from 'node:test';
 import { openModelFolder } from '#model/vlmo/folder.ts';
 import { loadVlmo } from '#model/vlmo/vlmo.ts';

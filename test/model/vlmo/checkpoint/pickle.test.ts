@@ -1,3 +1,4 @@
+// Runs alone: it measures.
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import { test } from 'node:test';
