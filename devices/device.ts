@@ -23,7 +23,7 @@ export interface Device {
 
 const WEBGPU_BUFFER_BYTES = 128 * 1024 * 1024;
 const CUDA_INSTALL =
-  'install onnxruntime\'s CUDA libraries (README, "In your own project": npm install without --onnxruntime-node-install=skip), CUDA 12 and cuDNN 9';
+  'install onnxruntime\'s CUDA libraries (README, "In your own project": npm install without ONNXRUNTIME_NODE_INSTALL=skip), CUDA 12 and cuDNN 9';
 
 const known = new Map<DeviceName, Promise<Device>>();
 

@@ -1,3 +1,4 @@
+// Runs alone: it owns a device.
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -53,7 +54,7 @@ describe('resolveDevice', () => {
   test('cuda without its libraries says which and how to get them', {
     skip: missingCudaLibraries().length === 0,
   }, async () => {
-    const what = ['libonnxruntime_providers_shared.so', 'onnxruntime-node-install', 'cuDNN 9'];
+    const what = ['libonnxruntime_providers_shared.so', 'ONNXRUNTIME_NODE_INSTALL', 'cuDNN 9'];
     await assert.rejects(resolveDevice('cuda'), vlmoError('DEVICE_UNAVAILABLE', '"cuda"', ...what));
   });
 });
