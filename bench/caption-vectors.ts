@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openModelFolder } from '#model/vlmo/folder.ts';
 import { loadVlmo, type Vlmo } from '#model/vlmo/vlmo.ts';
-import { pictureTensor } from '#pictures/picture-tensor.ts';
 import { type Drawing, drawOpenMoji, readDrawings } from '../demo/drawings.ts';
+import { pictureTensor } from './picture-tensor.ts';
 import { createRandom } from './random-model.ts';
 import type { TestVectors } from './random-vectors.ts';
 

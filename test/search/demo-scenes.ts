@@ -2,9 +2,9 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Tensor } from '#model/vlmo/inputs.ts';
 import type { Vlmo } from '#model/vlmo/vlmo.ts';
-import { pictureTensor } from '#pictures/picture-tensor.ts';
 import { byScore, type Ranked, type Ranking } from '#search/ranking/ranking.ts';
 import type { ItemKind } from '#store/contract.ts';
+import { pictureTensor } from '../../bench/picture-tensor.ts';
 import { readDrawings } from '../../demo/drawings.ts';
 import { drawScene, parseScenes } from '../../demo/scenes.ts';
 import { fixture } from '../fixtures/files.ts';
@@ -32,7 +32,7 @@ export async function drawFirstScenes(folder: string, count: number): Promise<Dr
 }
 
 export async function readPixels({ config }: Vlmo, path: string): Promise<Tensor> {
-  return pictureTensor(await readFile(path), config, 'reference', { maxPixels: 1e8 }, path);
+  return pictureTensor(await readFile(path), config, 'reference', { maxPixels: 1e8 });
 }
 
 export function dot(a: Float32Array, b: Float32Array): number {

@@ -16,11 +16,6 @@ function decoders(): [number, number][] {
   });
 }
 
-/** Peak of the memory of a process, in bytes. */
-export function peakOf(pid: number): number {
-  return 1024 * Number(/^VmHWM:\s+(\d+)/m.exec(statusOf(String(pid)) ?? '')?.[1] ?? Number.NaN);
-}
-
 /** What a process has computed; NaN where it is gone. */
 export function cpuSeconds(pid: number): number {
   try {
