@@ -82,7 +82,8 @@ export async function openStore(
       // The model may lie elsewhere by now than when it indexed last.
       const record = { ...spec, name, createdAt: known?.createdAt ?? new Date() };
       // Tables, registry, active: a process killed between two steps leaves what the next one completes.
-      const tables = await open(record, true);
+      // Known and without tables, it has lost them: new ones would hide that.
+      const tables = await open(record, known === undefined);
       if (known?.modelPath !== record.modelPath || known.modelName !== record.modelName)
         await registry.put(record);
       if (!(await registry.active()).has(spec.collection)) await registry.activate(record);
