@@ -175,7 +175,11 @@ export async function openLanceTable(
       textIndexes[column] ??= write(() => ensureTextIndex(table, column));
       await textIndexes[column].catch((error: unknown) => {
         delete textIndexes[column];
-        throw error;
+        throw new VlmoError(
+          'STORE_WRITE_FAILED',
+          `Cannot search ${what} by keywords: it has no full-text index yet, and none can be made here (${errorMessage(error)}); the same search where it can be written makes one`,
+          { cause: error },
+        );
       });
       yield* batches(what, select(textMatches(table, column, word), [...columns, '_score']));
     },

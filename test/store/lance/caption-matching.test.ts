@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
+import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
 import type { CaptionTable } from '#store/contract.ts';
@@ -102,4 +102,18 @@ test('CaptionTable.matching makes one index, at the first call', async (t) => {
   await put(captions, { b: 'a dog' });
   assert.deepEqual(await matching(captions, 'dog'), ['a', 'b']);
   assert.equal((await indices()).length, 1);
+});
+
+test('CaptionTable.matching says so where the index cannot be made, and makes it once it can', async (t) => {
+  const store = await temporaryStore(t);
+  const { record, captions } = await store.openGeneration(generationSpec());
+  await put(captions, { a: 'a dog' });
+  const place = join(store.uri, 'lance', `${record.name}.captions.lance`, '_indices');
+  await writeFile(place, 'a file where a folder has to be');
+  await assert.rejects(matching(captions, 'dog'), {
+    code: 'STORE_WRITE_FAILED',
+    message: /^Cannot search .* by keywords: it has no full-text index yet, and none can be made here/,
+  });
+  await rm(place);
+  assert.deepEqual(await matching(captions, 'dogs'), ['a']);
 });
