@@ -49,7 +49,7 @@ console.log(
 );
 
 step('2. Indexing them');
-vlmo('index', shown(PICTURES), '--index', shown(INDEX), '--model', shown(MODEL));
+vlmo('index', shown(PICTURES), '--index', shown(INDEX), '--model', shown(MODEL), '--caption-lines');
 
 step('3. Searching');
 const { singles, composed } = await searchAll();
