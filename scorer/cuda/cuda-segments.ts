@@ -6,13 +6,13 @@ import { errorMessage, VlmoError } from '#errors.ts';
 import { floatToHalf, halfToFloat } from '#float16.ts';
 import { encodeModel } from '#onnx/encode.ts';
 import { makeScratchFolder } from '#scratch-folder.ts';
-import { BLOCK_ROWS, HIDDEN } from '../blocks.ts';
+import { BLOCK_ROWS } from '../blocks.ts';
 import type { DeviceSegments } from '../device-segments.ts';
 import { longestRow } from '../dot.ts';
 import { DoubtfulRows } from '../doubtful-rows.ts';
 import type { Candidates, OpenTask, ScoreTask } from '../protocol.ts';
 import { float32Error } from '../score-error.ts';
-import { buildTopKGraph } from './top-k-graph.ts';
+import { buildTopKGraph, HIDDEN_HALF } from './top-k-graph.ts';
 
 interface Segment {
   readonly session: ort.InferenceSession;
@@ -123,11 +123,11 @@ async function search(
       // The k-th of them is surely this good.
       if (found.k >= k) list.raise((values[k - 1] as number) - error(values[k - 1] as number));
       const last = values[found.k - 1] as number;
-      const isWhole = found.k === rows || last < HIDDEN / 2 || last + error(last) < list.least;
+      const isWhole = found.k === rows || last < HIDDEN_HALF / 2 || last + error(last) < list.least;
       if (!isWhole) return true;
       for (let n = 0; n < found.k; n++) {
         const value = values[n] as number;
-        if (value < HIDDEN / 2 || value + error(value) < list.least) break;
+        if (value < HIDDEN_HALF / 2 || value + error(value) < list.least) break;
         list.push(part, found.rows[i * found.k + n] as number, value, error(value));
       }
       return false;

@@ -2,6 +2,8 @@ import { type Graph, GraphBuilder, type Value } from '#onnx/graph.ts';
 import { BLOCK_ROWS } from '../blocks.ts';
 
 const [FLOAT, HALF] = [1, 10];
+/** The score of hidden rows in 16 bits: finite, since CUDA's TopK fills up with the lowest number, which infinity is below. */
+export const HIDDEN_HALF = -32_768;
 
 export interface TopKShape {
   /** N, whole blocks. */
@@ -30,8 +32,11 @@ export function buildTopKGraph({ rows, dimensions, location }: TopKShape): Graph
   const vectors = graph.constant({ name: 'vectors', type: 'float16', dims: [rows, dimensions], data });
   // Float16 tensors cannot be fed: they are made here.
   const products = graph.node('Gemm', [to(queries, HALF), vectors], { transB: 1 }); // [Q, N]
+  const least = new Uint8Array(Float32Array.of(HIDDEN_HALF).buffer);
+  const hidden = graph.constant({ name: 'hidden', type: 'float32', dims: [], data: least });
+  const shown = graph.node('Max', [bias, hidden]);
   const shape = integers(graph, 'shape', [-1, blocks, BLOCK_ROWS]);
-  const scores = graph.node('Add', [graph.node('Reshape', [products, shape]), to(bias, HALF)]); // [Q, N / block, block]
+  const scores = graph.node('Add', [graph.node('Reshape', [products, shape]), to(shown, HALF)]); // [Q, N / block, block]
   const maxima = graph.node('ReduceMax', [scores, integers(graph, 'inBlock', [2])], { keepdims: 0 });
   const best = graph.topK(to(maxima, FLOAT), kBlocks); // [Q, kBlocks]
   const where = graph.node('Unsqueeze', [best.indices, integers(graph, 'last', [2])]);
