@@ -86,6 +86,10 @@ export const ERROR_CODES = {
   WORKER_CRASHED: { retriable: true, meaning: 'The thread or process that worked on an item died' },
   DECODER_UNAVAILABLE: { retriable: true, meaning: 'No process that decodes pictures can be started' },
   INFERENCE_FAILED: { retriable: true, meaning: 'The model could not be run on an item' },
+  REQUEST_INVALID: {
+    retriable: false,
+    meaning: 'A request has a field that is wrong, beyond a limit, or does not go with another one',
+  },
   JOB_INVALID: {
     retriable: false,
     meaning: 'A job in the queue is not what docs/jobs.md describes, or names what the index does not have',

@@ -2,10 +2,10 @@ import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { openModelFolder } from '#model/vlmo/folder.ts';
 import { loadVlmo, type Vlmo } from '#model/vlmo/vlmo.ts';
+import { pictureValues } from '#pictures/picture-spec.ts';
+import { preprocess } from '#pictures/preprocess.ts';
 import { type Drawing, drawOpenMoji, readDrawings } from '../demo/drawings.ts';
-import { pictureTensor } from './picture-tensor.ts';
 import { createRandom } from './random-model.ts';
 import type { TestVectors } from './random-vectors.ts';
 
@@ -68,13 +68,14 @@ async function embedPictures(
 ): Promise<Float32Array[]> {
   const folder = join(tmpdir(), 'vlmo-bench-openmoji');
   await drawOpenMoji(folder);
-  const { config } = await openModelFolder(MODEL);
+  const { picture } = vlmo.folder;
   const vectors: Float32Array[] = [];
   for (let i = 0; i < count; i++) {
     const { name = '' } = drawings[Math.floor(random() * drawings.length)] ?? {};
     const bytes = await readFile(join(folder, `${name}.png`));
-    const pixels = await pictureTensor(bytes, config, 'fast', { maxPixels: 1e9 });
-    vectors.push((await vlmo.embedImages(pixels)).data);
+    const data = new Float32Array(pictureValues(picture));
+    await preprocess(bytes, picture, 'fast', { maxPixels: 1e9 }, data);
+    vectors.push((await vlmo.embedImages({ data, dims: [1, picture.channels, ...picture.size] })).data);
   }
   return vectors;
 }

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { openModelFolder } from '#model/vlmo/folder.ts';
+import { openModel } from '#model/open-model.ts';
 import { pictureBatchSize } from '#pipeline/batch-size.ts';
 import { measure } from './contenders/contender.ts';
 import { makeJpegs } from './pictures.ts';
@@ -28,10 +28,10 @@ export async function endToEnd(args: readonly string[]): Promise<void> {
   });
   const model =
     values.model === 'base' ? await randomBaseModel() : values.model === 'demo' ? DEMO : values.model;
-  const { config } = await openModelFolder(model);
+  const opened = await openModel(model);
   const count = Number(values.count);
   const files = await makeJpegs(count, Number(values.width), Number(values.height), values.photographs);
-  const [cores, batch] = [availableParallelism(), pictureBatchSize(config)];
+  const [cores, batch] = [availableParallelism(), pictureBatchSize(opened)];
   const bareCount = Math.max(count, batch * cores * 4);
   const task = { model, files, count };
   const contenders: Readonly<Record<string, () => number>> = {

@@ -68,7 +68,7 @@ async function embedAll(
     const bytes = await readFile(file);
     const data = new Float32Array(dims.reduce((product, size) => product * size, 1));
     const before = process.cpuUsage();
-    await preprocess(bytes, vlmo.config, mode, { maxPixels: 1e9 }, data);
+    await preprocess(bytes, vlmo.folder.picture, mode, { maxPixels: 1e9 }, data);
     const { user, system } = process.cpuUsage(before);
     microseconds += user + system;
     embedded.push((await vlmo.embedImages({ data, dims })).data);

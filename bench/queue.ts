@@ -8,7 +8,7 @@ import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Redis } from 'ioredis';
-import { openModelFolder } from '#model/vlmo/folder.ts';
+import { openModel } from '#model/open-model.ts';
 import { pictureBatchSize } from '#pipeline/batch-size.ts';
 import { openQueues } from '#queue/bull-queues.ts';
 import { createConsumer } from '#queue/consumer.ts';
@@ -103,7 +103,7 @@ async function submission(lines: number): Promise<void> {
 /** `vlmo index` and two `vlmo worker`, in turns; the model is loaded before the clock runs in both. */
 async function workers(model: string, count: number, rounds: number): Promise<void> {
   const files = await makeJpegs(count, 640, 480);
-  const { config } = await openModelFolder(model);
+  const opened = await openModel(model);
   const [direct, queued]: [number[], number[]] = [[], []];
   const latencies: number[] = [];
   for (let round = 0; round < rounds; round++) {
@@ -111,7 +111,7 @@ async function workers(model: string, count: number, rounds: number): Promise<vo
     queued.push(await queuedRate(files, model, count, latencies));
   }
   const [one, two] = [median(direct), median(queued)];
-  const batch = pictureBatchSize(config);
+  const batch = pictureBatchSize(opened);
   const batchMs = (1000 * batch * availableParallelism()) / one;
   console.log(`\n${count} JPEGs of 640 x 480, medians of ${rounds} rounds`);
   console.log(`  vlmo index                        ${one.toFixed(1)} pictures/s`);

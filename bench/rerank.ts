@@ -1,13 +1,13 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { pictureValues } from '#model/vlmo/config.ts';
-import { openModelFolder } from '#model/vlmo/folder.ts';
+import { type CrossEncoder, createCrossEncoder } from '#model/cross-encoder.ts';
+import { openModel } from '#model/open-model.ts';
 import { loadVlmo } from '#model/vlmo/vlmo.ts';
-import type { CrossEncoder } from '#search/rerank/cross-encoder.ts';
-import { createLocalCrossEncoder } from '#search/rerank/local-cross-encoder.ts';
-import { createPoolCrossEncoder } from '#search/rerank/pool-cross-encoder.ts';
+import { pictureValues } from '#pictures/picture-spec.ts';
 import { createPools, type Pools } from '#workers/threads/create-pools.ts';
+import { createPoolRunner } from '#workers/threads/pool-runner.ts';
+import { createThreadRunner } from '#workers/threads/thread-runner.ts';
 import { measure } from './contenders/contender.ts';
 import { listPictures, makeJpegs } from './pictures.ts';
 import { createRandom, randomBaseModel } from './random-model.ts';
@@ -43,19 +43,20 @@ export async function rerankBench(args: readonly string[]): Promise<void> {
   });
   const isBase = values.model === 'base';
   const path = isBase ? await randomBaseModel() : values.model === 'demo' ? DEMO : values.model;
-  const model = await openModelFolder(path);
+  const model = await openModel(path);
   const n = Number(values.n);
   const cores = availableParallelism();
   const threads = { inferenceWorkers: cores, decodeThreads: cores, decodeTimeout: 60, decodeMemory: 512 };
   await using pools = await createPools(model, { ...LIMITS, ...threads });
-  await using vlmo = await loadVlmo(model);
+  await using vlmo = await loadVlmo(model.path);
   const texts = makeTexts(n, isBase);
   const tokens = Math.max(...texts.map((text) => vlmo.tokenizer.encode(text).length));
   const files = await listPictures(await makeJpegs(n, 640, 480, values.photographs));
   const candidates = { files, texts, tokens };
-  const onPools = await createPoolCrossEncoder(model, pools);
-  const here = await createLocalCrossEncoder(vlmo, pools.preprocess);
-  const pictureBytes = pictureValues(model.config);
+  const onPools = await createCrossEncoder(createPoolRunner(model, pools));
+  await using runner = createThreadRunner(model, { ...LIMITS, provider: 'cpu' });
+  const here = await createCrossEncoder(runner);
+  const pictureBytes = pictureValues(model.picture);
   for (const what of ['pictures', 'captions'] as const) {
     const bare = (sessions: number): number => {
       const count = Math.max(n, BATCH * sessions);
@@ -94,8 +95,8 @@ function match(
   what: 'pictures' | 'captions',
   { files, texts }: Candidates,
 ): Promise<unknown> {
-  if (what === 'pictures') return crossEncoder.matchPictures(texts[0] ?? '', files);
-  return crossEncoder.matchTexts(files[0] ?? '', texts);
+  if (what === 'pictures') return crossEncoder.match(files, [texts[0] ?? '']);
+  return crossEncoder.match([files[0] ?? ''], texts);
 }
 
 function decode({ preprocess }: Pools, pictureBytes: number, files: readonly string[]): Promise<unknown> {

@@ -1,20 +1,17 @@
 import type { CommandConfig } from '#config/commands.ts';
 import { resolveDevice } from '#devices/device.ts';
 import { type ErrorCode, VlmoError } from '#errors.ts';
-import { pictureValues } from '#model/vlmo/config.ts';
-import { openModelFolder } from '#model/vlmo/folder.ts';
-import type { Tensor } from '#model/vlmo/inputs.ts';
-import type { GraphKind } from '#model/vlmo/network.ts';
-import { loadVlmo, type Vlmo } from '#model/vlmo/vlmo.ts';
-import { samplesTensor } from '#pictures/picture-tensor.ts';
-import { decodeOne } from '#workers/decode/decode-one.ts';
-import { createPreprocessPool } from '#workers/decode/preprocess-pool.ts';
+import { createCrossEncoder } from '#model/cross-encoder.ts';
+import { createEncoder } from '#model/encoder.ts';
+import { openModel } from '#model/open-model.ts';
+import type { Runner } from '#model/runner.ts';
+import { embedPicture } from '#search/query.ts';
+import { createThreadRunner } from '#workers/threads/thread-runner.ts';
 import type { Call } from './call.ts';
 import { EXIT_DONE, EXIT_ITEMS_FAILED } from './exit-codes.ts';
 import { noteCutTexts } from './note-cut.ts';
 import { noteDevice } from './note-device.ts';
 import { note, printJson } from './output.ts';
-import { Owned } from './owned.ts';
 import { describeError } from './report-error.ts';
 import { resolveModel } from './resolve-model.ts';
 
@@ -43,24 +40,22 @@ function readInputs({ images = [], texts = [] }: EmbedConfig, { inOrder, origin 
   ];
 }
 
-async function embedAll(inputs: readonly Input[], flags: EmbedConfig): Promise<void> {
+async function embedAll(inputs: readonly Input[], config: EmbedConfig): Promise<void> {
   requireInputs(inputs.length > 0, 'at least one --image or --text', 'none');
-  const kinds = (['image', 'text'] as const).filter((kind) => inputs.some((input) => input.kind === kind));
-  await using loaded = await load(flags, kinds);
-  const { vlmo, readPixels } = loaded;
+  await using runner = await openRunner(config);
+  const encoder = createEncoder(runner);
   const texts = inputs.filter(({ kind }) => kind === 'text');
   await noteCutTexts(
     texts.map(({ source }) => source),
-    vlmo.folder.path,
+    runner.model.path,
   );
   await forEach(inputs, async ({ kind, source }) => {
-    const { data } =
-      kind === 'text' ? await vlmo.embedTexts([source]) : await vlmo.embedImages(await readPixels(source));
-    printJson({ kind, source, embedding: Array.from(data) });
+    const vector = kind === 'text' ? await encoder.embedTexts([source]) : await embedPicture(encoder, source);
+    printJson({ kind, source, embedding: Array.from(vector) });
   });
 }
 
-async function embedPairs(inputs: readonly Input[], flags: EmbedConfig): Promise<void> {
+async function embedPairs(inputs: readonly Input[], config: EmbedConfig): Promise<void> {
   const [images, texts] = (['image', 'text'] as const).map((kind) =>
     inputs.filter((input) => input.kind === kind).map(({ source }) => source),
   ) as [string[], string[]];
@@ -69,48 +64,27 @@ async function embedPairs(inputs: readonly Input[], flags: EmbedConfig): Promise
     'as many --image as --text, at least one',
     `${images.length} and ${texts.length}`,
   );
-  await using loaded = await load(flags, ['fusion', 'image', 'text']);
-  const { vlmo, readPixels } = loaded;
-  await noteCutTexts(texts, vlmo.folder.path);
+  await using runner = await openRunner(config);
+  const [encoder, crossEncoder] = [createEncoder(runner), await createCrossEncoder(runner)];
+  await noteCutTexts(texts, runner.model.path);
   await forEach([...images.entries()], async ([i, image]) => {
     const text = texts[i] ?? '';
-    const pixels = await readPixels(image);
-    const { probabilities } = await vlmo.match(pixels, [text]);
-    const cosine = dot((await vlmo.embedImages(pixels)).data, (await vlmo.embedTexts([text])).data);
-    printJson({ image, text, cosine, match: probabilities[0] });
+    const picture = await embedPicture(encoder, image);
+    const cosine = dot(picture, await encoder.embedTexts([text]));
+    const [odds] = await crossEncoder.match([image], [text]);
+    if (typeof odds !== 'number') throw odds ?? new Error('A pair without a match: this is a bug');
+    printJson({ image, text, cosine, match: Math.fround(1 / (1 + Math.exp(-odds))) });
   });
 }
 
-interface Loaded extends AsyncDisposable {
-  readonly vlmo: Vlmo;
-  /** A picture as a batch of one. */
-  readPixels(path: string): Promise<Tensor>;
-}
-
-/** The model, with what is needed of it, on the device that was asked for, and a process that decodes for it. */
-async function load(flags: EmbedConfig, graphs: readonly GraphKind[]): Promise<Loaded> {
-  const model = await openModelFolder(resolveModel(flags.model));
-  const { preprocess: mode, maxPixels, maxImageBytes, decodeTimeout, decodeMemory } = flags;
-  const limits = { maxPixels, maxImageBytes, timeoutSeconds: decodeTimeout, memoryMiB: decodeMemory };
-  await using owned = new Owned();
-  // First, so that it starts while the model is loaded.
-  const preprocess = graphs.includes('image')
-    ? owned.use(createPreprocessPool({ spec: model.config, mode, ...limits }, 1))
-    : undefined;
-  const device = await resolveDevice(flags.device);
-  const vlmo = owned.use(await loadVlmo(model, { provider: device.provider, graphs }));
-  noteDevice(flags.device, device);
-  const opened = owned.move();
-  return {
-    vlmo,
-    async readPixels(uri) {
-      if (!preprocess) throw new Error('Nothing decodes pictures: this is a bug');
-      const pixels = new SharedArrayBuffer(pictureValues(model.config));
-      await decodeOne(preprocess, { uri }, pixels);
-      return samplesTensor(new Uint8Array(pixels), model.config);
-    },
-    [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
-  };
+/** The model, on the device that was asked for. */
+async function openRunner(config: EmbedConfig): Promise<Runner & AsyncDisposable> {
+  const device = await resolveDevice(config.device);
+  const model = await openModel(resolveModel(config.model));
+  if (config.pairs) model.requireMatching();
+  model.requireEmbedding();
+  noteDevice(config.device, device);
+  return createThreadRunner(model, { ...config, provider: device.provider });
 }
 
 /** One after the other; what is wrong with one input does not stop the rest. */

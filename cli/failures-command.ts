@@ -1,13 +1,13 @@
 import type { CommandConfig } from '#config/commands.ts';
-import { openStore } from '#store/lance/open-store.ts';
+import { openIndex } from '#service/open-index.ts';
 import { EXIT_DONE } from './exit-codes.ts';
 import { formatCount, note, print, printable, printJson } from './output.ts';
 
 /** `vlmo failures`: what could not be stored, and why. */
 export async function runFailures({ index, collection, json }: CommandConfig<'failures'>): Promise<void> {
-  await using store = await openStore(index, { create: false });
+  await using opened = await openIndex(index);
   let count = 0;
-  for await (const { id, uri, code, message, attempts } of store.failures.scan(collection)) {
+  for await (const { id, uri, code, message, attempts } of opened.failures(collection)) {
     count += 1;
     if (json) printJson({ id, uri, code, message, attempts });
     else print(`${printable(id)}\n  ${printable(message)}\n  ${code}, ${tried(attempts)}`);

@@ -1,5 +1,5 @@
 import type { IndexSummary } from '#runs/index-source.ts';
-import type { GenerationRecord } from '#store/contract.ts';
+import type { Indexed } from '#service/contract.ts';
 import { EXIT_DONE, EXIT_INTERRUPTED, EXIT_ITEMS_FAILED } from './exit-codes.ts';
 import { formatCount, formatDuration, print, printJson } from './output.ts';
 import { readingJson, readingLines } from './reading-report.ts';
@@ -11,11 +11,8 @@ interface ReportOptions {
 }
 
 /** Says how a run of `vlmo index` went, and sets the exit code. */
-export function reportIndexing(
-  summary: IndexSummary,
-  { name: generation, collection }: GenerationRecord,
-  { index, json }: ReportOptions,
-): void {
+export function reportIndexing(summary: Indexed, { index, json }: ReportOptions): void {
+  const { name: generation, collection } = summary.generation;
   const { run, state, seen, stored, skipped, failed, knownFailures, seconds } = summary;
   if (json)
     printJson({

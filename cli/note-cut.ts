@@ -1,5 +1,5 @@
+import { openModel } from '#model/open-model.ts';
 import { loadTokenizer } from '#model/tokenizer.ts';
-import { openModelFolder } from '#model/vlmo/folder.ts';
 import { counted, note } from './output.ts';
 
 /** A text of fewer characters than any model reads tokens needs no tokenizer. */
@@ -19,7 +19,7 @@ export async function noteCutTexts(texts: readonly string[], modelPath: string):
 }
 
 async function cutTexts(texts: readonly string[], modelPath: string) {
-  const { path, config } = await openModelFolder(modelPath);
-  const tokenizer = await loadTokenizer(path, config.max_text_length);
-  return { count: texts.filter((text) => tokenizer.isCut(text)).length, tokens: config.max_text_length };
+  const { path, maxTokens: tokens } = await openModel(modelPath);
+  const tokenizer = await loadTokenizer(path, tokens);
+  return { count: texts.filter((text) => tokenizer.isCut(text)).length, tokens };
 }

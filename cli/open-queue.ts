@@ -5,8 +5,7 @@ import { closeRedis, connectRedis, type RedisClient } from '#queue/connection.ts
 import { openEmbeddedRedis } from '#queue/embedded-redis.ts';
 import { aliveWorkers } from '#queue/heartbeat.ts';
 import { requireSameIndex } from '#runs/same-index.ts';
-import type { Store } from '#store/contract.ts';
-import { localFolderOf } from '#store/local-folder.ts';
+import type { OpenIndex } from '#service/contract.ts';
 import { note, printable, shellWord } from './output.ts';
 import { Owned } from './owned.ts';
 
@@ -35,18 +34,18 @@ export interface OpenRedis extends AsyncDisposable {
  * REDIS_MISSING or INDEX_COPIED.
  */
 export async function openRedis(
-  store: Store,
+  { folder, id }: Pick<OpenIndex, 'folder' | 'id'>,
   { embeddedRedis }: RedisFlags,
   onError: (error: Error) => void = (error) => note(`Redis: ${printable(error.message)}; waiting for it.`),
 ): Promise<OpenRedis> {
   await using stack = new Owned();
   const address = embeddedRedis
-    ? stack.use(await openEmbeddedRedis(localFolderOf(store))).address
+    ? stack.use(await openEmbeddedRedis(folder)).address
     : parseRedisUrl(process.env.REDIS_URL || DEFAULT_REDIS_URL);
   const client = await connectRedis(address, { onError });
   stack.defer(() => closeRedis(client));
-  const { prefix } = bullOptions(client, store.id);
-  await requireSameIndex(localFolderOf(store), () => aliveWorkers(client, prefix));
+  const { prefix } = bullOptions(client, id);
+  await requireSameIndex(folder, () => aliveWorkers(client, prefix));
   const owned = stack.move();
   return { client, [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose]() };
 }

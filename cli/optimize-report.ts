@@ -1,21 +1,5 @@
-import type { SearchTarget } from '#search/request.ts';
-import type { VectorIndexState } from '#store/contract.ts';
+import type { MeasuredRecall, OptimizedTable } from '#service/contract.ts';
 import { formatCount, formatDuration, print, table } from './output.ts';
-import type { MeasuredRecall } from './recall-measure.ts';
-
-/** What became of one table. */
-export interface OptimizedTable {
-  readonly table: SearchTarget;
-  readonly rows: number;
-  /** For compacting it. */
-  readonly seconds: number;
-  /** Its approximate index now; null where there is none. */
-  readonly ann: VectorIndexState | null;
-  /** For building the index; null where none was built. */
-  readonly annSeconds: number | null;
-  /** Why the index that was asked for was not built. */
-  readonly reason: string | null;
-}
 
 export function reportOptimized(tables: readonly OptimizedTable[]): void {
   for (const { table: name, rows, seconds, ann, annSeconds, reason } of tables) {

@@ -10,6 +10,27 @@ import { type Standing, standingLine } from './run-report.ts';
 const BAR_INTERVAL_MS = 200;
 const LINE_INTERVAL_MS = 10_000;
 
+/** A display that a call starts, and that ends with it or before something is said. */
+export interface UntilDone<T> extends Disposable {
+  readonly start: (ask: () => T) => void;
+  end(): void;
+}
+
+export function showUntilDone<T>(show: (ask: () => T) => Disposable): UntilDone<T> {
+  let shown: Disposable | undefined;
+  const end = (): void => {
+    shown?.[Symbol.dispose]();
+    shown = undefined;
+  };
+  return {
+    start: (ask) => {
+      shown = show(ask);
+    },
+    end,
+    [Symbol.dispose]: end,
+  };
+}
+
 /** Shows how far a run is, on stderr, until disposed of. */
 export function showProgress(ask: () => Progress): Disposable {
   return show(() => {

@@ -10,6 +10,7 @@ import { submitSource } from '#runs/submit.ts';
 import { activeTables } from '#search/active-tables.ts';
 import type { Store } from '#store/contract.ts';
 import { openStore } from '#store/lance/open-store.ts';
+import { localFolderOf } from '#store/local-folder.ts';
 import { EXIT_DONE, EXIT_INTERRUPTED } from './exit-codes.ts';
 import { openRedis, patienceOf, SUBMIT_SECONDS } from './open-queue.ts';
 import { describeOtherJobs } from './other-jobs.ts';
@@ -37,7 +38,7 @@ function action<Acts extends QueueConfig>(
 ): (config: Acts) => Promise<void> {
   return async (config) => {
     await using store = await openStore(config.index, { create: false, write: true, note });
-    await using redis = await openRedis(store, config);
+    await using redis = await openRedis({ folder: localFolderOf(store), id: store.id }, config);
     const queues = openQueues(redis.client, store.id);
     try {
       process.exitCode = EXIT_DONE;

@@ -1,16 +1,18 @@
 import type { CommandConfig } from '#config/commands.ts';
+import { resolveDevice } from '#devices/device.ts';
 import { VlmoError } from '#errors.ts';
 import { createQueryClient } from '#queue/query-client.ts';
-import { activeTables } from '#search/active-tables.ts';
-import type { SearchAnswer, SearchRequest, SearchTarget } from '#search/request.ts';
-import type { GenerationTables, Store } from '#store/contract.ts';
-import { openStore } from '#store/lance/open-store.ts';
+import type { SearchAnswer } from '#search/request.ts';
+import type { OpenIndex } from '#service/contract.ts';
+import { openIndex } from '#service/open-index.ts';
+import type { IndexSettings } from '#service/settings.ts';
+import { absoluteUri } from '#uri.ts';
 import type { Call } from './call.ts';
 import { noteCutTexts } from './note-cut.ts';
+import { noteDevice } from './note-device.ts';
 import { openRedis } from './open-queue.ts';
 import { note, print, printJson } from './output.ts';
 import { resolveModel } from './resolve-model.ts';
-import { type SearchPlace, searchHere } from './search-here.ts';
 import { hitsTable, nextPageCommand } from './search-output.ts';
 import { type AskedQuery, readQuery } from './search-query.ts';
 
@@ -22,53 +24,65 @@ export async function runSearch(
   [text]: readonly [string | undefined],
   { origin }: Call<'search'>,
 ): Promise<void> {
-  if (flags.queued && origin('device') === 'flag') refuse('--device or --queued', 'both');
+  if (flags.queued) {
+    if (origin('device') === 'flag') refuse('--device or --queued', 'both');
+    if (origin('model') === 'flag') refuse('--model or --queued', 'both');
+  }
   const asked = readQuery(text, flags);
-  const request = readRequest(flags, asked.keywords);
-  await using store = await openStore(flags.index, { create: false });
-  const tables = await activeTables(store, flags.collection);
-  const place = readPlace(flags);
-  await noteCutTexts(asked.texts, place.modelPath ?? tables.record.modelPath);
+  const request = toRequest(asked, flags);
+  await using index = await openIndex(flags.index, await readSettings(flags));
+  await noteCutTexts(asked.texts, await modelPathOf(index, flags));
+  const onUnread = (id: string, { message }: VlmoError): void => note(`Not read again: ${id}. ${message}`);
   const answer = flags.queued
-    ? await askWorker(store, asked, request, flags)
-    : await searchHere(tables, asked.query, request, place);
+    ? await askWorker(index, request, flags)
+    : await index.search(request, { onUnread });
   if (flags.json) {
     const { hits, cursor, approximate } = answer;
     printJson({ query: asked.shown, hits, cursor, approximate });
-  } else await printAnswer(answer, tables, flags);
+  } else await printAnswer(answer, index, flags);
 }
 
-function readRequest(flags: SearchFlags, keywords: string | undefined): SearchRequest {
-  const { k, where, minScore, rerank, minMatch, groupBy, cursor, approximate } = flags;
+async function modelPathOf(index: OpenIndex, { collection, model }: SearchFlags): Promise<string> {
+  return model === undefined ? (await index.serving(collection)).modelPath : resolveModel(model);
+}
+
+/** Says what computes where that is not the CPU. */
+async function readSettings({ queued, device, model, ...limits }: SearchFlags): Promise<IndexSettings> {
+  if (queued) return {};
+  const resolved = await resolveDevice(device);
+  if (resolved.provider !== 'cpu') noteDevice(device, resolved);
+  const { maxPixels, maxImageBytes, decodeTimeout, decodeMemory } = limits;
+  const path = model === undefined ? undefined : resolveModel(model);
+  const decoding = { maxPixels, maxImageBytes, decodeTimeout, decodeMemory };
+  return { compute: 'thread', device, model: path, ...decoding };
+}
+
+function toRequest({ parts, keywords }: AskedQuery, flags: SearchFlags) {
+  const { collection, k, where, minScore, rerank, minMatch, groupBy, cursor, approximate } = flags;
   if (minMatch !== undefined && rerank === undefined) refuse('--rerank HITS beside --min-match', 'none');
-  const order = { where, minScore, rerank, minMatch, groupBy, keywords, approximate };
-  return { in: flags.in, k, cursor, ...order };
+  const order = { where, minScore, rerank, minMatch, groupBy, keywords, cursor, approximate };
+  return { collection, ...parts, in: flags.in, k, ...order };
 }
 
-function readPlace({ model, ...limits }: SearchFlags): SearchPlace {
-  return { ...limits, modelPath: model === undefined ? undefined : resolveModel(model) };
-}
-
-/** The worker reads a picture by its path, and computes on a device of its own. */
+/** The worker reads a picture by its path, and computes on a device and with a model of its own. */
 async function askWorker(
-  store: Store,
-  { job }: AskedQuery,
-  request: SearchRequest,
+  index: OpenIndex,
+  request: ReturnType<typeof toRequest>,
   flags: SearchFlags,
 ): Promise<SearchAnswer> {
-  await using redis = await openRedis(store, flags);
-  await using client = await createQueryClient(redis.client, store.id);
-  const { collection } = flags;
-  return (await client.query({ kind: 'search', collection, ...request, ...job })) as SearchAnswer;
+  await using redis = await openRedis(index, flags);
+  await using client = await createQueryClient(redis.client, index.id);
+  const image = 'image' in request && { image: absoluteUri(request.image) };
+  return await client.query({ kind: 'search', ...request, ...image });
 }
 
 async function printAnswer(
   { hits, cursor, approximate }: SearchAnswer,
-  tables: GenerationTables,
+  index: OpenIndex,
   flags: SearchFlags,
 ): Promise<void> {
   if (hits.length > 0) print(hitsTable(hits, flags.meta));
-  else note(flags.cursor === undefined ? await describeEmpty(tables, flags.in) : 'Nothing is left.');
+  else note(flags.cursor === undefined ? await describeEmpty(index, flags) : 'Nothing is left.');
   if (approximate) note('Found by the index of the vectors: some hits may be missing.');
   if (cursor !== null) note(`Next page: ${nextPageCommand(process.argv.slice(2), cursor)}`);
 }
@@ -77,8 +91,8 @@ function refuse(expected: string, received: string): never {
   throw new VlmoError('USAGE_INVALID', `Cannot search: expected ${expected}, received ${received}`);
 }
 
-async function describeEmpty(tables: GenerationTables, target: SearchTarget): Promise<string> {
-  const count = await tables[target].count();
+async function describeEmpty(index: OpenIndex, { collection, in: target }: SearchFlags): Promise<string> {
+  const count = (await index.counts(collection))[target];
   if (count > 0) return `None of the ${count} ${target} matches.`;
-  return `The collection "${tables.record.collection}" holds no ${target} yet: vlmo index SOURCE --index … adds some.`;
+  return `The collection "${collection}" holds no ${target} yet: vlmo index SOURCE --index … adds some.`;
 }

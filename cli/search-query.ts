@@ -1,18 +1,13 @@
 import type { Config } from '#config/options.ts';
 import { VlmoError } from '#errors.ts';
-import { readPicture } from '#pictures/read-picture.ts';
 import { parseQueryText, type WeightedText } from '#search/compose-query.ts';
-import type { Query } from '#search/query.ts';
-import { absoluteUri } from '#uri.ts';
 
-export type QueryFlags = Config<'image' | 'imageWeight' | 'id' | 'hybrid' | 'keywords' | 'maxImageBytes'>;
+export type QueryFlags = Config<'image' | 'imageWeight' | 'id' | 'hybrid' | 'keywords'>;
 
 /** What a user looks for. */
 export interface AskedQuery {
-  /** For a search in this process. */
-  readonly query: Query;
-  /** The same for a worker, which reads a picture by its path. */
-  readonly job:
+  /** The parts of a request; a picture is read by whoever answers. */
+  readonly parts:
     | { readonly id: string }
     | {
         readonly text?: string;
@@ -27,7 +22,7 @@ export interface AskedQuery {
   readonly keywords: string | undefined;
 }
 
-/** Throws USAGE_INVALID for what does not go together, and what reading a picture throws. */
+/** Throws USAGE_INVALID for what does not go together. */
 export function readQuery(text: string | undefined, flags: QueryFlags): AskedQuery {
   const { image, imageWeight, id } = flags;
   requireUsage(
@@ -39,12 +34,9 @@ export function readQuery(text: string | undefined, flags: QueryFlags): AskedQue
   requireUsage(image !== undefined || imageWeight === undefined, '--image beside --image-weight', 'none');
   const texts = text === undefined ? [] : parseQueryText(text);
   const keywords = readKeywords(texts, flags);
-  if (id !== undefined) return { query: { kind: 'id', id }, job: { id }, texts: [], shown: id, keywords };
+  if (id !== undefined) return { parts: { id }, texts: [], shown: id, keywords };
   const shown = [text, image].filter((given) => given !== undefined).join(' + ');
-  return {
-    ...{ query: toQuery(texts, flags), job: toJob(texts, flags), shown, keywords },
-    texts: texts.map((part) => part.text),
-  };
+  return { parts: toParts(texts, flags), texts: texts.map((part) => part.text), shown, keywords };
 }
 
 /** The words of the text that hits are to be like, unless others are given. */
@@ -55,25 +47,12 @@ function readKeywords(texts: readonly WeightedText[], { hybrid, keywords }: Quer
   return wanted.join(' ');
 }
 
-function toQuery(
-  texts: readonly WeightedText[],
-  { image, imageWeight: weight = 1, maxImageBytes }: QueryFlags,
-): Query {
-  const [first] = texts;
-  if (first?.weight === 1 && texts.length === 1 && image === undefined) {
-    return { kind: 'text', text: first.text };
-  }
-  if (image === undefined) return { kind: 'composed', texts };
-  const picture = { bytes: readPicture(image, maxImageBytes), name: image };
-  return { kind: 'composed', texts, image: { ...picture, weight } };
-}
-
-function toJob(texts: readonly WeightedText[], { image, imageWeight }: QueryFlags): AskedQuery['job'] {
+function toParts(texts: readonly WeightedText[], { image, imageWeight }: QueryFlags): AskedQuery['parts'] {
   const [first] = texts;
   const isPlain = first?.weight === 1 && texts.length === 1;
   return {
     ...(isPlain ? { text: first.text } : texts.length > 0 && { texts: [...texts] }),
-    ...(image !== undefined && { image: absoluteUri(image) }),
+    ...(image !== undefined && { image }),
     ...(imageWeight !== undefined && { imageWeight }),
   };
 }

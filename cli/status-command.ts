@@ -4,16 +4,14 @@ import { errorMessage } from '#errors.ts';
 import { openQueues, type Queues } from '#queue/bull-queues.ts';
 import { redisTime } from '#queue/redis-time.ts';
 import { type QueueStatus, queueStatus } from '#queue/status.ts';
-import { completeRun } from '#runs/complete.ts';
-import { runStatus as statusOfRun } from '#runs/status.ts';
-import type { RunRecord, Store } from '#store/contract.ts';
-import { openStore } from '#store/lance/open-store.ts';
+import type { RunStatus } from '#runs/status.ts';
+import type { OpenIndex } from '#service/contract.ts';
+import { openIndex } from '#service/open-index.ts';
 import { EXIT_DONE } from './exit-codes.ts';
-import { followRun, runNotFound } from './follow-run.ts';
-import { openRedis } from './open-queue.ts';
+import { followRun } from './follow-run.ts';
+import { type OpenRedis, openRedis } from './open-queue.ts';
 import { describeOtherJobs } from './other-jobs.ts';
 import { counted, formatCount, note, print, printable, printJson } from './output.ts';
-import { Owned } from './owned.ts';
 import { standingJson, standingLine } from './run-report.ts';
 import { stopOnSignals } from './signals.ts';
 
@@ -23,31 +21,28 @@ type StatusConfig = CommandConfig<'status'>;
 
 /** `vlmo status`: how the runs of an index stand. */
 export async function runStatus(flags: StatusConfig, [run]: readonly [string | undefined]): Promise<void> {
-  await using store = await openStore(flags.index, { create: false });
-  await using stack = new Owned();
-  const queues = await openQueuesIfThere(store, flags, stack);
+  await using index = await openIndex(flags.index);
+  await using redis = await openRedisIfThere(index, flags);
   using signals = stopOnSignals();
   process.exitCode = EXIT_DONE;
-  if (run !== undefined && flags.watch && queues)
-    return await followRun(store, queues, run, signals.signal, flags);
-  for (;;) {
-    const isOver = await show(store, queues, run, flags);
-    if (!flags.watch || isOver || signals.signal.aborted) return;
-    await setTimeout(WATCH_MS, undefined, { signal: signals.signal }).catch(() => undefined);
+  if (run !== undefined && flags.watch && redis)
+    return await followRun(index, redis.client, run, signals.signal, flags);
+  const queues = redis && openQueues(redis.client, index.id);
+  try {
+    for (;;) {
+      const isOver = await show(index, queues, run, flags);
+      if (!flags.watch || isOver || signals.signal.aborted) return;
+      await setTimeout(WATCH_MS, undefined, { signal: signals.signal }).catch(() => undefined);
+    }
+  } finally {
+    await queues?.close();
   }
 }
 
 /** The store knows how far a run is without Redis; only what waits where, and who works, is in Redis alone. */
-async function openQueuesIfThere(
-  store: Store,
-  flags: StatusConfig,
-  stack: Owned,
-): Promise<Queues | undefined> {
+async function openRedisIfThere(index: OpenIndex, flags: StatusConfig): Promise<OpenRedis | undefined> {
   try {
-    const { client } = stack.use(await openRedis(store, flags));
-    const queues = openQueues(client, store.id);
-    stack.defer(() => queues.close());
-    return queues;
+    return await openRedis(index, flags);
   } catch (error) {
     note(
       printable(`${errorMessage(error)}\nWhat follows is what the index itself knows.`).replaceAll(
@@ -60,33 +55,26 @@ async function openQueuesIfThere(
 }
 
 async function show(
-  store: Store,
+  index: OpenIndex,
   queues: Queues | undefined,
   id: string | undefined,
   { json }: StatusConfig,
 ): Promise<boolean> {
   const queue = queues && (await queueStatus(queues));
   const now = queues && new Date(await redisTime(queues.client));
-  const records: RunRecord[] = [];
-  if (id === undefined) {
-    for await (const record of store.runs.scan({ kind: 'queued' })) records.push(record);
-  } else {
-    const record = await store.runs.find(id);
-    if (!record) throw runNotFound(id);
-    records.push(record);
-  }
-  records.sort((a, b) => a.startedAt.getTime() - b.startedAt.getTime());
-  let isOver = true;
-  for (const found of records) {
-    const record = (await completeRun(store, found.id)) ?? found;
-    const standing = { run: await statusOfRun(store, record, now), queue };
-    if (record.state === 'running') isOver = false;
+  const runs = id === undefined ? (await index.runs(now)).filter(isQueued) : [await index.run(id, now)];
+  for (const run of runs) {
+    const standing = { run, queue };
     if (json) printJson(standingJson(standing));
-    else print(`${record.id}  ${printable(record.source)}\n  ${standingLine(standing)}`);
+    else print(`${run.record.id}  ${printable(run.record.source)}\n  ${standingLine(standing)}`);
   }
-  if (!json && records.length === 0) print('Nothing was submitted to this index.');
+  if (!json && runs.length === 0) print('Nothing was submitted to this index.');
   if (!json && queue) print(describeQueue(queue));
-  return isOver;
+  return runs.every(({ record }) => record.state !== 'running');
+}
+
+function isQueued({ record }: RunStatus): boolean {
+  return record.kind === 'queued';
 }
 
 function describeQueue(queue: QueueStatus): string {

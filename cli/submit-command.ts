@@ -1,15 +1,11 @@
 import type { CommandConfig } from '#config/commands.ts';
-import { loadTokenizer } from '#model/tokenizer.ts';
-import { openQueues } from '#queue/bull-queues.ts';
-import { createPatientProducer } from '#queue/producer.ts';
-import { redisClock } from '#queue/redis-time.ts';
-import { type Submitted, submitSource } from '#runs/submit.ts';
+import type { Submitted } from '#runs/submit.ts';
 import { openSource } from '#sources/open-source.ts';
 import { EXIT_DONE, EXIT_INTERRUPTED } from './exit-codes.ts';
 import { followRun } from './follow-run.ts';
 import { hintFlags, openRedis, patienceOf, SUBMIT_SECONDS } from './open-queue.ts';
 import { counted, formatCount, note, print, printJson } from './output.ts';
-import { showSubmission } from './progress.ts';
+import { showSubmission, showUntilDone } from './progress.ts';
 import { readingJson, readingLines } from './reading-report.ts';
 import { stopOnSignals } from './signals.ts';
 import { toSourceOptions } from './source-options.ts';
@@ -20,40 +16,22 @@ type SubmitConfig = CommandConfig<'submit'>;
 
 /** `vlmo submit`: a source into jobs, for workers on this machine or others. */
 export async function runSubmit(config: SubmitConfig, [sourceName]: readonly [string]): Promise<void> {
-  const sourceOptions = toSourceOptions(config);
-  const source = await openSource(sourceName, sourceOptions);
-  const { model, store, tables } = await openTarget(config, config.preprocess);
-  await using _store = store;
-  await using redis = await openRedis(store, config);
-  const queues = openQueues(redis.client, store.id);
+  const { collection, preprocess, priority, retryFailed, chunkItems, maxWaiting } = config;
+  const source = await openSource(sourceName, toSourceOptions(config));
+  await using index = await openTarget(config);
+  await using redis = await openRedis(index, config);
   using signals = stopOnSignals();
-  const tokenizer = await loadTokenizer(model.path, model.config.max_text_length);
-  let progress: Disposable | undefined;
-  try {
-    const submitted = await submitSource({
-      ...{ source, store, generation: tables.record, priority: config.priority },
-      producer: createPatientProducer(queues, config.maxWaiting, {
-        seconds: patienceOf(config, SUBMIT_SECONDS),
-      }),
-      retryFailed: config.retryFailed,
-      clock: await redisClock(redis.client),
-      options: { ...sourceOptions },
-      chunkItems: config.chunkItems,
-      signal: signals.signal,
-      isCut: tokenizer.isCut,
-      onStart: (ask) => {
-        progress = showSubmission(ask);
-      },
-    });
-    progress?.[Symbol.dispose]();
-    progress = undefined;
-    report(submitted, config);
-    if (config.wait && submitted.isWhole)
-      await followRun(store, queues, submitted.run, signals.signal, config);
-  } finally {
-    progress?.[Symbol.dispose]();
-    await queues.close();
-  }
+  using progress = showUntilDone(showSubmission);
+  const submitted = await index.submit(source, {
+    ...{ collection, preprocess, priority, retryFailed, chunkItems, maxWaiting },
+    ...{ source: toSourceOptions(config), redis: redis.client },
+    redisPatience: patienceOf(config, SUBMIT_SECONDS),
+    ...{ signal: signals.signal, onStart: progress.start },
+  });
+  progress.end();
+  report(submitted, config);
+  if (config.wait && submitted.isWhole)
+    await followRun(index, redis.client, submitted.run, signals.signal, config);
 }
 
 function report(submitted: Submitted, config: SubmitConfig): void {

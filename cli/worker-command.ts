@@ -1,7 +1,9 @@
 import { once } from 'node:events';
 import type { CommandConfig } from '#config/commands.ts';
 import { resolveDevice } from '#devices/device.ts';
+import type { IndexSettings } from '#service/settings.ts';
 import { openStore } from '#store/lance/open-store.ts';
+import { localFolderOf } from '#store/local-folder.ts';
 import { createLog } from '#workers/jobs/log.ts';
 import { serveJobs } from '#workers/jobs/serve-jobs.ts';
 import { EXIT_DONE } from './exit-codes.ts';
@@ -19,7 +21,7 @@ export async function runWorker(config: CommandConfig<'worker'>): Promise<void> 
     ...{ create: false, write: true },
     note: (line) => log.info(line),
   });
-  await using redis = await openRedis(store, config, (error) =>
+  await using redis = await openRedis({ folder: localFolderOf(store), id: store.id }, config, (error) =>
     log.warn(`Redis: ${error.message}; waiting for it`),
   );
   using signals = stopOnSignals((words) => log.info(words));
@@ -27,7 +29,7 @@ export async function runWorker(config: CommandConfig<'worker'>): Promise<void> 
   signals.signal.addEventListener('abort', () => {
     setTimeout(() => process.exit(), (config.drainTimeout + LAST_SECONDS) * 1000).unref();
   });
-  const setup = { ...config, index: store.uri, provider: device.provider };
+  const setup = { ...engineSettings(config), index: store.uri, device: device.provider };
   await using server = await serveJobs({ store, client: redis.client, setup, config, log });
   log.info({ device: device.provider, reason: device.reason }, 'device');
   log.info({ index: store.uri, concurrency: config.concurrency }, 'taking jobs');
@@ -36,4 +38,12 @@ export async function runWorker(config: CommandConfig<'worker'>): Promise<void> 
   if (!end.aborted) await once(end, 'abort');
   log.info({ seconds: config.drainTimeout }, 'stopping: what was taken is finished or given back');
   server.outdated.throwIfAborted();
+}
+
+/** What of a worker's options its engine obeys. */
+function engineSettings(config: CommandConfig<'worker'>): IndexSettings {
+  const { batchSize, decodeThreads, inferenceWorkers, maxPixels, maxImageBytes } = config;
+  const { decodeTimeout, decodeMemory } = config;
+  const limits = { maxPixels, maxImageBytes, decodeTimeout, decodeMemory };
+  return { batchSize, decodeThreads, inferenceWorkers, ...limits };
 }

@@ -1,12 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { openLocalQuery } from '#search/local-query.ts';
-import { embedQuery, type Query } from '#search/query.ts';
-import type { Hit, SearchAnswer } from '#search/request.ts';
-import { search } from '#search/search.ts';
-import { openStore } from '#store/lance/open-store.ts';
+import type { SearchAnswer, SearchRequest } from '#search/request.ts';
+import { openIndex } from '#service/open-index.ts';
 import { contactSheet, type SheetRow } from './contact-sheet.ts';
 import { drawOpenMoji } from './drawings.ts';
 import { drawScenes, type Scene } from './scenes.ts';
@@ -35,7 +32,6 @@ const PICTURE = join(DRAWINGS, 'violin.png');
 const SCENES_SHOWN = [199, 398, 597, 796, 995];
 /** So many of the best by cosine are read again by the fusion encoder. */
 const RERANKED = 32;
-const LIMITS = { modelPath: MODEL, maxPixels: 1e8, maxImageBytes: 1e8 };
 const PLACES = ['first', 'second', 'third'];
 const SHOWN_ON_SHEET = 8;
 
@@ -75,31 +71,23 @@ interface SceneSearch {
 }
 
 async function searchAll(): Promise<{ singles: readonly SheetRow[]; composed: readonly SceneSearch[] }> {
-  await using store = await openStore(INDEX, { create: false });
-  const record = await store.activeGeneration('default');
-  if (!record) throw new Error(`The index "${INDEX}" has nothing in it: this is a bug`);
-  const tables = await store.tables(record);
-  const find = async (query: Query): Promise<readonly Hit[]> => {
-    const vector = await embedQuery(tables, query, LIMITS);
-    return (await search(tables, vector, { in: 'images', k: SHOWN_ON_SHEET })).hits;
-  };
+  await using index = await openIndex(INDEX, { model: MODEL });
+  const find = (request: SearchRequest): Promise<SearchAnswer> =>
+    index.search({ ...request, k: SHOWN_ON_SHEET });
   const singles: SheetRow[] = [];
-  for (const text of TEXTS) singles.push({ query: text, hits: await find({ kind: 'text', text }) });
-  const bytes = await readFile(PICTURE);
-  singles.push({ query: 'like this picture', picture: PICTURE, hits: await find({ kind: 'image', bytes }) });
+  for (const text of TEXTS) singles.push({ query: text, hits: (await find({ text })).hits });
+  const { hits } = await find({ image: PICTURE });
+  singles.push({ query: 'like this picture', picture: PICTURE, hits });
 
   const composed: SceneSearch[] = [];
   for (const scene of SCENES_SHOWN.map((i) => scenes[i]).filter((scene) => scene !== undefined)) {
-    const query = { kind: 'text', text: scene.caption } as const;
+    const text = scene.caption;
     const right = join(SCENES, `${scene.name}.png`);
-    await using read = await openLocalQuery(tables, query, 'image', LIMITS);
-    const request = { in: 'images', k: SHOWN_ON_SHEET } as const;
-    const byCosine = await search(tables, read.vector, request);
-    const again = await search(tables, read.vector, { ...request, rerank: RERANKED }, read);
-    const row = (how: string, { hits }: SearchAnswer): SheetRow => ({ query: query.text, how, right, hits });
+    const row = (how: string, { hits }: SearchAnswer): SheetRow => ({ query: text, how, right, hits });
+    const again = await find({ text, rerank: RERANKED });
     composed.push({
       scene,
-      rows: [row('by cosine', byCosine), row(`the best ${RERANKED} by match and cosine`, again)],
+      rows: [row('by cosine', await find({ text })), row(`the best ${RERANKED} by match and cosine`, again)],
     });
   }
   return { singles, composed };

@@ -6,7 +6,7 @@ import { VlmoError } from '#errors.ts';
  */
 export const KNOWN_ANSWERS = {
   scores: '#scorer/known-answers.ts',
-  model: '#model/known-answers.ts',
+  model: '#model/vlmo/known-answers.ts',
 } as const;
 
 /** The largest difference of each, by its name. */

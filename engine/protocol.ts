@@ -1,30 +1,16 @@
-import type { Provider } from '#devices/device.ts';
 import type { ErrorData } from '#errors.ts';
 import type { ChunkTally } from '#pipeline/index-chunk.ts';
 import type { QueryJob, RetrievalJob } from '#queue/job.ts';
-import type { PairSummary } from '#search/batch/pairs.ts';
-import type { RetrievalSummary } from '#search/batch/retrieve.ts';
-import type { SearchAnswer } from '#search/request.ts';
+import type { Answers } from '#search/request.ts';
+import type { IndexSettings } from '#service/settings.ts';
 import type { Item } from '#sources/item.ts';
 import type { GenerationRecord } from '#store/contract.ts';
 
 /** What the process that takes jobs and its engine, a process of its own, say to each other. */
 
 /** How the engine works: the same for all it does. */
-export interface EngineSetup {
+export interface EngineSetup extends IndexSettings {
   readonly index: string;
-  /** What computes, as `resolveDevice` found it; default the CPU. */
-  readonly provider?: Provider;
-  readonly inferenceWorkers: number | 'auto';
-  /** Processes. */
-  readonly decodeThreads: number;
-  readonly batchSize: number | 'auto';
-  readonly maxPixels: number;
-  readonly maxImageBytes: number;
-  /** Seconds. */
-  readonly decodeTimeout: number;
-  /** MiB that one picture may take. */
-  readonly decodeMemory: number;
 }
 
 /** Items of one run, all the way into the store. */
@@ -70,7 +56,7 @@ export interface CloseCall {
 export type EngineCall = IndexCall | QuarantineCall | LoadCall | QueryCall | RetrieveCall | CloseCall;
 
 /** What a query finds. */
-export type QueryAnswer = SearchAnswer | { readonly embeddings: readonly number[][] };
+export type QueryAnswer = Answers['search'] | Answers['embed'];
 
 /** The answer to each kind of call. */
 export interface EngineAnswers {
@@ -78,7 +64,7 @@ export interface EngineAnswers {
   readonly quarantine: ChunkTally;
   readonly load: null;
   readonly query: QueryAnswer;
-  readonly retrieve: RetrievalSummary | PairSummary;
+  readonly retrieve: Answers['retrieve'] | Answers['pairs'];
   readonly close: null;
 }
 

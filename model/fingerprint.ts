@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PreprocessMode } from '#pictures/preprocess.ts';
+import type { Model } from './model.ts';
 import { TOKENIZER_FILE } from './tokenizer.ts';
-import type { ModelFolder } from './vlmo/folder.ts';
 
 /** Raised when the same weights would give other vectors than before: a change of preprocessing or of the network. */
 const VECTOR_VERSION = 1;
@@ -12,14 +12,19 @@ const VECTOR_VERSION = 1;
  * Hex digest of everything that decides a vector: weights and sizes, tokenizer, preprocessing, stored format. Vectors
  * of two fingerprints never meet in one generation.
  */
-export async function fingerprint(model: ModelFolder, preprocess: PreprocessMode): Promise<string> {
+export async function fingerprint(
+  model: Pick<Model, 'path' | 'identity'>,
+  preprocess: PreprocessMode,
+): Promise<string> {
   const tokenizer = await readFile(join(model.path, TOKENIZER_FILE));
   const identity = {
     version: VECTOR_VERSION,
-    config: Object.fromEntries(Object.entries(model.config).sort()),
+    config: Object.fromEntries(Object.entries(model.identity.config).sort()),
     tokenizer: createHash('sha256').update(tokenizer).digest('hex'),
     preprocess,
     vectors: 'f16',
+    // Only where it is not what the family always wants: the digests of older folders stay.
+    ...(model.identity.picture && { picture: model.identity.picture }),
   };
   return createHash('sha256').update(JSON.stringify(identity)).digest('hex');
 }

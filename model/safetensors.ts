@@ -1,7 +1,6 @@
 import { open } from 'node:fs/promises';
 import { z } from 'zod';
 import { errorMessage, VlmoError } from '#errors.ts';
-import type { TensorPlace } from './vlmo/weights.ts';
 
 /**
  * The safetensors file format (https://github.com/huggingface/safetensors):
@@ -20,6 +19,15 @@ const tensorSchema = z.object({
   data_offsets: z.tuple([z.int().nonnegative(), z.int().nonnegative()]),
 });
 const ELEMENT_BYTES = { F32: 4, F16: 2 } as const;
+
+/** Where one tensor lies in a file. */
+export interface TensorPlace {
+  readonly dtype: 'F32' | 'F16';
+  readonly shape: readonly number[];
+  /** Byte position in the file. */
+  readonly offset: number;
+  readonly length: number;
+}
 
 /** What a tensor to be written is; its place follows from the order. */
 export type TensorSpec = Pick<TensorPlace, 'dtype' | 'shape'>;

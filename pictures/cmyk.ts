@@ -1,4 +1,4 @@
-import type { Pixels } from './bicubic.ts';
+import type { Pixels } from './resample.ts';
 
 /**
  * Pillow's rule for CMYK without colour management: each ink takes its share of what black leaves. A fifth channel is

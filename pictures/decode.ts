@@ -1,9 +1,9 @@
 import sharp, { type Sharp, type SharpOptions } from 'sharp';
 import { errorMessage, VlmoError } from '#errors.ts';
-import { type Pixels, resizeBicubic } from './bicubic.ts';
 import { cmykToRgb } from './cmyk.ts';
 import { foreignFormat } from './foreign-format.ts';
 import { partialFrame, whitenAround } from './gif-canvas.ts';
+import { type Filter, type Pixels, resize } from './resample.ts';
 import { type ExtraBand, extraBand } from './tiff-bands.ts';
 
 // One picture is one libvips thread: the pool's workers are the parallelism. Nothing is ever decoded twice.
@@ -61,24 +61,32 @@ export async function decodeWhole(
   });
 }
 
-/** Decodes and shrinks in one go: JPEGs inside the decoder, colours managed. [height, width, C]. */
+/** What libvips calls the filters of Pillow. */
+const VIPS_KERNELS = { bilinear: 'linear', bicubic: 'cubic', lanczos: 'lanczos3' } as const;
+
+/**
+ * Decodes and shrinks in one go, to the sides that `toSides` gives: JPEGs inside the decoder, colours managed.
+ * [height, width, C].
+ */
 export async function decodeResized(
   bytes: Uint8Array,
   channels: number,
   limits: DecodeLimits,
-  target: readonly [number, number],
+  toSides: (info: PictureInfo) => readonly [number, number],
+  filter: Filter,
 ): Promise<Picture> {
   return named(bytes, limits, async () => {
     const { info, extra, isFloat } = await readInfo(bytes, limits);
+    const target = toSides(info);
     const image = open(bytes, limits, svgDensity(info, limits, target));
     if (isFloat) await toRange(bytes, image, extra);
     // libvips enlarges half a pixel off, and would draw a long and thin SVG larger than it can.
     const isSmall = info.width < target[1] || info.height < target[0];
     if (isSmall || info.format === 'svg' || partialFrame(bytes)) {
       const pixels = await toPixels(image, channels, { bytes, extra });
-      return { ...resizeBicubic(pixels, target[1], target[0]), info };
+      return { ...resize(pixels, target[1], target[0], filter), info };
     }
-    image.resize({ height: target[0], width: target[1], fit: 'fill', kernel: 'cubic' });
+    image.resize({ height: target[0], width: target[1], fit: 'fill', kernel: VIPS_KERNELS[filter] });
     return { ...(await toPixels(image, channels, { bytes, extra })), info };
   });
 }

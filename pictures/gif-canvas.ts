@@ -1,4 +1,4 @@
-import type { Pixels } from './bicubic.ts';
+import type { Pixels } from './resample.ts';
 
 /** Where the first frame of a GIF lies on its canvas. */
 interface Frame {

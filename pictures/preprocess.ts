@@ -1,20 +1,18 @@
-import type { VlmoConfig } from '#model/vlmo/config.ts';
-import { type Pixels, resizeBicubic } from './bicubic.ts';
 import { type DecodeLimits, decodeResized, decodeWhole, type PictureInfo } from './decode.ts';
+import { framed, resizedSides } from './fit.ts';
+import type { PictureSpec } from './picture-spec.ts';
+import { type Pixels, resize } from './resample.ts';
 
 /**
- * From the bytes of a picture file to what PatchEmbed reads. The modes differ in the resize: `reference` is Pillow's
- * bicubic on the whole picture, bit for bit; `fast` lets the decoder and libvips shrink what is too large.
+ * From the bytes of a picture file to what a model reads. The modes differ in the resize: `reference` is Pillow's filter on
+ * the whole picture, bit for bit; `fast` lets the decoder and libvips shrink what is too large.
  */
 export const PREPROCESS_MODES = ['reference', 'fast'] as const;
 export type PreprocessMode = (typeof PREPROCESS_MODES)[number];
 
-/** What a model wants of pictures. */
-export type PictureSpec = Pick<VlmoConfig, 'image_size' | 'num_channels'>;
-
 /**
- * Decodes, resizes without keeping the aspect ratio and normalises to -1 … 1, into `target` [C, H, W].
- * Throws IMAGE_INVALID, IMAGE_TOO_LARGE, ITEM_TIMEOUT.
+ * Decodes, resizes and normalises as the model wants it, into `target` [C, H, W]. Throws IMAGE_INVALID, IMAGE_TOO_LARGE,
+ * ITEM_TIMEOUT.
  */
 export async function preprocess(
   bytes: Uint8Array,
@@ -25,27 +23,35 @@ export async function preprocess(
 ): Promise<PictureInfo> {
   const samples = new Uint8Array(target.length);
   const info = await decodeSamples(bytes, spec, mode, limits, samples);
-  normalise(samples, target);
+  normalise(samples, spec, target);
   return info;
 }
 
 /** As `preprocess`, but for the last step: samples of 8 bits, [C, H, W], a quarter of the bytes to hand on. */
 export async function decodeSamples(
   bytes: Uint8Array,
-  { image_size: size, num_channels: channels }: PictureSpec,
+  spec: PictureSpec,
   mode: PreprocessMode,
   limits: DecodeLimits,
   target: Uint8Array,
 ): Promise<PictureInfo> {
-  const [height, width] = size;
-  if (mode === 'fast') {
-    const picture = await decodeResized(bytes, channels, limits, size);
-    toPlanes(picture, target);
-    return picture.info;
-  }
-  const picture = await decodeWhole(bytes, channels, limits, size);
-  toPlanes(resizeBicubic(picture, width, height), target);
+  const picture = await decode(bytes, spec, mode, limits);
+  toPlanes(framed(picture, spec), target);
   return picture.info;
+}
+
+async function decode(
+  bytes: Uint8Array,
+  spec: PictureSpec,
+  mode: PreprocessMode,
+  limits: DecodeLimits,
+): Promise<Pixels & { readonly info: PictureInfo }> {
+  const { channels, resample, size } = spec;
+  if (mode === 'fast')
+    return decodeResized(bytes, channels, limits, (info) => resizedSides(spec, info), resample);
+  const picture = await decodeWhole(bytes, channels, limits, size);
+  const [height, width] = resizedSides(spec, picture);
+  return { ...resize(picture, width, height, resample), info: picture.info };
 }
 
 /** Pixels [H, W, C] to planes [C, H, W]. */
@@ -58,10 +64,28 @@ function toPlanes({ data, width, height, channels }: Pixels, target: Uint8Array)
   }
 }
 
-/** (v / 255 - 0.5) / 0.5 for every value a sample can have. */
-const NORMALISED = Float32Array.from({ length: 256 }, (_, value) => (value / 255 - 0.5) / 0.5);
+/** Samples of 8 bits to what a model reads, of one picture or of many: [B, C, H, W], (value / 255 - mean) / std. */
+export function normalise(
+  samples: Uint8Array,
+  { size, crop, mean, std, channels }: PictureSpec,
+  target: Float32Array,
+): void {
+  const [height, width] = crop ?? size;
+  const plane = height * width;
+  for (let start = 0, c = 0; start < samples.length; start += plane, c = (c + 1) % channels) {
+    const values = normalised(mean[c] ?? 0.5, std[c] ?? 0.5);
+    for (let i = start; i < start + plane; i++) target[i] = values[samples[i] as number] as number;
+  }
+}
 
-/** Samples of 8 bits to what PatchEmbed reads, value by value. */
-export function normalise(samples: Uint8Array, target: Float32Array): void {
-  for (let i = 0; i < samples.length; i++) target[i] = NORMALISED[samples[i] as number] as number;
+const tables = new Map<string, Float32Array>();
+
+/** (v / 255 - mean) / std for every value a sample can have. */
+function normalised(mean: number, std: number): Float32Array {
+  const key = `${mean} ${std}`;
+  const known = tables.get(key);
+  if (known) return known;
+  const made = Float32Array.from({ length: 256 }, (_, value) => (value / 255 - mean) / std);
+  tables.set(key, made);
+  return made;
 }

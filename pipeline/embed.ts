@@ -1,6 +1,6 @@
 import { type ErrorData, toErrorData } from '#errors.ts';
+import { isolateFailures } from '#isolate-failures.ts';
 import type { InferencePool } from '#workers/threads/pools.ts';
-import { isolateFailures } from './isolate-failures.ts';
 
 /** A vector of unit length [D], or why there is none. */
 export type Embedded =

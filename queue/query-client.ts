@@ -1,5 +1,6 @@
 import { type Job, QueueEvents } from 'bullmq';
 import { ERROR_CODES, type ErrorCode, errorMessage, VlmoError } from '#errors.ts';
+import { type Answers, parseAnswer } from '#search/request.ts';
 import { bullOptions, openQueues, QUERIES } from './bull-queues.ts';
 import type { RedisClient } from './connection.ts';
 import { parseQueryJob, type Query } from './job.ts';
@@ -10,15 +11,17 @@ import { redisTime } from './redis-time.ts';
 export interface QueryClient extends AsyncDisposable {
   /**
    * Asks the workers of the index. Throws JOB_INVALID here for a query that they would refuse, QUERY_TIMEOUT,
-   * REDIS_UNREACHABLE where Redis takes nothing for as long as patience lasts, and
-   * what the worker throws by its own code.
+   * QUERY_FAILED for an answer that is none, REDIS_UNREACHABLE where Redis takes nothing for as long as patience lasts,
+   * and what the worker throws by its own code.
    */
-  query(query: Query): Promise<unknown>;
+  query<Asked extends Query>(query: Asked): Promise<Answers[Asked['kind']]>;
 }
 
 const TIMEOUT_MS = 30_000;
 /** How long a query may wait for a Redis that refuses it. */
 export const PATIENCE_SECONDS = 30;
+/** What a worker of another version may answer. */
+export const NO_ANSWER = { code: 'QUERY_FAILED', action: 'answer query' } as const;
 
 /** A client for searches and embeddings, on a connection that stays the caller's. */
 export async function createQueryClient(
@@ -38,7 +41,7 @@ export async function createQueryClient(
   events.on('error', () => undefined);
   await events.waitUntilReady();
   return {
-    async query(query) {
+    async query<Asked extends Query>(query: Asked): Promise<Answers[Asked['kind']]> {
       const { timeoutMs = TIMEOUT_MS, ...asked } = parseQueryJob(query);
       let job: Job | undefined;
       async function ask(): Promise<unknown> {
@@ -52,7 +55,8 @@ export async function createQueryClient(
       const late = Promise.withResolvers<never>();
       const timer = setTimeout(() => late.reject(timedOut(timeoutMs)), timeoutMs);
       try {
-        return await Promise.race([ask(), late.promise]);
+        const answer = await Promise.race([ask(), late.promise]);
+        return parseAnswer<Asked['kind']>(query.kind, answer, NO_ANSWER);
       } catch (error) {
         const known = rebuild(error, timeoutMs);
         // Nobody is to spend time on it now.

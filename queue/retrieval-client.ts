@@ -1,21 +1,22 @@
 import { QueueEvents } from 'bullmq';
+import { type Answers, parseAnswer } from '#search/request.ts';
 import { bullOptions, openQueues, RETRIEVALS } from './bull-queues.ts';
 import type { RedisClient } from './connection.ts';
 import { parseRetrievalJob, type RetrievalJob } from './job.ts';
 import { BLOCK_SECONDS } from './job-worker.ts';
 import { patiently } from './patience.ts';
-import { PATIENCE_SECONDS, rebuildError } from './query-client.ts';
+import { NO_ANSWER, PATIENCE_SECONDS, rebuildError } from './query-client.ts';
 
 /**
  * Lets a worker do a retrieval, and waits for its summary. While a job for the same file is there this waits for that
  * one. Throws what the worker throws by its own code, and the reason of `signal`; the job goes on then.
  */
-export async function retrieveQueued(
+export async function retrieveQueued<Asked extends RetrievalJob>(
   client: RedisClient,
   indexId: string,
-  asked: RetrievalJob,
+  asked: Asked,
   signal: AbortSignal,
-): Promise<unknown> {
+): Promise<Answers[Asked['kind']]> {
   const data = parseRetrievalJob(asked);
   const queues = openQueues(client, indexId);
   const blockingTimeout = BLOCK_SECONDS * 1000;
@@ -33,7 +34,8 @@ export async function retrieveQueued(
       },
       { seconds: PATIENCE_SECONDS, signal },
     );
-    return await Promise.race([job.waitUntilFinished(events), stopped.promise]);
+    const answer: unknown = await Promise.race([job.waitUntilFinished(events), stopped.promise]);
+    return parseAnswer<Asked['kind']>(asked.kind, answer, NO_ANSWER);
   } catch (error) {
     signal.throwIfAborted();
     throw rebuildError(error);

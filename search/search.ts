@@ -4,7 +4,7 @@ import { parseFilter } from './filter/filter.ts';
 import { toHits } from './hits.ts';
 import { type Arranged, buildRanking, type SearchDeps } from './ranking/build-ranking.ts';
 import type { Ranked } from './ranking/ranking.ts';
-import type { SearchAnswer, SearchRequest } from './request.ts';
+import type { SearchAnswer, SearchOrder } from './request.ts';
 
 /**
  * The k best rows for a query vector [D] of unit length, best first, ties by id; k of them whenever k match. Rows written
@@ -14,7 +14,7 @@ import type { SearchAnswer, SearchRequest } from './request.ts';
 export async function search(
   tables: GenerationTables,
   query: Float32Array,
-  request: SearchRequest,
+  request: SearchOrder,
   means: SearchDeps = {},
 ): Promise<SearchAnswer> {
   const kind = request.in === 'images' ? 'image' : 'caption';
@@ -36,7 +36,7 @@ export async function search(
 }
 
 /** All of a request that decides the order; how long its pages are may change. */
-function whatDecides({ record }: GenerationTables, request: SearchRequest): readonly unknown[] {
+function whatDecides({ record }: GenerationTables, request: SearchOrder): readonly unknown[] {
   const { in: target, where, minScore, rerank, minMatch, groupBy, keywords, approximate } = request;
   const order = { where, minScore, rerank, minMatch, groupBy, keywords, approximate: approximate === true };
   return [record.name, target, order];

@@ -51,6 +51,21 @@ describe('architecture', () => {
     assert.deepEqual(breaches(await readTree()), []);
   });
 
+  test('one family of models is named by its own folder, and by who imports it', async () => {
+    const named = /\bVlmo\b|VlmoConfig|Vlmo\(|model\/vlmo|\.\/vlmo\//;
+    const known = new Set([
+      'index.ts',
+      'cli/model-command.ts',
+      'model/open-model.ts',
+      'devices/known-answers.ts',
+    ]);
+    for (const [file, text] of await readTree()) {
+      const isProduct = Object.keys(ARROWS).some((folder) => file.startsWith(`${folder}/`));
+      if (isProduct && !file.startsWith('model/vlmo/') && !known.has(file))
+        assert.doesNotMatch(text, named, file);
+    }
+  });
+
   test('every file is read, and every import in it', async () => {
     const tree = await readTree();
     for (const folder of Object.keys(ARROWS).filter((name) => name !== 'server')) {

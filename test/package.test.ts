@@ -79,7 +79,7 @@ test('npm pack: installed in an empty folder it indexes and searches with plain 
       [
         '--input-type=module',
         '-e',
-        `import { openStore } from '${packageJson.name}'; console.log(typeof openStore)`,
+        `import { openIndex } from '${packageJson.name}'; console.log(typeof openIndex)`,
       ],
       { cwd: user, env: ENV },
     );

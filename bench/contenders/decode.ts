@@ -8,8 +8,8 @@ import { readTask, reportRate } from './contender.ts';
 
 /** The decode processes alone: read, hash, decode, resize. */
 const task = readTask();
-const { config } = await openModelFolder(task.model);
-const setup = { spec: config, mode: task.preprocess as PreprocessMode, maxPixels: 1e8, maxImageBytes: 1e8 };
+const { config, picture } = await openModelFolder(task.model);
+const setup = { spec: picture, mode: task.preprocess as PreprocessMode, maxPixels: 1e8, maxImageBytes: 1e8 };
 await using pool = createPreprocessPool(setup, ALL_OPTIONS.decodeThreads.default);
 const files = (await listPictures(task.files)).slice(0, task.count);
 const batches = cut(files, 8);

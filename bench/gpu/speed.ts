@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { type Device, type DeviceName, resolveDevice } from '#devices/device.ts';
-import { pictureValues } from '#model/vlmo/config.ts';
 import { loadVlmo } from '#model/vlmo/vlmo.ts';
+import { pictureValues } from '#pictures/picture-spec.ts';
 import { ResidentVectors } from '#scorer/resident-vectors.ts';
 import { score } from '#scorer/score.ts';
 import { idFilter } from '#store/filter.ts';
@@ -99,7 +99,7 @@ async function embedding(device: Device, model: string, batches: readonly number
     `\n${vlmo.folder.name} on ${device.provider}, ${vlmo.difference.toExponential(0)} from the CPU`,
   );
   for (const batch of batches) {
-    const data = new Float32Array(batch * pictureValues(vlmo.config)).map((_, i) => Math.sin(i));
+    const data = new Float32Array(batch * pictureValues(vlmo.folder.picture)).map((_, i) => Math.sin(i));
     const pixels = { data, dims: [batch, channels, ...size] };
     const texts = Array.from({ length: batch }, (_, i) => `w1 w2 w3 w4 w5 w6 w7 w${i}`);
     const image = await time(() => vlmo.embedImages(pixels));

@@ -1,5 +1,6 @@
 import sharp from 'sharp';
 import { errorMessage } from '#errors.ts';
+import { squashed } from '#pictures/picture-spec.ts';
 import { PREPROCESS_MODES, preprocess } from '#pictures/preprocess.ts';
 import type { Finding } from './finding.ts';
 
@@ -9,7 +10,7 @@ const JPEG =
   '/9j/2wBDAA0JCgsKCA0LCgsODg0PEyAVExISEyccHhcgLikxMC4pLSwzOko+MzZGNywtQFdBRkxOUlNSMj5aYVpQYEpRUk//2wBDAQ4ODhMREyYVFSZPNS01T09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT0//wAARCAAQABADASIAAhEBAxEB/8QAFQABAQAAAAAAAAAAAAAAAAAAAAX/xAAUEAEAAAAAAAAAAAAAAAAAAAAA/8QAFQEBAQAAAAAAAAAAAAAAAAAABAb/xAAUEQEAAAAAAAAAAAAAAAAAAAAA/9oADAMBAAIRAxEAPwCMAArn/9k=';
 /** What compression of this quality changes, of 255. */
 const TOLERANCE = 4;
-const SPEC = { image_size: [16, 16], num_channels: 3 } as const;
+const SPEC = squashed([16, 16]);
 
 /** Decodes a real JPEG as the pipeline does, in both modes, and looks at the pixels. */
 export async function checkPictures(): Promise<Finding> {

@@ -44,11 +44,3 @@ export function patchGrid({
 }: Pick<VlmoConfig, 'image_size' | 'patch_size'>): readonly [number, number] {
   return [Math.floor(h / ph), Math.floor(w / pw)];
 }
-
-/** Numbers in one preprocessed picture, [C, H, W]. */
-export function pictureValues({
-  num_channels: channels,
-  image_size: [height, width],
-}: Pick<VlmoConfig, 'num_channels' | 'image_size'>): number {
-  return channels * height * width;
-}

@@ -1,14 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { errorMessage, VlmoError } from '#errors.ts';
-import { readSafetensorsHeader } from '../safetensors.ts';
+import { type PictureSpec, pictureSize, readPictureSpec, squashed } from '#pictures/picture-spec.ts';
+import { CONFIG_FILE } from '../model.ts';
+import { readSafetensorsHeader, type TensorPlace } from '../safetensors.ts';
 import { type VlmoConfig, vlmoConfigSchema } from './config.ts';
 import { findParts, tensorShapes } from './shapes.ts';
-import { createWeights, type TensorPlace, type Weights } from './weights.ts';
+import { createWeights, type Weights } from './weights.ts';
 
-export const CONFIG_FILE = 'config.json';
 export const WEIGHTS_FILE = 'model.safetensors';
-export const PREPROCESSOR_FILE = 'preprocessor_config.json';
 
 /** A model folder, opened but not loaded. */
 export interface ModelFolder {
@@ -17,6 +17,7 @@ export interface ModelFolder {
   /** What a person calls the model: the folder's name. */
   readonly name: string;
   readonly config: VlmoConfig;
+  readonly picture: PictureSpec;
   readonly weights: Weights;
   /** What the model can do, by the heads its checkpoint came with. */
   readonly heads: { readonly itc: boolean; readonly itcVl: boolean; readonly itm: boolean };
@@ -33,6 +34,7 @@ export async function openModelFolder(folder: string): Promise<ModelFolder> {
     path,
     name: basename(path),
     config,
+    picture: await readPicture(path, config),
     weights: createWeights(WEIGHTS_FILE, tensors),
     // Matching reads the pooler's output.
     heads: { itc: parts.itc, itcVl: parts.itcVl, itm: parts.itm && parts.pooler },
@@ -54,6 +56,20 @@ function checkTensors(
       `Cannot open model "${path}": expected tensor "${name}" of shape [${shape.join(', ')}] in ${dtype}, received ${received}`,
     );
   }
+}
+
+/** A folder without a word about pictures wants them as VLMo was trained. */
+async function readPicture(
+  path: string,
+  { image_size: size, num_channels: channels }: VlmoConfig,
+): Promise<PictureSpec> {
+  const spec = (await readPictureSpec(path)) ?? squashed(size, channels);
+  if (pictureSize(spec).join() === size.join() && spec.channels === channels) return spec;
+  const received = `${pictureSize(spec).join(' x ')} with ${spec.channels} channels`;
+  throw new VlmoError(
+    'MODEL_INVALID',
+    `Cannot open model "${path}": expected its pictures to be ${size.join(' x ')} with ${channels} channels, received ${received}`,
+  );
 }
 
 async function readConfig(path: string): Promise<VlmoConfig> {

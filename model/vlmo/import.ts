@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import { access, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { errorMessage, VlmoError } from '#errors.ts';
+import { PREPROCESSOR_FILE } from '#pictures/picture-spec.ts';
+import { CONFIG_FILE } from '../model.ts';
 import { layOutSafetensors } from '../safetensors.ts';
 import { TOKENIZER_FILE, tokenizerFromVocabulary } from '../tokenizer.ts';
 import { type CheckpointArchive, openArchive } from './checkpoint/archive.ts';
@@ -11,7 +13,7 @@ import type { PickledTensor, PickleValue } from './checkpoint/pickle-values.ts';
 import { stateDict } from './checkpoint/state-dict.ts';
 import { encodeFloats, readTensor, streamTensor } from './checkpoint/tensor-reader.ts';
 import { patchGrid, type VlmoConfig } from './config.ts';
-import { CONFIG_FILE, type ModelFolder, openModelFolder, PREPROCESSOR_FILE, WEIGHTS_FILE } from './folder.ts';
+import { type ModelFolder, openModelFolder, WEIGHTS_FILE } from './folder.ts';
 import { resizePositionEmbedding, resizeRelativeTable } from './interpolate.ts';
 import { type Sizes, tensorShapes } from './shapes.ts';
 

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { VlmoError } from '#errors.ts';
 import { halfToFloat } from '#float16.ts';
 import { makeScratchFolder } from '#scratch-folder.ts';
-import { layOutSafetensors } from '../safetensors.ts';
+import { layOutSafetensors, type TensorPlace } from '../safetensors.ts';
 import { type ModelFolder, WEIGHTS_FILE } from './folder.ts';
-import { createWeights, type TensorPlace, type Weights } from './weights.ts';
+import { createWeights, type Weights } from './weights.ts';
 
 /** Weights in the form that sessions map into memory: one file, shared by all sessions of all threads. */
 export interface MappedWeights {

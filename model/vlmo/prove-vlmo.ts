@@ -1,6 +1,7 @@
 import { compareAnswers } from '#devices/known-answers.ts';
 import type { Provider } from '#devices/provider.ts';
-import { pictureValues, type VlmoConfig } from './config.ts';
+import { pictureValues, squashed } from '#pictures/picture-spec.ts';
+import type { VlmoConfig } from './config.ts';
 import type { Tensor } from './inputs.ts';
 import type { GraphKind } from './network.ts';
 
@@ -69,6 +70,7 @@ async function answer(vlmo: ProvenModel, graph: GraphKind): Promise<Float32Array
 
 /** One picture of normalised pixels, no two patches alike: [1, C, H, W]. */
 function waves({ config }: ProvenModel): Tensor {
-  const data = Float32Array.from({ length: pictureValues(config) }, (_, i) => Math.sin(i * (0.1 + i / 1e6)));
+  const length = pictureValues(squashed(config.image_size, config.num_channels));
+  const data = Float32Array.from({ length }, (_, i) => Math.sin(i * (0.1 + i / 1e6)));
   return { data, dims: [1, config.num_channels, ...config.image_size] };
 }

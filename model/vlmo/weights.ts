@@ -1,18 +1,10 @@
 import type { Constant } from '#onnx/graph.ts';
+import type { TensorPlace } from '../safetensors.ts';
 
 /** The projections of the dual encoder, by what they project. */
 export const ITC_HEADS = { image: 'itc_image_proj.fc', text: 'itc_text_proj.fc' } as const;
 /** The same behind the vl experts, in pre-training checkpoints. */
 export const ITC_VL_HEADS = { image: 'itc_vl_image_proj.fc', text: 'itc_vl_text_proj.fc' } as const;
-
-/** Where one tensor lies in a file. */
-export interface TensorPlace {
-  readonly dtype: 'F32' | 'F16';
-  readonly shape: readonly number[];
-  /** Byte position in the file. */
-  readonly offset: number;
-  readonly length: number;
-}
 
 /** The tensors of a model folder, as constants that graphs refer to without copying them. */
 export interface Weights {

@@ -1,6 +1,6 @@
 import type { Filter, GenerationTables, ItemKind } from '#store/contract.ts';
 import { type Cursor, markOf } from '../cursor.ts';
-import type { SearchRequest } from '../request.ts';
+import type { SearchOrder } from '../request.ts';
 import { approximateScorer } from './approximate-ranking.ts';
 import { atLeast, exactRanking, type RowScorer } from './exact-ranking.ts';
 import { groupKey, groupRanking } from './group-ranking.ts';
@@ -22,7 +22,7 @@ export interface ArrangeTask {
   readonly kind: ItemKind;
   readonly query: Float32Array;
   readonly where: Filter | undefined;
-  readonly request: SearchRequest;
+  readonly request: SearchOrder;
   readonly from: Cursor | undefined;
 }
 

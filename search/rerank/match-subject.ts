@@ -1,30 +1,33 @@
 import { VlmoError } from '#errors.ts';
+import type { PictureInput } from '#model/runner.ts';
 import type { GenerationTables, ItemKind } from '#store/contract.ts';
-import type { WeightedText } from '../compose-query.ts';
-import type { Picture } from './cross-encoder.ts';
+import { type AskedParts, partsOf } from '../query.ts';
+import type { Search } from '../request.ts';
 
 /** What of a query the candidates are read with: a text goes with pictures, a picture with captions. */
 export type MatchSubject =
   | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'image'; readonly picture: Picture };
-
-/** The parts of a query; how much a part counts may be below 0. */
-export interface SubjectParts {
-  readonly texts: readonly WeightedText[];
-  readonly image?: { readonly weight: number } | undefined;
-}
+  | { readonly kind: 'image'; readonly picture: PictureInput };
 
 /**
- * Chooses the part of a query that candidates of this kind are read with: for pictures the text that they are to be
- * like, for captions the picture; the other parts count in the cosine alone. Throws USAGE_INVALID where there is none
- * or more than one.
+ * What of a request rows of its target are read with: what is stored under its id; else for pictures the text that they
+ * are to be like, for captions the picture, while the other parts count in the cosine alone. Throws USAGE_INVALID where
+ * there is none or more than one, SEARCH_ITEM_NOT_FOUND.
  */
-export function chooseSubject(
-  { texts, image }: SubjectParts,
-  target: ItemKind,
-): { readonly kind: 'text'; readonly text: string } | { readonly kind: 'image' } {
+export async function findSubject(
+  tables: GenerationTables,
+  request: AskedParts & Pick<Search, 'in'>,
+): Promise<MatchSubject> {
+  const target = request.in === 'images' ? 'image' : 'caption';
+  return request.id === undefined
+    ? chooseSubject(request, target)
+    : storedSubject(tables, request.id, target);
+}
+
+export function chooseSubject(asked: AskedParts, target: ItemKind): MatchSubject {
+  const { texts, image } = partsOf(asked);
   if (target === 'caption') {
-    if (image !== undefined && image.weight > 0) return { kind: 'image' };
+    if (image !== undefined && image.weight > 0) return { kind: 'image', picture: image.picture };
     throw unsuitable(target, texts.length > 0 ? 'text alone' : 'none');
   }
   const [wanted, ...more] = texts.filter(({ weight }) => weight > 0);
@@ -32,8 +35,7 @@ export function chooseSubject(
   throw unsuitable(target, wanted ? `${1 + more.length} texts` : image ? 'a picture alone' : 'none');
 }
 
-/** What is stored under an id, to be read with candidates. Throws SEARCH_ITEM_NOT_FOUND, USAGE_INVALID. */
-export async function storedSubject(
+async function storedSubject(
   { images, captions, record }: GenerationTables,
   id: string,
   target: ItemKind,

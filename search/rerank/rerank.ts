@@ -1,6 +1,6 @@
 import { VlmoError } from '#errors.ts';
+import type { CrossEncoder } from '#model/cross-encoder.ts';
 import { byScore, type Ranked, type Ranking } from '#search/ranking/ranking.ts';
-import type { CrossEncoder } from './cross-encoder.ts';
 import type { MatchSubject } from './match-subject.ts';
 import { requirePair } from './match-subject.ts';
 
@@ -14,6 +14,7 @@ export interface RerankOptions {
   readonly minMatch?: number | undefined;
   /** Told of a row whose picture cannot be read any more, and why. */
   readonly warn?: ((row: Ranked, reason: VlmoError) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -46,10 +47,10 @@ const UNREAD = -1000;
 
 async function readAgain(
   ranking: Ranking,
-  { crossEncoder, subject, first, minMatch, warn }: RerankOptions,
+  { crossEncoder, subject, first, minMatch, warn, signal }: RerankOptions,
 ): Promise<readonly Ranked[]> {
   const rows = await ranking(first);
-  const found = await matchAll(crossEncoder, subject, rows);
+  const found = await matchAll(crossEncoder, subject, rows, signal);
   const read = rows.map((row, i) => {
     const odds = found[i];
     const isRead = typeof odds === 'number';
@@ -69,17 +70,17 @@ async function matchAll(
   crossEncoder: CrossEncoder,
   subject: MatchSubject,
   rows: readonly Ranked[],
+  signal: AbortSignal | undefined,
 ): Promise<readonly (number | VlmoError)[]> {
   for (const { kind } of rows) requirePair(subject, kind);
   if (rows.length === 0) return [];
   if (subject.kind === 'text') {
-    return crossEncoder.matchPictures(
-      subject.text,
-      rows.map(({ row }) => row.uri),
-    );
+    const uris = rows.map(({ row }) => row.uri);
+    return crossEncoder.match(uris, [subject.text], { signal });
   }
-  return crossEncoder.matchTexts(
-    subject.picture,
-    rows.map(({ row }) => ('caption' in row ? row.caption : '')),
-  );
+  const captions = rows.map(({ row }) => ('caption' in row ? row.caption : ''));
+  const found = await crossEncoder.match([subject.picture], captions, { signal });
+  // The query's own picture, and not one of a row.
+  if (found[0] instanceof VlmoError) throw found[0];
+  return found;
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import sharp from 'sharp';
 import { fingerprint } from '#model/fingerprint.ts';
-import { openModelFolder } from '#model/vlmo/folder.ts';
+import { openModel } from '#model/open-model.ts';
 import { openStore } from '#store/lance/open-store.ts';
 import { temporaryFolder } from '../fixtures/files.ts';
 import { importTiny } from '../fixtures/tiny-model.ts';
@@ -48,8 +48,8 @@ const plot = join(folder, 'recall.png');
 /** An index of the tiny model that has more rows than it would embed in a test: their vectors are made up. */
 before(async () => {
   const modelPath = await importTiny(folder);
-  const model = await openModelFolder(modelPath);
-  const dimensions = model.config.hidden_size;
+  const model = await openModel(modelPath);
+  const dimensions = model.dimensions;
   await using store = await openStore(index, { create: true });
   for (const [collection, pictures] of [
     ['default', PICTURES],

@@ -138,6 +138,8 @@ describe('vlmo retrieve', { timeout: 300_000 }, () => {
       '--in images or --in captions',
     );
     await assertCannotRun([...base, '--queries', 'captions', '--pairs'], 'USAGE_INVALID', 'both');
+    for (const flag of ['--model', '--device'])
+      await assertCannotRun([...base, '--pairs', '--queued', flag, 'cpu'], 'USAGE_INVALID', '--queued');
     await assertCannotRun(
       [...base, '--queries', 'captions', '--in', 'images', '--threshold', '0.2'],
       'USAGE_INVALID',

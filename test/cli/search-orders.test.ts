@@ -195,10 +195,12 @@ describe('vlmo search, in another order', () => {
     const byDefault = await search('red 3', '-k', '3');
     assert.deepEqual(await search('red 3', '-k', '3', '--device', 'cpu'), byDefault);
     await assertCannotRun(['search', 'red', ...AT, '--device', 'abacus'], 'CONFIG_INVALID', 'abacus');
-    await assertCannotRun(
-      ['search', 'red', ...AT, '--device', 'cpu', '--queued'],
-      'USAGE_INVALID',
-      '--queued',
-    );
+    for (const flag of ['--device', '--model'])
+      await assertCannotRun(['search', 'red', ...AT, flag, 'cpu', '--queued'], 'USAGE_INVALID', '--queued');
+  });
+
+  test('the limits of a request hold', async () => {
+    await assertCannotRun(['search', 'red', ...AT, '-k', '10001'], 'REQUEST_INVALID', '"k"');
+    await assertCannotRun(['search', 'red', ...AT, '--rerank', '1001'], 'REQUEST_INVALID', '"rerank"');
   });
 });

@@ -1,15 +1,13 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { searchHere } from '#cli/search-here.ts';
 import { readQuery } from '#cli/search-query.ts';
 import { resolveCommand } from '#config/resolve.ts';
 import { parseRedisUrl } from '#queue/address.ts';
 import { closeRedis, connectRedis } from '#queue/connection.ts';
 import { createQueryClient } from '#queue/query-client.ts';
-import { activeTables } from '#search/active-tables.ts';
-import type { SearchAnswer, SearchRequest } from '#search/request.ts';
-import { openStore } from '#store/lance/open-store.ts';
+import type { SearchAnswer, SearchOrder } from '#search/request.ts';
+import { openIndex } from '#service/open-index.ts';
 import { pictureName } from '../pipeline/pictures.ts';
 import { vlmo } from './cli-fixture.ts';
 import { openScene, readLog, startSuite } from './queue-suite.ts';
@@ -18,7 +16,7 @@ const suite = await startSuite({ after });
 const image = join(suite.pictures, pictureName(4));
 
 /** What is asked, as flags and as a request. */
-const SEARCHES: readonly (readonly [string | undefined, object, Omit<SearchRequest, 'k'>])[] = [
+const SEARCHES: readonly (readonly [string | undefined, object, Omit<SearchOrder, 'k'>])[] = [
   ['red 3', {}, { in: 'images' }],
   ['red 3', {}, { in: 'captions', groupBy: 'image_id', where: 'meta.n > 2' }],
   ['"red 3"^2 -"a thing 7"', {}, { in: 'captions', minScore: -0.5 }],
@@ -37,24 +35,18 @@ describe('a search that a worker answers', { timeout: 600_000 }, () => {
     await using scene = await openScene(t, suite);
     await vlmo(['index', suite.good, '--index', scene.index, '--model', suite.model]);
     await readLog(scene.worker(['--device', 'cpu'])).until('taking jobs');
-    await using store = await openStore(scene.index, { create: false });
-    const tables = await activeTables(store, 'default');
+    await using index = await openIndex(scene.index, { compute: 'thread', device: 'cpu' });
     const redis = await connectRedis(parseRedisUrl(suite.redis.url), { onError: () => undefined });
     t.after(() => closeRedis(redis));
-    await using client = await createQueryClient(redis, store.id);
+    await using client = await createQueryClient(redis, index.id);
     for (const [text, flags, order] of SEARCHES) {
       const { config } = resolveCommand('search', { flags: { ...flags }, env: {}, file: {} });
-      const { query, job, keywords } = readQuery(text, config);
+      const { parts, keywords } = readQuery(text, config);
       let cursor: string | undefined;
       for (let page = 1; page <= 2; page++) {
-        const request: SearchRequest = { ...order, k: 3, keywords, cursor };
-        const here = await searchHere(tables, query, request, {
-          ...config,
-          modelPath: undefined,
-          device: 'cpu',
-        });
-        const answer = await client.query({ kind: 'search', ...request, ...job });
-        const there = answer as SearchAnswer;
+        const request = { ...order, ...parts, k: 3, keywords, cursor };
+        const here = await index.search(request);
+        const there = await client.query({ kind: 'search', ...request });
         assertSame(there, here, `${text} ${JSON.stringify([flags, request])}`);
         cursor = (page % 2 === 0 ? here : there).cursor ?? undefined;
       }

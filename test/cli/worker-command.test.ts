@@ -154,6 +154,9 @@ describe('vlmo worker', { timeout: 600_000 }, () => {
     );
     assert.equal(code, 1);
     assert.match(stderr, /^vlmo: Cannot .*\[FILTER_INVALID\]\n$/);
+    // The worker looks for it, by its absolute path.
+    const gone = await vlmo(['search', '--image', 'gone.png', '--queued', '--index', scene.index], scene);
+    assert.match(gone.stderr, /^vlmo: Cannot read image "\/.*\/gone\.png".*\[ITEM_NOT_FOUND\]\n$/);
   });
 
   test('OpenTelemetry: with an SDK registered by --import, submission and work are spans of one trace', async (t) => {

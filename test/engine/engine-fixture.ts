@@ -1,9 +1,9 @@
 import { Writable } from 'node:stream';
 import { type Logger, pino } from 'pino';
 import type { Engine } from '#engine/engine.ts';
-import type { EngineAnswers, EngineCall, EngineSetup } from '#engine/protocol.ts';
+import type { EngineAnswers, EngineCall } from '#engine/protocol.ts';
 import { fingerprint } from '#model/fingerprint.ts';
-import { openModelFolder } from '#model/vlmo/folder.ts';
+import { openModel } from '#model/open-model.ts';
 import type { ChunkTally } from '#pipeline/index-chunk.ts';
 import type { Item } from '#sources/item.ts';
 import type { ChunkResult, GenerationRecord, RunRecord, Store } from '#store/contract.ts';
@@ -11,9 +11,16 @@ import type { ChunkResult, GenerationRecord, RunRecord, Store } from '#store/con
 const LIMITS = { decodeTimeout: 60, decodeMemory: 512 };
 
 /** How an engine works on a small machine. */
-export function engineSetup(index: string): EngineSetup {
+export function engineSetup(index: string) {
   const threads = { inferenceWorkers: 1, decodeThreads: 1, batchSize: 8 };
-  return { index, ...threads, maxPixels: 1_000_000, maxImageBytes: 1_000_000, ...LIMITS };
+  return {
+    index,
+    device: 'cpu' as const,
+    ...threads,
+    maxPixels: 1_000_000,
+    maxImageBytes: 1_000_000,
+    ...LIMITS,
+  };
 }
 
 /** The generation of a model in a collection of a store; made where it is not there. */
@@ -22,11 +29,11 @@ export async function openModelGeneration(
   path: string,
   collection = 'default',
 ): Promise<GenerationRecord> {
-  const model = await openModelFolder(path);
+  const model = await openModel(path);
   const tables = await store.openGeneration({
     ...{ collection, preprocess: 'fast', modelName: model.name, modelPath: model.path },
     fingerprint: await fingerprint(model, 'fast'),
-    dimensions: model.config.hidden_size,
+    dimensions: model.dimensions,
   });
   return tables.record;
 }

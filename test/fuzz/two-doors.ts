@@ -5,8 +5,8 @@ import { setTimeout } from 'node:timers/promises';
 import type { Engine } from '#engine/engine.ts';
 import { serveCalls } from '#engine/serve-calls.ts';
 import { VlmoError } from '#errors.ts';
-import { pictureValues } from '#model/vlmo/config.ts';
-import { openModelFolder } from '#model/vlmo/folder.ts';
+import { openModel } from '#model/open-model.ts';
+import { pictureValues } from '#pictures/picture-spec.ts';
 import { openQueues } from '#queue/bull-queues.ts';
 import { createConsumer } from '#queue/consumer.ts';
 import { createProducer } from '#queue/producer.ts';
@@ -40,7 +40,7 @@ export async function openTwoDoors(): Promise<TwoDoors> {
   const folder = await mkdtemp(join(tmpdir(), 'vlmo-fuzz-'));
   stack.defer(() => rm(folder, { recursive: true, force: true }));
   const path = await importTiny(folder);
-  const model = await openModelFolder(path);
+  const model = await openModel(path);
   const index = join(folder, 'index');
   const store = stack.use(await openStore(index, { create: true }));
   const direct = await store.tables(await openModelGeneration(store, path, 'direct'));
@@ -61,7 +61,7 @@ export async function openTwoDoors(): Promise<TwoDoors> {
     onNote: () => undefined,
   });
   stack.defer(() => consumer.close(1000));
-  const pictureBytes = pictureValues(model.config) * Float32Array.BYTES_PER_ELEMENT;
+  const pictureBytes = pictureValues(model.picture) * Float32Array.BYTES_PER_ELEMENT;
   const owned = stack.move();
   return {
     ...{ store, direct, queued },

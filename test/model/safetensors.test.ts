@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { layOutSafetensors, readSafetensorsHeader } from '#model/safetensors.ts';
-import type { TensorPlace } from '#model/vlmo/weights.ts';
+import { layOutSafetensors, readSafetensorsHeader, type TensorPlace } from '#model/safetensors.ts';
 import { temporaryFolder } from '../fixtures/files.ts';
 import { importFixture, vlmoError } from './vlmo/model-fixture.ts';
 

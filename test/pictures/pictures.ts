@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { PictureInfo } from '#pictures/decode.ts';
+import { squashed } from '#pictures/picture-spec.ts';
 import { type PreprocessMode, preprocess } from '#pictures/preprocess.ts';
 import { fixture } from '../fixtures/files.ts';
 
@@ -29,7 +30,7 @@ export async function see(bytes: Uint8Array, options: SeeOptions = {}): Promise<
   const { mode = 'reference', channels = 3, maxPixels = 100_000_000 } = options;
   const { width = DRAWING.width, height = DRAWING.height } = options;
   const target = new Float32Array(channels * height * width);
-  const spec = { image_size: [height, width] as const, num_channels: channels };
+  const spec = squashed([height, width], channels);
   const info = await preprocess(bytes, spec, mode, { maxPixels }, target);
   return { info, samples: Array.from(target, (value) => Math.round((value + 1) * 127.5)) };
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import type { Vlmo } from '#model/vlmo/vlmo.ts';
+import { squashed } from '#pictures/picture-spec.ts';
 import { type PreprocessMode, preprocess } from '#pictures/preprocess.ts';
 import { fixture, readJson } from '../fixtures/files.ts';
 import { assertClose, type Expected, loadTiny, referencePixels, TINY } from '../model/vlmo/model-fixture.ts';
@@ -35,7 +36,7 @@ for (const { name } of TINY) {
 async function embed(vlmo: Vlmo, image: string, mode: PreprocessMode): Promise<Float32Array> {
   const bytes = await readFile(fixture(`reference/vlmo-tiny/images/${image}`));
   const data = new Float32Array(3 * 64 * 64);
-  await preprocess(bytes, vlmo.config, mode, { maxPixels: 1e8 }, data);
+  await preprocess(bytes, vlmo.folder.picture, mode, { maxPixels: 1e8 }, data);
   return (await vlmo.embedImages({ data, dims: [1, 3, 64, 64] })).data;
 }
 
@@ -45,7 +46,7 @@ test('preprocess: reference pixels are at most 1 of 255 from Pillow, decoder inc
   for (const [i, image] of images.toSorted().entries()) {
     const bytes = await readFile(fixture(`reference/vlmo-tiny/images/${image}`));
     const data = new Float32Array(3 * 64 * 64);
-    const spec = { image_size: [64, 64] as const, num_channels: 3 };
+    const spec = squashed([64, 64]);
     await preprocess(bytes, spec, 'reference', { maxPixels: 1e8 }, data);
     assertClose(data, golden.subarray(i * data.length, (i + 1) * data.length), 1 / 127.5 + 1e-6, image);
   }

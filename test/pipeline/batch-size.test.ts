@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { VlmoConfig } from '#model/vlmo/config.ts';
-import { macsPerPicture, pictureBatchSize } from '#pipeline/batch-size.ts';
+import { activationBytes, macsPerPicture } from '#model/vlmo/family.ts';
+import { pictureBatchSize } from '#pipeline/batch-size.ts';
 
 function config(hidden: number, layers: number, size: number, patch = 16): VlmoConfig {
   return {
@@ -22,6 +23,10 @@ function config(hidden: number, layers: number, size: number, patch = 16): VlmoC
   };
 }
 
+function costs(model: VlmoConfig) {
+  return { macsPerPicture: macsPerPicture(model), activationBytes: activationBytes(model) };
+}
+
 describe('macsPerPicture', () => {
   test('VLMo-base: 17 GMAC at 224 and 55 at 384, patches and heads aside', () => {
     assert.ok(Math.abs(macsPerPicture(config(768, 12, 224)) / 1e9 - 17.4) < 0.3);
@@ -40,7 +45,7 @@ describe('pictureBatchSize', () => {
     ['VLMo-large at 384', config(1024, 24, 384), 2],
     ['a tiny model', config(128, 5, 64), 16],
   ] as const) {
-    test(`${what}: ${expected}`, () => assert.equal(pictureBatchSize(model), expected));
+    test(`${what}: ${expected}`, () => assert.equal(pictureBatchSize(costs(model)), expected));
   }
 
   // 577 tokens: 12 heads of 577 x 577 scores are 16 MB a picture, of the 128 MiB that every WebGPU allows.
@@ -49,6 +54,7 @@ describe('pictureBatchSize', () => {
     ['VLMo-base at 384', { ...config(768, 12, 384), num_attention_heads: 12 }, 8],
     ['a tiny model', config(128, 5, 64), 64],
   ] as const) {
-    test(`on a GPU, ${what}: ${expected}`, () => assert.equal(pictureBatchSize(model, true), expected));
+    test(`on a GPU, ${what}: ${expected}`, () =>
+      assert.equal(pictureBatchSize(costs(model), true), expected));
   }
 });

@@ -2,7 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fingerprint } from '#model/fingerprint.ts';
-import { type ModelFolder, openModelFolder } from '#model/vlmo/folder.ts';
+import type { Model } from '#model/model.ts';
+import { openModel } from '#model/open-model.ts';
+import { pictureValues } from '#pictures/picture-spec.ts';
 import { type IndexJob, type IndexSummary, indexSource } from '#runs/index-source.ts';
 import type { Item, Source } from '#sources/item.ts';
 import type { FailureRecord, GenerationTables, ImageRecord, Store } from '#store/contract.ts';
@@ -13,7 +15,7 @@ import { importTiny } from '../fixtures/tiny-model.ts';
 
 /** A model on its threads, ready for runs. */
 export interface Engine extends AsyncDisposable {
-  readonly model: ModelFolder;
+  readonly model: Model;
   readonly preprocess: PreprocessPool;
   readonly inference: InferencePool;
 }
@@ -21,10 +23,10 @@ export interface Engine extends AsyncDisposable {
 /** The small reference model on two threads, and two processes that decode. */
 export async function startEngine(): Promise<Engine> {
   const folder = await mkdtemp(join(tmpdir(), 'vlmo-test-'));
-  const model = await openModelFolder(await importTiny(folder));
+  const model = await openModel(await importTiny(folder));
   const inference = await createInferencePool(model, { workers: 2, threadsPerWorker: 1 });
   const limits = { maxPixels: 1_000_000, maxImageBytes: 1_000_000 };
-  const preprocess = createPreprocessPool({ spec: model.config, mode: 'fast', ...limits }, 2);
+  const preprocess = createPreprocessPool({ spec: model.picture, mode: 'fast', ...limits }, 2);
   return {
     model,
     preprocess,
@@ -53,7 +55,7 @@ export async function openIndex(path: string, { model }: Engine): Promise<Index>
     modelName: model.name,
     modelPath: model.path,
     preprocess: 'fast',
-    dimensions: model.config.hidden_size,
+    dimensions: model.dimensions,
   });
   return {
     store,
@@ -71,7 +73,6 @@ export function run(
   source: Source,
   options: Partial<Pick<IndexJob, 'retryFailed' | 'signal' | 'onStart'>> = {},
 ): Promise<IndexSummary> {
-  const [height, width] = model.config.image_size;
   return indexSource({
     source,
     store,
@@ -79,7 +80,7 @@ export function run(
     preprocess,
     inference,
     batchSize: 8,
-    pictureBytes: model.config.num_channels * height * width,
+    pictureBytes: pictureValues(model.picture),
     retryFailed: false,
     signal: new AbortController().signal,
     ...options,

@@ -6,6 +6,7 @@ import { startTestRedis } from '../fixtures/redis-server.ts';
 import { cleanup, openScene, type Scene, sharedRedis, until } from './queue-fixture.ts';
 
 const redis = await sharedRedis();
+const ANSWER = { hits: [], cursor: null, approximate: false };
 const QUERY = { kind: 'search', text: 'a' } as const;
 
 async function openAsker(t: TestContext, { client, indexId }: Scene): Promise<QueryClient> {
@@ -16,22 +17,22 @@ describe('QueryClient.query', () => {
   test('gives what the worker answers, to each what he asked', async (t) => {
     const scene = await openScene(t, redis);
     const asker = await openAsker(t, scene);
-    scene.consume({ answerQuery: async (query) => ({ query }) });
+    scene.consume({ answerQuery: async (query) => ({ ...ANSWER, cursor: JSON.stringify(query) }) });
     const texts = Array.from({ length: 20 }, (_, i) => `text ${i}`);
     const answers = await Promise.all(texts.map((text) => asker.query({ kind: 'search', text, k: 3 })));
     const full = { kind: 'search', collection: 'default', in: 'images', k: 3, timeoutMs: 30_000 };
     assert.deepEqual(
-      answers,
-      texts.map((text) => ({ query: { ...full, text } })),
+      answers.map(({ cursor }) => JSON.parse(cursor ?? '') as object),
+      texts.map((text) => ({ ...full, text })),
     );
   });
 
   test('an answer of the first moment is not missed', async (t) => {
     const scene = await openScene(t, redis);
-    scene.consume({ answerQuery: async () => ({ hits: 1 }) });
+    scene.consume({ answerQuery: async () => ANSWER });
     for (let n = 0; n < 20; n++) {
       await using asker = await createQueryClient(scene.client, scene.indexId);
-      assert.deepEqual(await asker.query({ ...QUERY, timeoutMs: 5000 }), { hits: 1 });
+      assert.deepEqual(await asker.query({ ...QUERY, timeoutMs: 5000 }), ANSWER);
     }
   });
 
@@ -73,6 +74,14 @@ describe('QueryClient.query', () => {
     });
   }
 
+  test('an answer that is none, as of a worker of another version, is QUERY_FAILED', async (t) => {
+    const scene = await openScene(t, redis);
+    scene.consume({ answerQuery: async () => ({ ...ANSWER, hits: [{ id: 'a' }] }) });
+    const asker = await openAsker(t, scene);
+    const message = 'Cannot answer query: expected "hits.0.rank" to be right (number), received nothing';
+    await assert.rejects(asker.query(QUERY), { code: 'QUERY_FAILED', message });
+  });
+
   const TIMED_OUT = {
     code: 'QUERY_TIMEOUT',
     message:
@@ -101,8 +110,8 @@ describe('QueryClient.query', () => {
     const own = cleanup(t).use(await startTestRedis());
     const scene = await openScene(t, own);
     const asker = await openAsker(t, scene);
-    scene.consume({ answerQuery: async () => ({ hits: 1 }) });
-    assert.deepEqual(await asker.query(QUERY), { hits: 1 });
+    scene.consume({ answerQuery: async () => ANSWER });
+    assert.deepEqual(await asker.query(QUERY), ANSWER);
     await own.kill9();
     await until(
       () => scene.client.status,
@@ -110,6 +119,6 @@ describe('QueryClient.query', () => {
     );
     await assert.rejects(asker.query({ ...QUERY, timeoutMs: 200 }), TIMED_OUT);
     await own.start();
-    assert.deepEqual(await asker.query(QUERY), { hits: 1 });
+    assert.deepEqual(await asker.query(QUERY), ANSWER);
   });
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type Cursor, digestOf, readCursor, writeCursor } from '#search/cursor.ts';
-import type { SearchRequest } from '#search/request.ts';
+import type { SearchOrder } from '#search/request.ts';
 import { search } from '#search/search.ts';
 import { vlmoError } from '../model/vlmo/model-fixture.ts';
 import { queryVector, randomCorpus } from './corpus.ts';
@@ -81,9 +81,9 @@ describe('search with a cursor', () => {
     const query = queryVector(corpus);
     const { cursor } = await search(corpus.tables, query, { in: 'captions', k: 3, keywords: 'red dog' });
     assert.ok(cursor);
-    const same: SearchRequest = { in: 'captions', k: 5, keywords: 'red dog', cursor };
+    const same: SearchOrder = { in: 'captions', k: 5, keywords: 'red dog', cursor };
     assert.equal((await search(corpus.tables, query, same)).hits[0]?.rank, 4);
-    const others: SearchRequest[] = [
+    const others: SearchOrder[] = [
       { ...same, in: 'images' },
       { ...same, keywords: 'red' },
       { ...same, keywords: undefined },

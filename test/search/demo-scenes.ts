@@ -2,9 +2,9 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Tensor } from '#model/vlmo/inputs.ts';
 import type { Vlmo } from '#model/vlmo/vlmo.ts';
+import { preprocess } from '#pictures/preprocess.ts';
 import { byScore, type Ranked, type Ranking } from '#search/ranking/ranking.ts';
 import type { ItemKind } from '#store/contract.ts';
-import { pictureTensor } from '../../bench/picture-tensor.ts';
 import { readDrawings } from '../../demo/drawings.ts';
 import { drawScene, parseScenes } from '../../demo/scenes.ts';
 import { fixture } from '../fixtures/files.ts';
@@ -31,8 +31,10 @@ export async function drawFirstScenes(folder: string, count: number): Promise<Dr
   );
 }
 
-export async function readPixels({ config }: Vlmo, path: string): Promise<Tensor> {
-  return pictureTensor(await readFile(path), config, 'reference', { maxPixels: 1e8 });
+export async function readPixels({ config, folder }: Vlmo, path: string): Promise<Tensor> {
+  const data = new Float32Array(config.num_channels * config.image_size[0] * config.image_size[1]);
+  await preprocess(await readFile(path), folder.picture, 'reference', { maxPixels: 1e8 }, data);
+  return { data, dims: [1, config.num_channels, ...config.image_size] };
 }
 
 export function dot(a: Float32Array, b: Float32Array): number {

@@ -1,4 +1,4 @@
-import type { SearchRequest } from '#search/request.ts';
+import type { SearchOrder } from '#search/request.ts';
 import type { CaptionRecord, ImageRecord } from '#store/contract.ts';
 import { type Corpus, cosine, type Known } from './corpus.ts';
 
@@ -9,7 +9,7 @@ export interface Expected {
   readonly group: string;
 }
 
-export interface Asked extends Pick<SearchRequest, 'in' | 'groupBy' | 'minScore' | 'keywords'> {
+export interface Asked extends Pick<SearchOrder, 'in' | 'groupBy' | 'minScore' | 'keywords'> {
   readonly matches?: ((row: ImageRecord | CaptionRecord) => boolean) | undefined;
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { SearchRequest } from '#search/request.ts';
+import type { SearchOrder } from '#search/request.ts';
 import { search } from '#search/search.ts';
 import { type Corpus, emptyCorpus, newCaptions, newImages, queryVector, randomCorpus } from './corpus.ts';
 import { type Asked, everything } from './oracle.ts';
@@ -12,7 +12,7 @@ const FILTERS: readonly { readonly where?: string; readonly matches?: Asked['mat
   { where: 'meta.n = 7 or meta.n = 1', matches: ({ meta }) => meta.n === 7 || meta.n === 1 },
   { where: 'meta.n > 100', matches: () => false },
 ];
-const ORDERS: readonly Omit<SearchRequest, 'k'>[] = [
+const ORDERS: readonly Omit<SearchOrder, 'k'>[] = [
   { in: 'images' },
   { in: 'captions' },
   { in: 'captions', groupBy: 'image_id' },
@@ -24,7 +24,7 @@ const ORDERS: readonly Omit<SearchRequest, 'k'>[] = [
   { in: 'images', minScore: 0.1, keywords: 'violin' },
 ];
 
-async function assertFinds(corpus: Corpus, query: Float32Array, asked: Asked, request: SearchRequest) {
+async function assertFinds(corpus: Corpus, query: Float32Array, asked: Asked, request: SearchOrder) {
   const expected = everything(corpus, query, asked);
   const { hits, cursor } = await search(corpus.tables, query, request);
   const what = JSON.stringify(request);

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Hit, SearchRequest } from '#search/request.ts';
+import type { Hit, SearchOrder } from '#search/request.ts';
 import { search } from '#search/search.ts';
 import { type Corpus, newCaptions, newImages, queryVector, randomCorpus } from './corpus.ts';
 import { everything } from './oracle.ts';
 
-const ORDERS: readonly Omit<SearchRequest, 'k'>[] = [
+const ORDERS: readonly Omit<SearchOrder, 'k'>[] = [
   { in: 'images' },
   { in: 'captions' },
   { in: 'captions', groupBy: 'image_id' },
@@ -18,7 +18,7 @@ const ORDERS: readonly Omit<SearchRequest, 'k'>[] = [
 async function pages(
   { tables }: Corpus,
   query: Float32Array,
-  request: SearchRequest,
+  request: SearchOrder,
   between: (page: number, hits: readonly Hit[]) => Promise<void> = async () => {},
 ): Promise<Hit[]> {
   const all: Hit[] = [];
@@ -109,7 +109,7 @@ describe('pages', () => {
 });
 
 /** Pictures with captions; where captions are searched, also more captions of pictures that are there. */
-async function write(corpus: Corpus, order: Omit<SearchRequest, 'k'>, page: number): Promise<void> {
+async function write(corpus: Corpus, order: Omit<SearchOrder, 'k'>, page: number): Promise<void> {
   const images = newImages(corpus, 5, `new${page}-`);
   await corpus.addImages(images);
   const old = order.in === 'captions' ? [...corpus.images.keys()].filter((_, i) => i % 20 === page) : [];
@@ -118,7 +118,7 @@ async function write(corpus: Corpus, order: Omit<SearchRequest, 'k'>, page: numb
 }
 
 /** The row shown last, and some others that were shown or not. */
-async function remove(corpus: Corpus, { in: target }: Omit<SearchRequest, 'k'>, last: string): Promise<void> {
+async function remove(corpus: Corpus, { in: target }: Omit<SearchOrder, 'k'>, last: string): Promise<void> {
   const others = [...corpus[target].keys()].filter(() => corpus.random() < 0.03);
   const ids = [last, ...others];
   if (target === 'images') await corpus.deleteImages(ids);

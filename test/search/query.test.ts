@@ -2,10 +2,13 @@ import assert from 'node:assert/strict';
 import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { createEncoder } from '#model/encoder.ts';
 import { fingerprint } from '#model/fingerprint.ts';
-import { openModelFolder } from '#model/vlmo/folder.ts';
-import { embedQuery, openGenerationModel } from '#search/query.ts';
+import { openModel } from '#model/open-model.ts';
+import { openGenerationModel } from '#search/generation-model.ts';
+import { embedQuery } from '#search/query.ts';
 import type { GenerationTables } from '#store/contract.ts';
+import { createThreadRunner } from '#workers/threads/thread-runner.ts';
 import { fixture, readJson, temporaryFolder } from '../fixtures/files.ts';
 import { importTiny } from '../fixtures/tiny-model.ts';
 import { assertClose, type Expected, vlmoError } from '../model/vlmo/model-fixture.ts';
@@ -18,11 +21,15 @@ import {
 } from '../store/lance/store-fixture.ts';
 
 const MODEL = await importTiny(await temporaryFolder({ after }));
-const LIMITS = { maxPixels: 10_000_000 };
+const LIMITS = { provider: 'cpu', preprocess: 'reference', maxPixels: 1e7, maxImageBytes: 1e7 } as const;
+const RUNNER = createThreadRunner(await openModel(MODEL), LIMITS);
+after(() => RUNNER[Symbol.asyncDispose]());
+const encoder = async () => createEncoder(RUNNER);
+const noEncoder = () => assert.fail('an id needs no model');
 
 /** An index of the small model in reference preprocessing, with one picture and one caption. */
 async function tinyIndex(t: Parameters<typeof temporaryStore>[0]): Promise<GenerationTables> {
-  const model = await openModelFolder(MODEL);
+  const model = await openModel(MODEL);
   const tables = await (await temporaryStore(t)).openGeneration(
     generationSpec({
       fingerprint: await fingerprint(model, 'reference'),
@@ -42,27 +49,22 @@ describe('embedQuery', () => {
     const tables = await tinyIndex(t);
     const expected = await readJson<Expected>('reference/vlmo-tiny/tiny_rel.expected.json');
     const text = expected.captions[1] ?? '';
-    assertClose(
-      await embedQuery(tables, { kind: 'text', text }, LIMITS),
-      expected.text_embedding[1] ?? [],
-      2e-3,
-      text,
-    );
+    assertClose(await embedQuery(tables, { text }, encoder), expected.text_embedding[1] ?? [], 2e-3, text);
     const name = expected.images[0] ?? '';
     const bytes = await readFile(fixture(`reference/vlmo-tiny/images/${name}`));
-    const vector = await embedQuery(tables, { kind: 'image', bytes }, LIMITS);
+    const vector = await embedQuery(tables, { image: bytes }, encoder);
     assertClose(vector, expected.image_embedding[0] ?? [], 2e-3, name);
   });
 
   test('an id: its stored vector, of a picture or else of a caption', async (t) => {
     const tables = await tinyIndex(t);
     const stored = unitVectors(2, 64);
-    const image = await embedQuery(tables, { kind: 'id', id: 'one' }, LIMITS);
+    const image = await embedQuery(tables, { id: 'one' }, noEncoder);
     assertClose(image, stored.subarray(0, 64), 1e-3, 'picture');
-    const caption = await embedQuery(tables, { kind: 'id', id: 'one#0' }, LIMITS);
+    const caption = await embedQuery(tables, { id: 'one#0' }, noEncoder);
     assertClose(caption, stored.subarray(64), 1e-3, 'caption');
     await assert.rejects(
-      embedQuery(tables, { kind: 'id', id: 'two' }, LIMITS),
+      embedQuery(tables, { id: 'two' }, noEncoder),
       vlmoError('SEARCH_ITEM_NOT_FOUND', '"two"', '"default"'),
     );
   });
@@ -70,13 +72,15 @@ describe('embedQuery', () => {
   test('a picture that is none is refused by its name, where it has one', async (t) => {
     const tables = await tinyIndex(t);
     const bytes = new TextEncoder().encode('no picture');
+    const path = join(await temporaryFolder(t), 'a.png');
+    await writeFile(path, bytes);
     await assert.rejects(
-      embedQuery(tables, { kind: 'image', bytes, name: 'a.png' }, LIMITS),
-      vlmoError('IMAGE_INVALID', 'Cannot decode image "a.png": expected'),
+      embedQuery(tables, { image: path }, encoder),
+      vlmoError('IMAGE_INVALID', `Cannot decode image "${path}": expected`),
     );
     await assert.rejects(
-      embedQuery(tables, { kind: 'image', bytes }, LIMITS),
-      vlmoError('IMAGE_INVALID', 'Cannot decode image: expected'),
+      embedQuery(tables, { image: bytes }, encoder),
+      vlmoError('IMAGE_INVALID', 'Cannot decode image "the picture of the request": expected'),
     );
   });
 });

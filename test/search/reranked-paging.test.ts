@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { byScore, type Ranked, type Ranking } from '#search/ranking/ranking.ts';
-import type { Hit, SearchRequest } from '#search/request.ts';
+import type { Hit, SearchOrder } from '#search/request.ts';
 import { search } from '#search/search.ts';
 import { type Corpus, newCaptions, newImages, queryVector, randomCorpus } from './corpus.ts';
 import { everything } from './oracle.ts';
@@ -33,13 +33,13 @@ const idsOf = (rows: readonly { readonly id: string }[]): string[] => rows.map((
 async function pages(
   { tables }: Corpus,
   query: Float32Array,
-  request: SearchRequest,
+  request: SearchOrder,
   between: (shown: readonly Hit[]) => Promise<void> = async () => {},
 ): Promise<Hit[]> {
   const all: Hit[] = [];
   let cursor: string | null | undefined;
   while (cursor !== null) {
-    const asked: SearchRequest = { ...request, cursor: cursor ?? undefined };
+    const asked: SearchOrder = { ...request, cursor: cursor ?? undefined };
     const answer = await search(tables, query, asked, { rerank: encoder() });
     all.push(...answer.hits);
     assert.ok(all.length <= 2000, 'it comes to an end');
@@ -120,7 +120,7 @@ describe('re-ranked searches', () => {
     const query = queryVector(corpus);
     const log: string[][] = [];
     const means = { rerank: encoder(log) };
-    const request: SearchRequest = { in: 'images', rerank: 10, k: 3 };
+    const request: SearchOrder = { in: 'images', rerank: 10, k: 3 };
     const { cursor } = await search(corpus.tables, query, request, means);
     const many = new Float32Array(200 * query.length);
     for (let i = 0; i < 200; i++) many.set(query, i * query.length);
@@ -133,7 +133,7 @@ describe('re-ranked searches', () => {
   test('minMatch leaves out what matches less', async (t) => {
     const corpus = await randomCorpus(t, 50);
     const query = queryVector(corpus);
-    const request: SearchRequest = { in: 'images', rerank: 40, k: 5, minMatch: 0.5 };
+    const request: SearchOrder = { in: 'images', rerank: 40, k: 5, minMatch: 0.5 };
     const first = idsOf(everything(corpus, query, { in: 'images' }).slice(0, 40));
     const hits = await pages(corpus, query, request);
     const expected = first.filter((id) => matchOf(id) >= 0.5).sort((a, b) => matchOf(b) - matchOf(a));

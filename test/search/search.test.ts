@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Hit, SearchRequest } from '#search/request.ts';
+import type { Hit, SearchOrder } from '#search/request.ts';
 import { search } from '#search/search.ts';
 import type { GenerationTables } from '#store/contract.ts';
 import { vlmoError } from '../model/vlmo/model-fixture.ts';
@@ -29,9 +29,9 @@ function at(degrees: number): number[] {
 }
 
 const QUERY = Float32Array.from(at(0));
-const ALL: SearchRequest = { in: 'images', k: 100 };
+const ALL: SearchOrder = { in: 'images', k: 100 };
 
-async function hitsOf(tables: GenerationTables, request: SearchRequest): Promise<readonly Hit[]> {
+async function hitsOf(tables: GenerationTables, request: SearchOrder): Promise<readonly Hit[]> {
   return (await search(tables, QUERY, request)).hits;
 }
 
@@ -105,7 +105,7 @@ describe('search', () => {
   test('an empty collection gives no hits', async (t) => {
     const tables = await (await temporaryStore(t)).openGeneration(generationSpec());
     assert.deepEqual(await hitsOf(tables, ALL), []);
-    const requests: SearchRequest[] = [
+    const requests: SearchOrder[] = [
       { in: 'captions', k: 1 },
       { in: 'captions', k: 1, groupBy: 'image_id' },
       { in: 'images', k: 1, keywords: 'red apple' },

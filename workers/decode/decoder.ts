@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { pictureValues } from '#model/vlmo/config.ts';
+import { pictureValues } from '#pictures/picture-spec.ts';
 import { openPixelFile, PixelSlots, SLOTS } from './pixel-file.ts';
 import type {
   DecodeReply,

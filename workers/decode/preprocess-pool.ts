@@ -1,5 +1,5 @@
 import { errorMessage, VlmoError } from '#errors.ts';
-import { pictureValues } from '#model/vlmo/config.ts';
+import { pictureValues } from '#pictures/picture-spec.ts';
 import { type DecodeJob, Decoder, type DecoderEnd } from './decoder.ts';
 import { decoderFault } from './decoder-fault.ts';
 import { SLOTS } from './pixel-file.ts';

@@ -1,5 +1,6 @@
 import type { ErrorData } from '#errors.ts';
-import type { PictureSpec, PreprocessMode } from '#pictures/preprocess.ts';
+import type { PictureSpec } from '#pictures/picture-spec.ts';
+import type { PreprocessMode } from '#pictures/preprocess.ts';
 
 /** What decode processes are told and answer. Pixels go through a shared file: a message carries only that they are there. */
 

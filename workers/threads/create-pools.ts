@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import type { Provider } from '#devices/device.ts';
-import type { ModelFolder } from '#model/vlmo/folder.ts';
+import type { Model } from '#model/model.ts';
 import type { PreprocessMode } from '#pictures/preprocess.ts';
 import { createPreprocessPool, type PreprocessPool } from '#workers/decode/preprocess-pool.ts';
 import { createInferencePool, type InferencePool } from './pools.ts';
@@ -26,11 +26,11 @@ export interface PoolsConfig {
 }
 
 /** Both pools for one model. Throws what loading the model throws. */
-export async function createPools(model: ModelFolder, config: PoolsConfig): Promise<Pools> {
+export async function createPools(model: Model, config: PoolsConfig): Promise<Pools> {
   const { provider = 'cpu', inferenceWorkers: workers } = config;
   const { preprocess: mode, maxPixels, maxImageBytes, decodeTimeout, decodeMemory } = config;
   const limits = { maxPixels, maxImageBytes, timeoutSeconds: decodeTimeout, memoryMiB: decodeMemory };
-  const setup = { spec: model.config, mode, ...limits };
+  const setup = { spec: model.picture, mode, ...limits };
   // First, so that a process starts while the model is loaded.
   const preprocess = createPreprocessPool(setup, config.decodeThreads);
   const inference = await createInferencePool(model, {

@@ -1,11 +1,6 @@
-import { join } from 'node:path';
 import { errorMessage, toErrorData, VlmoError } from '#errors.ts';
-import { readSafetensorsHeader } from '#model/safetensors.ts';
-import { pictureValues } from '#model/vlmo/config.ts';
-import { openModelFolder, WEIGHTS_FILE } from '#model/vlmo/folder.ts';
-import { loadVlmo } from '#model/vlmo/vlmo.ts';
-import { createWeights } from '#model/vlmo/weights.ts';
-import { normalise } from '#pictures/preprocess.ts';
+import { openModel } from '#model/open-model.ts';
+import { createNormaliser } from './normaliser.ts';
 import type { InferenceResult, InferenceSetup, InferenceTask } from './protocol.ts';
 
 /**
@@ -37,38 +32,21 @@ interface Loaded {
 }
 
 async function load(setup: InferenceSetup): Promise<Loaded> {
-  const folder = await openModelFolder(setup.modelPath);
-  const tensors = await readSafetensorsHeader(join(setup.weightsFolder, WEIGHTS_FILE));
-  const weights = { folder: setup.weightsFolder, weights: createWeights(WEIGHTS_FILE, tensors) };
-  const { threads, provider } = setup;
-  const vlmo = await loadVlmo(folder, { threads, provider, graphs: ['image', 'text'], weights });
-  const { num_channels: channels, image_size: size } = folder.config;
-  const pictures = createNormaliser(pictureValues(folder.config));
+  const { modelPath, threads, provider, weightsFolder } = setup;
+  const model = await openModel(modelPath);
+  const loaded = await model.load({ threads, provider, weightsFolder, ready: ['image', 'text'] });
+  const normalised = createNormaliser(model.picture);
   const embed = async (task: InferenceTask): Promise<Float32Array> => {
     if (task.kind === 'release') {
-      await vlmo[Symbol.asyncDispose]();
+      await loaded[Symbol.asyncDispose]();
       return new Float32Array();
     }
-    if (task.kind === 'texts') return (await vlmo.embedTexts(task.texts)).data;
-    const pixels = { data: pictures(task), dims: [task.count, channels, ...size] };
-    if (task.kind === 'match') return (await vlmo.match(pixels, task.texts)).logits;
-    return (await vlmo.embedImages(pixels)).data;
+    if (task.kind === 'texts') return loaded.embedTexts(task.texts);
+    const pixels = normalised(task);
+    if (task.kind === 'match') return loaded.matchPixels(pixels, task.count, task.texts);
+    return loaded.embedPixels(pixels, task.count);
   };
-  return { embed, isCut: vlmo.tokenizer.isCut };
-}
-
-/** Pictures of 8 bits as the model's input, in memory that is used again for each batch. */
-function createNormaliser(
-  values: number,
-): (task: { readonly pixels: SharedArrayBuffer; readonly count: number }) => Float32Array {
-  let memory = new Float32Array();
-  return ({ pixels, count }) => {
-    const samples = new Uint8Array(pixels, 0, count * values);
-    if (memory.length < samples.length) memory = new Float32Array(samples.length);
-    const data = memory.subarray(0, samples.length);
-    normalise(samples, data);
-    return data;
-  };
+  return { embed, isCut: loaded.isCut };
 }
 
 function failed(error: unknown): InferenceResult {

@@ -1,10 +1,9 @@
 import { Piscina } from 'piscina';
 import type { Provider } from '#devices/device.ts';
 import { errorMessage, VlmoError } from '#errors.ts';
-import type { ModelFolder } from '#model/vlmo/folder.ts';
+import type { Model } from '#model/model.ts';
 // The lock that threads share a GPU by has to be there before they are.
 import '#devices/gpu-lock.ts';
-import { prepareWeights } from '#model/vlmo/prepare-weights.ts';
 import type { InferenceResult, InferenceSetup, InferenceTask } from './protocol.ts';
 import { UrgentFirst, urgent } from './urgent-first.ts';
 
@@ -33,11 +32,11 @@ export interface InferencePoolOptions {
 
 /** Starts the pool and proves that every thread can run. Throws what loading the model throws. */
 export async function createInferencePool(
-  model: ModelFolder,
+  model: Model,
   options: InferencePoolOptions,
 ): Promise<InferencePool> {
   const { provider = 'cpu' } = options;
-  const prepared = await prepareWeights(model);
+  const prepared = await model.prepare();
   const setup: InferenceSetup = {
     modelPath: model.path,
     weightsFolder: prepared.folder,

@@ -1,5 +1,6 @@
 import type { Provider } from '#devices/device.ts';
 import type { ErrorData } from '#errors.ts';
+import type { RunTask } from '#model/runner.ts';
 
 /** What the threads are told and answer. Pixels stay in shared memory: a message carries only where they are. */
 
@@ -14,18 +15,7 @@ export interface InferenceSetup {
 }
 
 /** `release` gives back what a thread holds of a GPU, and answers with no vectors. */
-export type InferenceTask =
-  | { readonly kind: 'release' }
-  /** Pictures side by side, [count, C, H, W] of 8 bits. */
-  | { readonly kind: 'images'; readonly pixels: SharedArrayBuffer; readonly count: number }
-  | { readonly kind: 'texts'; readonly texts: readonly string[] }
-  /** Pictures and texts to be read together: as many of one as of the other, or one. */
-  | {
-      readonly kind: 'match';
-      readonly pixels: SharedArrayBuffer;
-      readonly count: number;
-      readonly texts: readonly string[];
-    };
+export type InferenceTask = RunTask | { readonly kind: 'release' };
 
 /** Vectors of unit length [count, D], or the logits [B, 2] of a match; or why there are none. */
 export type InferenceResult =

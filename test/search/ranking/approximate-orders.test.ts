@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Hit, SearchRequest } from '#search/request.ts';
+import type { Hit, SearchOrder } from '#search/request.ts';
 import { search } from '#search/search.ts';
 import { vlmoError } from '../../model/vlmo/model-fixture.ts';
 import { type Corpus, newCaptions, queryVector, randomCorpus } from '../corpus.ts';
 import { everything } from '../oracle.ts';
 
-const ORDERS: readonly Omit<SearchRequest, 'k'>[] = [
+const ORDERS: readonly Omit<SearchOrder, 'k'>[] = [
   { in: 'images' },
   { in: 'images', where: 'meta.n = 3' },
   { in: 'captions', groupBy: 'image_id' },
@@ -16,10 +16,10 @@ const ORDERS: readonly Omit<SearchRequest, 'k'>[] = [
 
 const idsOf = (rows: readonly { readonly id: string }[]): string[] => rows.map(({ id }) => id);
 
-async function pages({ tables }: Corpus, query: Float32Array, request: SearchRequest): Promise<Hit[]> {
+async function pages({ tables }: Corpus, query: Float32Array, request: SearchOrder): Promise<Hit[]> {
   const all: Hit[] = [];
   for (let cursor: string | null | undefined; cursor !== null; ) {
-    const asked: SearchRequest = { ...request, cursor: cursor ?? undefined };
+    const asked: SearchOrder = { ...request, cursor: cursor ?? undefined };
     const answer = await search(tables, query, asked, { rerank: (ranking) => ranking });
     assert.equal(answer.approximate, true);
     all.push(...answer.hits);
@@ -32,7 +32,7 @@ describe('approximate searches', () => {
   test('without an index they are refused', async (t) => {
     const { tables, ...corpus } = await randomCorpus(t, 5);
     for (const target of ['images', 'captions'] as const) {
-      const request: SearchRequest = { in: target, k: 3, approximate: true };
+      const request: SearchOrder = { in: target, k: 3, approximate: true };
       await assert.rejects(
         search(tables, queryVector({ tables, ...corpus }), request),
         vlmoError('ANN_INDEX_MISSING', target, 'vlmo optimize --ann'),

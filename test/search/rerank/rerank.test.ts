@@ -1,17 +1,14 @@
 import assert from 'node:assert/strict';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { after, describe, test } from 'node:test';
 import { VlmoError } from '#errors.ts';
-import { pictureValues } from '#model/vlmo/config.ts';
-import { openModelFolder } from '#model/vlmo/folder.ts';
+import { type CrossEncoder, createCrossEncoder } from '#model/cross-encoder.ts';
+import { openModel } from '#model/open-model.ts';
 import { loadVlmo } from '#model/vlmo/vlmo.ts';
-import { decodeSamples } from '#pictures/preprocess.ts';
 import type { Ranked } from '#search/ranking/ranking.ts';
-import type { CrossEncoder } from '#search/rerank/cross-encoder.ts';
-import { createLocalCrossEncoder } from '#search/rerank/local-cross-encoder.ts';
 import type { MatchSubject } from '#search/rerank/match-subject.ts';
 import { rerank } from '#search/rerank/rerank.ts';
-import { createPreprocessPool } from '#workers/decode/preprocess-pool.ts';
+import { createThreadRunner } from '#workers/threads/thread-runner.ts';
 import { temporaryFolder } from '../../fixtures/files.ts';
 import { vlmoError } from '../../model/vlmo/model-fixture.ts';
 import { DEMO_MODEL, dot, drawFirstScenes, ranked, rankingOf, readPixels } from '../demo-scenes.ts';
@@ -31,9 +28,13 @@ describe('rerank by the bundled model', async () => {
   const scenes = await drawFirstScenes(await temporaryFolder({ after }), COUNT);
   const vlmo = await loadVlmo(DEMO_MODEL, { graphs: ['image', 'text', 'fusion'] });
   after(() => vlmo[Symbol.asyncDispose]());
-  const preprocess = createPreprocessPool({ ...LIMITS, spec: vlmo.config }, 1);
-  after(() => preprocess[Symbol.asyncDispose]());
-  const crossEncoder = await createLocalCrossEncoder(vlmo, preprocess);
+  const runner = createThreadRunner(await openModel(DEMO_MODEL), {
+    ...LIMITS,
+    preprocess: 'reference',
+    provider: 'cpu',
+  });
+  after(() => runner[Symbol.asyncDispose]());
+  const crossEncoder = await createCrossEncoder(runner);
   const pixels = await Promise.all(scenes.map(({ path }) => readPixels(vlmo, path)));
   const images = await Promise.all(pixels.map(async (some) => (await vlmo.embedImages(some)).data));
   const texts = await Promise.all(scenes.map(async ({ caption }) => (await vlmo.embedTexts([caption])).data));
@@ -69,7 +70,7 @@ describe('rerank by the bundled model', async () => {
 
   test('a picture: captions in the order of log-odds + 52.82 cosine, as pair by pair', async () => {
     for (const [picture, given] of [
-      [4, await samplesOf(scenes[4]?.path ?? '')],
+      [4, scenes[4]?.path],
       [8, scenes[8]?.path],
     ] as const) {
       const rows = scenes.map(({ caption }, i) => ranked('caption', `s${i}`, cosine(picture, i), caption));
@@ -108,13 +109,6 @@ describe('rerank by the bundled model', async () => {
   });
 });
 
-async function samplesOf(path: string): Promise<Uint8Array> {
-  const { config } = await openModelFolder(DEMO_MODEL);
-  const samples = new Uint8Array(pictureValues(config));
-  await decodeSamples(await readFile(path), config, 'reference', LIMITS, samples);
-  return samples;
-}
-
 function assertOrder(found: readonly Ranked[], expected: readonly Expected[]): void {
   const order = [...expected.keys()].sort((a, b) => (expected[b]?.score ?? 0) - (expected[a]?.score ?? 0));
   assert.deepEqual(
@@ -145,8 +139,7 @@ describe('rerank', () => {
     };
     const crossEncoder: CrossEncoder = {
       scale,
-      matchPictures: async (_, uris) => look(uris),
-      matchTexts: async (_, captions) => look(captions) as number[],
+      match: async (pictures, texts) => look(texts.length === 1 ? pictures.map(String) : texts),
     };
     return { crossEncoder, calls };
   }
@@ -217,8 +210,8 @@ describe('rerank', () => {
     let failing = true;
     const flaky: CrossEncoder = {
       ...crossEncoder,
-      matchPictures: (text, uris) =>
-        failing ? Promise.reject(new Error('the thread died')) : crossEncoder.matchPictures(text, uris),
+      match: (pictures, texts) =>
+        failing ? Promise.reject(new Error('the thread died')) : crossEncoder.match(pictures, texts),
     };
     const ranking = rerank(rankingOf(CATS), { crossEncoder: flaky, subject: TEXT, first: 4 });
     await assert.rejects(ranking(1), /the thread died/);

@@ -3,13 +3,14 @@ import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { squashed } from '#pictures/picture-spec.ts';
 import { decodeSamples } from '#pictures/preprocess.ts';
 import { createPreprocessPool } from '#workers/decode/preprocess-pool.ts';
 import type { PictureOutcome, PictureTask, PreprocessSetup } from '#workers/decode/protocol.ts';
 import { fixture, temporaryFolder } from '../../fixtures/files.ts';
 
 const SETUP: PreprocessSetup = {
-  spec: { image_size: [8, 12], num_channels: 3 },
+  spec: squashed([8, 12]),
   mode: 'reference',
   maxPixels: 100_000,
   maxImageBytes: 1_000_000,

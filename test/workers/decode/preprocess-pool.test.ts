@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { squashed } from '#pictures/picture-spec.ts';
 import { decodeSamples } from '#pictures/preprocess.ts';
 import { createPreprocessPool } from '#workers/decode/preprocess-pool.ts';
 import type {
@@ -17,7 +18,7 @@ import { cpuSeconds, decodersOf, isAlive } from './children.ts';
 
 const SIZE = 3 * 64 * 64;
 const SETUP: PreprocessSetup = {
-  spec: { image_size: [64, 64], num_channels: 3 },
+  spec: squashed([64, 64]),
   mode: 'fast',
   maxPixels: 20_000_000,
   maxImageBytes: 1_000_000,

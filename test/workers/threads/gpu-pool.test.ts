@@ -1,6 +1,6 @@
 // Runs alone: it owns a device.
 import { after, describe, test } from 'node:test';
-import { openModelFolder } from '#model/vlmo/folder.ts';
+import { openModel } from '#model/open-model.ts';
 import { loadVlmo } from '#model/vlmo/vlmo.ts';
 import { normalise } from '#pictures/preprocess.ts';
 import { createInferencePool } from '#workers/threads/pools.ts';
@@ -15,9 +15,9 @@ const [PICTURES, SIZE] = [2, 3 * 64 * 64];
 
 describe('createInferencePool on WebGPU', () => {
   test('two threads and this one at once: the vectors of the CPU, and the process lives', async () => {
-    const model = await openModelFolder(TINY);
-    await using cpu = await loadVlmo(model, { threads: 1 });
-    await using here = await loadVlmo(model, { threads: 1, provider: 'webgpu' });
+    const model = await openModel(TINY);
+    await using cpu = await loadVlmo(model.path, { threads: 1 });
+    await using here = await loadVlmo(model.path, { threads: 1, provider: 'webgpu' });
     await using pool = await createInferencePool(model, {
       workers: 2,
       threadsPerWorker: 1,
@@ -28,7 +28,7 @@ describe('createInferencePool on WebGPU', () => {
     const samples = new Uint8Array(pixels).map(() => 256 * random());
     new Uint8Array(pixels).set(samples);
     const data = new Float32Array(samples.length);
-    normalise(samples, data);
+    normalise(samples, model.picture, data);
     const texts = Array.from({ length: 6 }, (_, i) =>
       Array.from({ length: 1 + i }, (_, n) => `red ${i} ${n}`),
     );

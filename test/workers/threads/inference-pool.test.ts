@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { cp, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { openModelFolder } from '#model/vlmo/folder.ts';
+import { openModel } from '#model/open-model.ts';
 import { loadVlmo, type Vlmo } from '#model/vlmo/vlmo.ts';
 import { createInferencePool } from '#workers/threads/pools.ts';
 import { seededRandom, temporaryFolder } from '../../fixtures/files.ts';
@@ -14,8 +14,8 @@ const TINY = await importTiny(await temporaryFolder({ after }));
 const SIZE = 3 * 64 * 64;
 describe('createInferencePool', () => {
   test('many batches on three threads give what one session gives one after the other', async () => {
-    const model = await openModelFolder(TINY);
-    await using vlmo = await loadVlmo(model, { threads: 1 });
+    const model = await openModel(TINY);
+    await using vlmo = await loadVlmo(model.path, { threads: 1 });
     await using pool = await createInferencePool(model, { workers: 3, threadsPerWorker: 1 });
     const random = seededRandom(7);
     const pictures = Array.from({ length: 12 }, (_, i) => randomPixels(1 + (i % 4), random));
@@ -33,7 +33,7 @@ describe('createInferencePool', () => {
 
   test('closing leaves no thread and no weights in memory', async () => {
     using threads = watchThreads();
-    const pool = await createInferencePool(await openModelFolder(TINY), { workers: 2, threadsPerWorker: 1 });
+    const pool = await createInferencePool(await openModel(TINY), { workers: 2, threadsPerWorker: 1 });
     assert.equal(threads.alive.size, 2);
     assert.equal((await preparedWeights()).length, 1);
     await pool[Symbol.asyncDispose]();
@@ -43,7 +43,7 @@ describe('createInferencePool', () => {
   test('a model that no thread can load rejects at start and leaves nothing behind', async (t) => {
     const folder = join(await temporaryFolder(t), 'broken');
     await cp(TINY, folder, { recursive: true });
-    const model = await openModelFolder(folder);
+    const model = await openModel(folder);
     await writeFile(join(folder, 'tokenizer.json'), '{}');
     using threads = watchThreads();
     await assert.rejects(
@@ -57,7 +57,7 @@ describe('createInferencePool', () => {
   test('weights that were cut after the model was opened reject at start and leave nothing behind', async (t) => {
     const folder = join(await temporaryFolder(t), 'cut');
     await cp(TINY, folder, { recursive: true });
-    const model = await openModelFolder(folder);
+    const model = await openModel(folder);
     await truncate(join(folder, 'model.safetensors'), 100_000);
     using threads = watchThreads();
     await assert.rejects(
@@ -68,7 +68,7 @@ describe('createInferencePool', () => {
   });
 
   test('a task that the model refuses says so by its code, and the thread goes on', async () => {
-    await using pool = await createInferencePool(await openModelFolder(TINY), {
+    await using pool = await createInferencePool(await openModel(TINY), {
       workers: 1,
       threadsPerWorker: 1,
     });
@@ -79,7 +79,7 @@ describe('createInferencePool', () => {
 
   test('a thread that dies rejects its task as WORKER_CRASHED, and another takes its place', async () => {
     using threads = watchThreads();
-    await using pool = await createInferencePool(await openModelFolder(TINY), {
+    await using pool = await createInferencePool(await openModel(TINY), {
       workers: 1,
       threadsPerWorker: 1,
     });
@@ -97,7 +97,7 @@ describe('createInferencePool', () => {
 
 describe('InferencePool.runUrgent', () => {
   test('goes before all that waits for the one thread, and gives what run gives', async () => {
-    await using pool = await createInferencePool(await openModelFolder(TINY), {
+    await using pool = await createInferencePool(await openModel(TINY), {
       workers: 1,
       threadsPerWorker: 1,
     });

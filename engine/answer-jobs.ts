@@ -1,0 +1,35 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { QueryJob, RetrievalJob } from '#queue/job.ts';
+import type { Answers } from '#search/request.ts';
+import type { OpenIndex } from '#service/contract.ts';
+
+/** A search or something to embed, as a job asks for it. */
+export async function answerQueryJob(
+  index: OpenIndex,
+  job: QueryJob,
+): Promise<Answers['search'] | Answers['embed']> {
+  if (job.kind === 'search') {
+    const { kind, timeoutMs, ...request } = job;
+    return index.search(request);
+  }
+  const { kind, timeoutMs, ...request } = job;
+  const vectors = await index.embed(request);
+  return { embeddings: vectors.map((vector) => Array.from(vector)) };
+}
+
+/**
+ * Does a retrieval job. A job names no folder: its file goes into `results` of the index, so that whoever may add jobs
+ * cannot write anywhere else.
+ */
+export async function answerRetrievalJob(
+  index: OpenIndex,
+  job: RetrievalJob,
+): Promise<Answers['retrieve'] | Answers['pairs']> {
+  const folder = join(index.folder, 'results');
+  await mkdir(folder, { recursive: true });
+  const out = join(folder, job.out);
+  if (job.kind === 'pairs') return index.pairs({ collection: job.collection, threshold: job.threshold, out });
+  const { kind, ...request } = job;
+  return index.retrieve({ ...request, out });
+}

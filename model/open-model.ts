@@ -1,0 +1,40 @@
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import { errorMessage, VlmoError } from '#errors.ts';
+import { CONFIG_FILE, type Model } from './model.ts';
+
+/** The code of each family of models, by the `model_type` of its config. */
+const FAMILIES: Readonly<Record<string, () => Promise<{ openFamily(folder: string): Promise<Model> }>>> = {
+  vlmo: () => import('./vlmo/family.ts'),
+};
+
+const typed = z.object({ model_type: z.string() });
+
+/** Opens a model folder. Throws MODEL_NOT_FOUND, or MODEL_INVALID where its parts do not fit together. */
+export async function openModel(folder: string): Promise<Model> {
+  const path = resolve(folder);
+  const text = await readFile(join(path, CONFIG_FILE), 'utf8').catch((cause: unknown) => {
+    const message = `Cannot open model "${path}": expected a folder that "vlmo model import" wrote, received ${errorMessage(cause)}`;
+    throw new VlmoError('MODEL_NOT_FOUND', message, { cause });
+  });
+  const family = FAMILIES[typeOf(path, text)];
+  if (family) return (await family()).openFamily(path);
+  throw invalid(path, `a "model_type" of ${Object.keys(FAMILIES).join(', ')}`, typeOf(path, text));
+}
+
+function typeOf(path: string, config: string): string {
+  try {
+    return typed.parse(JSON.parse(config)).model_type;
+  } catch (error) {
+    throw invalid(path, 'what "vlmo model import" wrote', errorMessage(error), error);
+  }
+}
+
+function invalid(path: string, expected: string, received: string, cause?: unknown): VlmoError {
+  return new VlmoError(
+    'MODEL_INVALID',
+    `Cannot read model config "${join(path, CONFIG_FILE)}": expected ${expected}, received ${received}`,
+    { cause },
+  );
+}

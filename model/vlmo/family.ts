@@ -1,0 +1,90 @@
+import { join } from 'node:path';
+import type { PictureSpec } from '#pictures/picture-spec.ts';
+import type { LoadedModel, Model, ModelOptions } from '../model.ts';
+import { readSafetensorsHeader } from '../safetensors.ts';
+import { patchGrid, type VlmoConfig } from './config.ts';
+import { readContrastiveScale } from './contrastive-scale.ts';
+import { type ModelFolder, openModelFolder, WEIGHTS_FILE } from './folder.ts';
+import type { GraphKind } from './network.ts';
+import { type MappedWeights, type PreparedWeights, prepareWeights } from './prepare-weights.ts';
+import { requireHead } from './sessions.ts';
+import { loadVlmo, type Vlmo } from './vlmo.ts';
+import { createWeights } from './weights.ts';
+
+/** Opens a VLMo as everybody beside this folder knows models. Throws MODEL_INVALID. */
+export async function openFamily(path: string): Promise<Model> {
+  const folder = await openModelFolder(path);
+  const { config, heads, name, picture } = folder;
+  return {
+    ...{ family: config.model_type, name, path: folder.path, picture },
+    dimensions: config.hidden_size,
+    maxTokens: config.max_text_length,
+    ...{ canEmbed: heads.itc, canMatch: heads.itm },
+    macsPerPicture: macsPerPicture(config),
+    activationBytes: activationBytes(config),
+    identity: { config, ...(isUsual(picture) ? {} : { picture }) },
+    requireEmbedding: () => void requireHead(folder, 'image'),
+    requireMatching: () => void requireHead(folder, 'fusion'),
+    readScale: () => readContrastiveScale(folder),
+    prepare: () => prepareWeights(folder),
+    load: (options) => load(folder, options),
+  };
+}
+
+/** What VLMo was trained with; a fingerprint holds it only where it is another one. */
+function isUsual({ fit, crop, resample, mean, std }: PictureSpec): boolean {
+  const isHalf = [...mean, ...std].every((value) => value === 0.5);
+  return fit === 'squash' && crop === null && resample === 'bicubic' && isHalf;
+}
+
+async function load(folder: ModelFolder, options: ModelOptions): Promise<LoadedModel> {
+  const { threads, provider, weightsFolder, ready = [] } = options;
+  const own = weightsFolder === undefined ? await prepareWeights(folder) : undefined;
+  try {
+    const weights = own ?? (await preparedIn(weightsFolder ?? ''));
+    const graphs: readonly GraphKind[] = ready;
+    return createLoaded(await loadVlmo(folder, { threads, provider, graphs, weights }), own);
+  } catch (error) {
+    await own?.[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function preparedIn(folder: string): Promise<MappedWeights> {
+  const tensors = await readSafetensorsHeader(join(folder, WEIGHTS_FILE));
+  return { folder, weights: createWeights(WEIGHTS_FILE, tensors) };
+}
+
+function createLoaded(vlmo: Vlmo, own: PreparedWeights | undefined): LoadedModel {
+  const { num_channels: channels, image_size: size } = vlmo.config;
+  const tensor = (data: Float32Array, count: number) => ({ data, dims: [count, channels, ...size] });
+  return {
+    isCut: vlmo.tokenizer.isCut,
+    embedTexts: async (texts) => (await vlmo.embedTexts(texts)).data,
+    embedPixels: async (pixels, count) => (await vlmo.embedImages(tensor(pixels, count))).data,
+    matchPixels: async (pixels, count, texts) => (await vlmo.match(tensor(pixels, count), texts)).logits,
+    async [Symbol.asyncDispose]() {
+      await vlmo[Symbol.asyncDispose]();
+      await own?.[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Multiplications of one picture through the image expert: projections and attention, then the feed-forward layers. */
+export function macsPerPicture(config: VlmoConfig): number {
+  const { hidden_size: d, intermediate_size: f, num_hidden_layers: layers } = config;
+  const n = tokensOfPicture(config);
+  return layers * (4 * n * d * d + 2 * n * n * d + 2 * n * d * f);
+}
+
+/** Bytes of the largest values between two layers for one picture: hidden values, or attention scores. */
+export function activationBytes(config: VlmoConfig): number {
+  const { hidden_size: d, intermediate_size: f, num_attention_heads: heads } = config;
+  const n = tokensOfPicture(config);
+  return Float32Array.BYTES_PER_ELEMENT * Math.max(n * d, n * f, heads * n * n);
+}
+
+function tokensOfPicture(config: VlmoConfig): number {
+  const [rows, columns] = patchGrid(config);
+  return rows * columns + 1;
+}

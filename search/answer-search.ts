@@ -1,0 +1,47 @@
+import type { VlmoError } from '#errors.ts';
+import type { CrossEncoder } from '#model/cross-encoder.ts';
+import type { Encoder } from '#model/encoder.ts';
+import type { GenerationTables } from '#store/contract.ts';
+import { embedQuery } from './query.ts';
+import type { SearchDeps } from './ranking/build-ranking.ts';
+import type { Ranked } from './ranking/ranking.ts';
+import type { Search, SearchAnswer } from './request.ts';
+import { findSubject } from './rerank/match-subject.ts';
+import { rerank } from './rerank/rerank.ts';
+import { search } from './search.ts';
+
+/** What a search is answered with. Models are asked for only where the request needs them. */
+export interface AnswerDeps extends Pick<SearchDeps, 'scorers'> {
+  encoder(): Promise<Encoder>;
+  crossEncoder(): Promise<CrossEncoder>;
+  /** Told of a row whose picture cannot be read any more, and why. */
+  readonly warn?: ((row: Ranked, reason: VlmoError) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Answers a search: embeds what is asked, ranks, and reads the first rows again where that is wanted. What rows cannot be
+ * read with is refused before anything is embedded. Throws what `embedQuery`, `findSubject`, `search` and `rerank` throw.
+ */
+export async function answerSearch(
+  tables: GenerationTables,
+  request: Search,
+  deps: AnswerDeps,
+): Promise<SearchAnswer> {
+  const { signal } = deps;
+  const reranking = request.rerank === undefined ? undefined : await planReranking(tables, request, deps);
+  const vector = await embedQuery(tables, request, () => deps.encoder(), { signal });
+  signal?.throwIfAborted();
+  return search(tables, vector, request, { scorers: deps.scorers, rerank: reranking });
+}
+
+async function planReranking(
+  tables: GenerationTables,
+  request: Search,
+  { crossEncoder: load, warn, signal }: AnswerDeps,
+): Promise<NonNullable<SearchDeps['rerank']>> {
+  const subject = await findSubject(tables, request);
+  const crossEncoder = await load();
+  return (ranking, first, minMatch) =>
+    rerank(ranking, { crossEncoder, subject, first, minMatch, warn, signal });
+}

@@ -1,0 +1,72 @@
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { activeTables } from '#search/active-tables.ts';
+import { type PairProgress, scorePairs } from '#search/batch/pairs.ts';
+import { storedQueries } from '#search/batch/queries.ts';
+import { retrieve } from '#search/batch/retrieve.ts';
+import { parseFilter } from '#search/filter/filter.ts';
+import {
+  type Answers,
+  type PairsRequest,
+  pairsRequestSchema,
+  parseRequest,
+  type Retrieve,
+  type RetrieveRequest,
+  retrieveRequestSchema,
+} from '#search/request.ts';
+import type { ProgressOptions, RetrieveOptions } from './contract.ts';
+import { fileQueries } from './file-queries.ts';
+import type { IndexParts } from './index-parts.ts';
+
+/** Ends with the process: what is written by then is gone on with by the same call. */
+const NEVER = new AbortController().signal;
+
+/** Every query of a file or of the collection itself against the collection; see `retrieve`. */
+export async function answerRetrieve(
+  { store, generations }: IndexParts,
+  asked: RetrieveRequest,
+  { signal = NEVER, onStart, onCut }: RetrieveOptions = {},
+): Promise<Answers['retrieve']> {
+  const { collection, ...request } = parseRequest(retrieveRequestSchema, asked, 'retrieve');
+  const { queries, in: target, k, where, minScore } = request;
+  const { record } = await activeTables(store, collection);
+  return generations.use(record, async (loaded) => {
+    const { tables } = loaded;
+    const filter =
+      where === undefined ? undefined : parseFilter(where, target === 'images' ? 'image' : 'caption');
+    const stream =
+      typeof queries === 'string'
+        ? storedQueries(tables, queries)
+        : await fileQueries(queries.file, await loaded.encoder(), onCut);
+    const { nearestIds } = (await loaded.scorers())[target];
+    const order = { queries, in: target, k, where, minScore, generation: record.name };
+    return retrieve({
+      ...{ queries: stream, nearestIds, rows: tables[target], k, where: filter, minScore, signal },
+      out: resolve(request.out),
+      asked: { ...order, file: await stamp(queries) },
+      ...(onStart && { onStart }),
+    });
+  });
+}
+
+/** What changes when the file of queries does. */
+async function stamp(queries: Retrieve['queries']): Promise<string | undefined> {
+  if (typeof queries === 'string') return undefined;
+  const { size, mtimeMs } = await stat(queries.file);
+  return `${size} ${mtimeMs}`;
+}
+
+/** Each picture of a collection with its own captions; see `scorePairs`. */
+export async function answerPairs(
+  { store }: IndexParts,
+  asked: PairsRequest,
+  { signal = NEVER, onStart }: ProgressOptions<PairProgress> = {},
+): Promise<Answers['pairs']> {
+  const { collection, threshold, out } = parseRequest(pairsRequestSchema, asked, 'score pairs');
+  const tables = await activeTables(store, collection);
+  return scorePairs({
+    ...{ tables, threshold, signal, out: resolve(out) },
+    asked: { kind: 'pairs', threshold, generation: tables.record.name },
+    ...(onStart && { onStart }),
+  });
+}

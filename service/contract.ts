@@ -1,0 +1,187 @@
+import type { VlmoError } from '#errors.ts';
+import type { Progress } from '#pipeline/progress.ts';
+import type { RedisClient } from '#queue/connection.ts';
+import type { Priority } from '#queue/producer.ts';
+import type { IndexSummary } from '#runs/index-source.ts';
+import type { RunStatus } from '#runs/status.ts';
+import type { Submitted } from '#runs/submit.ts';
+import type { PairProgress } from '#search/batch/pairs.ts';
+import type { RetrievalProgress } from '#search/batch/retrieve.ts';
+import type { RecallReport } from '#search/measure-recall.ts';
+import type {
+  Answers,
+  EmbedRequest,
+  MatchRequest,
+  PairsRequest,
+  RetrieveRequest,
+  SearchAnswer,
+  SearchRequest,
+  SearchTarget,
+} from '#search/request.ts';
+import type { Source, SourceOptions } from '#sources/item.ts';
+import type {
+  CaptionRecord,
+  FailureRecord,
+  GenerationRecord,
+  ImageRecord,
+  VectorIndexState,
+} from '#store/contract.ts';
+
+/** How one call is done. */
+export interface CallOptions {
+  /** Ends the call with the signal's reason. What retrieves or indexes stops between two batches instead, and says so. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface SearchOptions extends CallOptions {
+  /** Told of a hit that could not be read again, since its picture cannot be read, and why. */
+  readonly onUnread?: ((id: string, reason: VlmoError) => void) | undefined;
+}
+
+/** Called once with a way to ask how far a long call is. */
+export interface ProgressOptions<T> extends CallOptions {
+  readonly onStart?: ((progress: () => T) => void) | undefined;
+}
+
+export interface RetrieveOptions extends ProgressOptions<RetrievalProgress> {
+  /** Told of each text that is longer than the model reads, by its id. */
+  readonly onCut?: ((id: string) => void) | undefined;
+}
+
+/** How a picture and a text belong together. */
+export interface Match {
+  /** 0 to 1, by the fusion encoder. */
+  readonly match: number;
+  /** Of their vectors. */
+  readonly cosine: number;
+}
+
+export interface TargetOptions {
+  readonly collection?: string | undefined;
+  /** A model folder; left out, the one that the collection was indexed with. */
+  readonly model?: string | undefined;
+  /** How pictures are resized; default `fast`. */
+  readonly preprocess?: 'reference' | 'fast' | undefined;
+  /** Tries again what is listed as failed. */
+  readonly retryFailed?: boolean | undefined;
+  /** How to read a manifest. */
+  readonly source?: SourceOptions | undefined;
+}
+
+export interface IndexCallOptions extends TargetOptions, ProgressOptions<Progress> {}
+
+export interface Indexed extends IndexSummary {
+  readonly generation: GenerationRecord;
+}
+
+export interface SubmitOptions extends TargetOptions, ProgressOptions<Submitted> {
+  /** Stays the caller's. */
+  readonly redis: RedisClient;
+  readonly priority?: Priority | undefined;
+  /** Items of one job. */
+  readonly chunkItems?: number | undefined;
+  /** Seconds for which what Redis refuses is tried again; default 300. */
+  readonly redisPatience?: number | undefined;
+  /** Jobs that may wait in Redis before this waits too. */
+  readonly maxWaiting?: number | undefined;
+}
+
+export interface OptimizeOptions extends CallOptions {
+  readonly collection?: string | undefined;
+  /** Builds the approximate index of the vectors, or drops it; left out, it is brought up to date. */
+  readonly ann?: 'build' | 'drop' | undefined;
+  /** Told of each table whose approximate index is begun. */
+  readonly onBuild?: ((table: SearchTarget, rows: number) => Disposable) | undefined;
+}
+
+/** What became of one table. */
+export interface OptimizedTable {
+  readonly table: SearchTarget;
+  readonly rows: number;
+  /** For compacting it. */
+  readonly seconds: number;
+  /** Its approximate index now; null where there is none. */
+  readonly ann: VectorIndexState | null;
+  /** For building the index; null where none was built. */
+  readonly annSeconds: number | null;
+  /** Why the index that was asked for was not built. */
+  readonly reason: string | null;
+}
+
+export interface MeasureOptions extends CallOptions {
+  readonly collection?: string | undefined;
+  /** A text file with a query a line; left out, stored rows of the other kind are the queries. */
+  readonly queries?: string | undefined;
+  /** How many stored rows are queries, and which ones: the same for the same seed. */
+  readonly sample?: number | undefined;
+  readonly seed?: number | undefined;
+  /** Hits of a query. */
+  readonly k?: number | undefined;
+  /** Told of each table that is begun, by what it is searched, and asked how many queries are done. */
+  readonly onMeasure?: ((title: string, queries: number, done: () => number) => Disposable) | undefined;
+}
+
+export interface MeasuredRecall {
+  /** What is searched by what. */
+  readonly title: string;
+  readonly report: RecallReport;
+  readonly target: SearchTarget;
+  readonly defaultProbes: number;
+}
+
+export interface ItemsOptions {
+  readonly collection?: string | undefined;
+  /** Default images. */
+  readonly in?: SearchTarget | undefined;
+  /** As of a search. */
+  readonly where?: string | undefined;
+}
+
+/**
+ * An index that is open, with the models that it needs loaded. Every call throws VlmoErrors by their codes
+ * (docs/errors.md): REQUEST_INVALID for a request beyond its limits, COLLECTION_NOT_FOUND, and what its own words say.
+ */
+export interface OpenIndex extends AsyncDisposable {
+  /** Its folder or address. */
+  readonly folder: string;
+  /** 32 hex digits: the same wherever the folder is seen from. */
+  readonly id: string;
+  /** Throws SEARCH_ITEM_NOT_FOUND, FILTER_INVALID, CURSOR_INVALID, QUERY_INVALID, and what reading a picture throws. */
+  search(request: SearchRequest, options?: SearchOptions): Promise<SearchAnswer>;
+  /** Vectors of unit length, one for each text, or one for the picture, by the model of the collection. */
+  embed(request: EmbedRequest, options?: CallOptions): Promise<readonly Float32Array[]>;
+  /** How a picture belongs to each of several texts. Throws MODEL_HEAD_MISSING. */
+  match(request: MatchRequest, options?: CallOptions): Promise<readonly Match[]>;
+  /** Answers many queries into a Parquet file; the same call goes on where an earlier one was stopped or killed. */
+  retrieve(request: RetrieveRequest, options?: RetrieveOptions): Promise<Answers['retrieve']>;
+  /** Scores each picture with its own captions, into a Parquet file. */
+  pairs(request: PairsRequest, options?: ProgressOptions<PairProgress>): Promise<Answers['pairs']>;
+  /**
+   * Indexes a folder, a manifest or a source of your own: every item is stored, skipped or listed as failed. When the run
+   * is whole, its generation serves the collection. The same call again does what is new or changed.
+   */
+  index(source: string | Source, options?: IndexCallOptions): Promise<Indexed>;
+  /** Puts a source into the queue, for workers to index. The same call again goes on where it stopped. */
+  submit(source: string | Source, options: SubmitOptions): Promise<Submitted>;
+  /** Compacts the tables of a collection, and builds or drops its approximate index. Throws ANN_UNSUITABLE. */
+  optimize(options?: OptimizeOptions): Promise<readonly OptimizedTable[]>;
+  /** What approximate searches find of what exact ones do, and how much faster. Throws ANN_INDEX_MISSING. */
+  measure(options?: MeasureOptions): Promise<readonly MeasuredRecall[]>;
+  /** What is stored, in the store's order. Throws FILTER_INVALID. */
+  items(options?: ItemsOptions): AsyncIterable<ImageRecord | CaptionRecord>;
+  /** How many pictures and captions a collection stores. */
+  counts(collection?: string): Promise<Readonly<Record<SearchTarget, number>>>;
+  /** What could not be stored, and why; of all collections, or one. */
+  failures(collection?: string): AsyncIterable<FailureRecord>;
+  /** The runs of `vlmo index` and `vlmo submit`, oldest first, as they stand; rates are by the clock of Redis, `now`. */
+  runs(now?: Date): Promise<readonly RunStatus[]>;
+  /** Throws RUN_NOT_FOUND. */
+  run(id: string, now?: Date): Promise<RunStatus>;
+  /** What serves a collection. */
+  serving(collection?: string): Promise<GenerationRecord>;
+  generations(): Promise<readonly GenerationRecord[]>;
+  /** Loads the model and the vectors of a collection now, and not with the first request. */
+  warm(collection?: string): Promise<void>;
+  /** Gives back models, threads and store; call it when no other call is under way. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,28 @@
+import { pictureValues } from '#pictures/picture-spec.ts';
+import { indexSource } from '#runs/index-source.ts';
+import type { Source } from '#sources/item.ts';
+import { openSource } from '#sources/open-source.ts';
+import type { IndexCallOptions, Indexed } from './contract.ts';
+import type { IndexParts } from './index-parts.ts';
+import { openTarget } from './open-target.ts';
+
+/** Indexes a source in this process; its generation serves the collection from the moment the run is complete. */
+export async function indexInto(
+  { store, settings, generations }: IndexParts,
+  given: string | Source,
+  options: IndexCallOptions = {},
+): Promise<Indexed> {
+  const { retryFailed = false, signal = new AbortController().signal, onStart } = options;
+  const source = typeof given === 'string' ? await openSource(given, options.source) : given;
+  const { record } = await openTarget(store, { model: settings.model, ...options });
+  return generations.use(record, async (loaded) => {
+    const [model, { preprocess, inference }] = [await loaded.model(), await loaded.pools()];
+    const summary = await indexSource({
+      ...{ source, store, tables: loaded.tables, preprocess, inference, retryFailed, signal },
+      batchSize: await loaded.batchSize(),
+      pictureBytes: pictureValues(model.picture),
+      ...(onStart && { onStart }),
+    });
+    return { ...summary, generation: record };
+  });
+}

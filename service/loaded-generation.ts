@@ -1,0 +1,133 @@
+import { type Device, resolveDevice } from '#devices/device.ts';
+import { type CrossEncoder, createCrossEncoder } from '#model/cross-encoder.ts';
+import { createEncoder, type Encoder } from '#model/encoder.ts';
+import type { Model } from '#model/model.ts';
+import type { Runner } from '#model/runner.ts';
+import { pictureValues } from '#pictures/picture-spec.ts';
+import { pictureBatchSize } from '#pipeline/batch-size.ts';
+import { Indexer } from '#pipeline/indexer.ts';
+import { createChunkPlanner, type Planner } from '#pipeline/lookup.ts';
+import { createResidentScorer, type ResidentScorer } from '#scorer/resident-scorer.ts';
+import { openGenerationModel, preprocessMode } from '#search/generation-model.ts';
+import type { CaptionRecord, GenerationTables, ImageRecord, Store } from '#store/contract.ts';
+import { createPools, type Pools } from '#workers/threads/create-pools.ts';
+import { createPoolRunner } from '#workers/threads/pool-runner.ts';
+import { createThreadRunner } from '#workers/threads/thread-runner.ts';
+import type { Settings } from './settings.ts';
+
+/** A generation and what it is worked on with, each part loaded when it is first asked for and kept. */
+export interface LoadedGeneration extends AsyncDisposable {
+  readonly tables: GenerationTables;
+  /** Opened, and proven to have made this generation. */
+  model(): Promise<Model>;
+  pools(): Promise<Pools>;
+  encoder(): Promise<Encoder>;
+  /** Throws MODEL_HEAD_MISSING before anything is loaded. */
+  crossEncoder(): Promise<CrossEncoder>;
+  /** They load the vectors when they are first asked. */
+  scorers(): Promise<Scorers>;
+  /** Pictures of one run of the model. */
+  batchSize(): Promise<number>;
+  indexing(): Promise<Indexing>;
+}
+
+export interface Scorers {
+  readonly images: ResidentScorer<ImageRecord>;
+  readonly captions: ResidentScorer<CaptionRecord>;
+}
+
+export interface Indexing {
+  readonly plan: Planner;
+  /** The indexer of all chunks; a new one after the store has refused a commit of the last one. */
+  indexer(): Indexer;
+}
+
+export function loadGeneration(store: Store, tables: GenerationTables, settings: Settings): LoadedGeneration {
+  const { record } = tables;
+  const device = kept(() => resolveDevice(settings.device));
+  const model = kept(() => openGenerationModel(record, settings.model));
+  const pools = kept(async () =>
+    createPools(await model(), {
+      ...settings,
+      provider: (await device()).provider,
+      preprocess: preprocessMode(record),
+    }),
+  );
+  const threadRunner = kept(async () =>
+    createThreadRunner(await model(), {
+      ...settings,
+      provider: (await device()).provider,
+      preprocess: preprocessMode(record),
+    }),
+  );
+  const runner = kept(
+    async (): Promise<Runner> =>
+      settings.compute === 'thread' ? threadRunner() : createPoolRunner(await model(), await pools()),
+  );
+  const batchSize = async (): Promise<number> => {
+    const isGpu = (await device()).provider !== 'cpu';
+    return settings.batchSize === 'auto' ? pictureBatchSize(await model(), isGpu) : settings.batchSize;
+  };
+  const scorers = kept(async () => createScorers(tables, await device()));
+  return {
+    ...{ tables, model, pools, scorers, batchSize },
+    encoder: kept(async () => createEncoder(await runner(), await batchSize())),
+    crossEncoder: kept(async () => {
+      (await model()).requireMatching();
+      return createCrossEncoder(await runner());
+    }),
+    indexing: kept(async () =>
+      createIndexing(store, tables, await model(), await pools(), await batchSize()),
+    ),
+    async [Symbol.asyncDispose]() {
+      const made = await scorers.made();
+      await made?.images[Symbol.asyncDispose]();
+      await made?.captions[Symbol.asyncDispose]();
+      await (await threadRunner.made())?.[Symbol.asyncDispose]();
+      await (await pools.made())?.[Symbol.asyncDispose]();
+    },
+  };
+}
+
+interface Kept<T> {
+  (): Promise<T>;
+  /** What was made; undefined where nothing was, or could be. */
+  made(): Promise<T | undefined>;
+}
+
+/** Makes a thing once, when it is first asked for. What could not be made may be the next time. */
+function kept<T>(make: () => Promise<T>): Kept<T> {
+  let making: Promise<T> | undefined;
+  const get = (): Promise<T> => {
+    making ??= make().catch((error: unknown) => {
+      making = undefined;
+      throw error;
+    });
+    return making;
+  };
+  return Object.assign(get, { made: async () => making?.catch(() => undefined) });
+}
+
+function createScorers({ record, images, captions }: GenerationTables, device: Device): Scorers {
+  const options = { device, dimensions: record.dimensions };
+  return { images: createResidentScorer(images, options), captions: createResidentScorer(captions, options) };
+}
+
+function createIndexing(
+  store: Store,
+  tables: GenerationTables,
+  model: Model,
+  { preprocess, inference }: Pools,
+  batchSize: number,
+): Indexing {
+  const pictureBytes = pictureValues(model.picture);
+  const setup = { store, tables, preprocess, inference, batchSize, pictureBytes };
+  let indexer = new Indexer(setup);
+  return {
+    plan: createChunkPlanner(store, tables),
+    indexer() {
+      if (indexer.writer.hasFailed) indexer = new Indexer(setup);
+      return indexer;
+    },
+  };
+}

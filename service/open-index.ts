@@ -1,0 +1,64 @@
+import { activeTables } from '#search/active-tables.ts';
+import { answerEmbed } from './answer-embed.ts';
+import { answerMatch } from './answer-match.ts';
+import { answerPairs, answerRetrieve } from './answer-retrieve.ts';
+import { answerSearchRequest } from './answer-search.ts';
+import type { OpenIndex } from './contract.ts';
+import { indexInto } from './index-into.ts';
+import { type IndexParts, type OpenIndexOptions, openParts } from './index-parts.ts';
+import { countItems, listItems } from './list-items.ts';
+import { measureIndex } from './measure.ts';
+import { optimizeIndex } from './optimize.ts';
+import { findRun, listRuns } from './runs.ts';
+import { submitInto } from './submit-into.ts';
+import { warm } from './warm.ts';
+
+/**
+ * Opens the index in a folder. Any number of programs may have it open and write it at once; each call sees what was
+ * committed before it. Models are loaded when they are first needed and stay, two at most. Nothing is printed, no
+ * signal is listened to and no environment is read or set.
+ *
+ *     await using index = await openIndex('my-index');
+ *     const { hits } = await index.search({ text: 'red apple', k: 3 });
+ *
+ * Throws STORE_NOT_FOUND, STORE_FOLDER_OCCUPIED, STORE_VERSION_UNSUPPORTED. Node 22 has no `await using`: call `close`.
+ */
+export async function openIndex(folder: string, options: OpenIndexOptions = {}): Promise<OpenIndex> {
+  return createIndex(await openParts(folder, options));
+}
+
+export function createIndex(parts: IndexParts): OpenIndex {
+  const { store, generations } = parts;
+  let closing: Promise<void> | undefined;
+  async function end(): Promise<void> {
+    await generations[Symbol.asyncDispose]();
+    await store.close();
+  }
+  const close = (): Promise<void> => {
+    closing ??= end();
+    return closing;
+  };
+  return {
+    folder: store.localFolder ?? store.uri,
+    id: store.id,
+    search: (request, options) => answerSearchRequest(parts, request, options),
+    embed: (request, options) => answerEmbed(parts, request, options),
+    match: (request, options) => answerMatch(parts, request, options),
+    retrieve: (request, options) => answerRetrieve(parts, request, options),
+    pairs: (request, options) => answerPairs(parts, request, options),
+    index: (source, options) => indexInto(parts, source, options),
+    submit: (source, options) => submitInto(parts, source, options),
+    optimize: (options) => optimizeIndex(parts, options),
+    measure: (options) => measureIndex(parts, options),
+    items: (options) => listItems(parts, options),
+    counts: (collection) => countItems(parts, collection),
+    failures: (collection) => store.failures.scan(collection),
+    runs: (now) => listRuns(store, now),
+    run: (id, now) => findRun(store, id, now),
+    serving: async (collection = 'default') => (await activeTables(store, collection)).record,
+    generations: () => store.generations(),
+    warm: (collection) => warm(parts, collection),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}

@@ -1,0 +1,55 @@
+import { ALL_OPTIONS, type Config } from '#config/options.ts';
+import type { DeviceName } from '#devices/provider.ts';
+
+/** How an opened index computes. What is left out has the default of docs/configuration.md; no environment is read. */
+export interface IndexSettings extends Partial<Config<ComputeOption>> {
+  /** What computes; `auto` takes the fastest that works. */
+  readonly device?: DeviceName;
+  /** The model of new collections; of one that is there, where its model lies now, if it moved. */
+  readonly model?: string | undefined;
+  /**
+   * `pools` keeps the model on threads and the vectors on the device, for many calls. `thread` is for one question:
+   * the model runs on the thread that calls, which does nothing else meanwhile, and vectors are compared as they are read.
+   */
+  readonly compute?: 'pools' | 'thread';
+}
+
+type ComputeOption =
+  | 'batchSize'
+  | 'decodeThreads'
+  | 'inferenceWorkers'
+  | 'maxPixels'
+  | 'maxImageBytes'
+  | 'decodeTimeout'
+  | 'decodeMemory';
+
+export interface Settings extends Config<ComputeOption> {
+  readonly device: DeviceName;
+  readonly model: string | undefined;
+  readonly compute: 'pools' | 'thread';
+}
+
+export function resolveSettings(given: IndexSettings): Settings {
+  const {
+    device,
+    batchSize,
+    decodeThreads,
+    inferenceWorkers,
+    maxPixels,
+    maxImageBytes,
+    decodeTimeout,
+    decodeMemory,
+  } = ALL_OPTIONS;
+  return {
+    device: given.device ?? device.default,
+    batchSize: given.batchSize ?? batchSize.default,
+    decodeThreads: given.decodeThreads ?? decodeThreads.default,
+    inferenceWorkers: given.inferenceWorkers ?? inferenceWorkers.default,
+    maxPixels: given.maxPixels ?? maxPixels.default,
+    maxImageBytes: given.maxImageBytes ?? maxImageBytes.default,
+    decodeTimeout: given.decodeTimeout ?? decodeTimeout.default,
+    decodeMemory: given.decodeMemory ?? decodeMemory.default,
+    model: given.model,
+    compute: given.compute ?? 'pools',
+  };
+}

@@ -1,0 +1,42 @@
+import { ALL_OPTIONS } from '#config/options.ts';
+import { loadTokenizer } from '#model/tokenizer.ts';
+import { openQueues } from '#queue/bull-queues.ts';
+import { createPatientProducer } from '#queue/producer.ts';
+import { redisClock } from '#queue/redis-time.ts';
+import { type Submitted, submitSource } from '#runs/submit.ts';
+import type { Source } from '#sources/item.ts';
+import { openSource } from '#sources/open-source.ts';
+import type { SubmitOptions } from './contract.ts';
+import type { IndexParts } from './index-parts.ts';
+import { openTarget } from './open-target.ts';
+
+const PATIENCE_SECONDS = 300;
+
+/** Puts a source into the queue of the index, for workers to index. */
+export async function submitInto(
+  { store, settings }: IndexParts,
+  given: string | Source,
+  options: SubmitOptions,
+): Promise<Submitted> {
+  const { redis, priority = 'normal', retryFailed = false, onStart } = options;
+  const source = typeof given === 'string' ? await openSource(given, options.source) : given;
+  const { model, record: generation } = await openTarget(store, { model: settings.model, ...options });
+  const { isCut } = await loadTokenizer(model.path, model.maxTokens);
+  const queues = openQueues(redis, store.id);
+  try {
+    return await submitSource({
+      ...{ source, store, generation, priority, retryFailed },
+      producer: createPatientProducer(queues, options.maxWaiting ?? ALL_OPTIONS.maxWaiting.default, {
+        seconds: options.redisPatience ?? PATIENCE_SECONDS,
+      }),
+      isCut,
+      clock: await redisClock(redis),
+      options: { ...options.source },
+      chunkItems: options.chunkItems ?? ALL_OPTIONS.chunkItems.default,
+      signal: options.signal ?? new AbortController().signal,
+      ...(onStart && { onStart }),
+    });
+  } finally {
+    await queues.close();
+  }
+}

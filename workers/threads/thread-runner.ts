@@ -1,0 +1,59 @@
+import type { Provider } from '#devices/device.ts';
+import type { LoadedModel, Model } from '#model/model.ts';
+import type { Runner } from '#model/runner.ts';
+import type { PreprocessMode } from '#pictures/preprocess.ts';
+import { decodePictures } from '#workers/decode/decode-pictures.ts';
+import { createPreprocessPool, type PreprocessPool } from '#workers/decode/preprocess-pool.ts';
+import { createNormaliser } from './normaliser.ts';
+
+export interface ThreadRunnerOptions {
+  readonly provider: Provider;
+  /** The one that made the generation. */
+  readonly preprocess: PreprocessMode;
+  readonly maxPixels: number;
+  readonly maxImageBytes: number;
+  /** Seconds. */
+  readonly decodeTimeout?: number;
+  /** MiB that one picture may take. */
+  readonly decodeMemory?: number;
+  /** Threads that one run computes on; default all that the machine has. */
+  readonly threads?: number;
+}
+
+/**
+ * Runs a model on the thread that calls it, for one question: nothing else of that thread goes on meanwhile. Graphs are
+ * made, and the one process that decodes is started, when they are first needed. Dispose of it when no run is under way.
+ */
+export function createThreadRunner(model: Model, options: ThreadRunnerOptions): Runner & AsyncDisposable {
+  const { provider, preprocess: mode, maxPixels, maxImageBytes } = options;
+  const { decodeTimeout: timeoutSeconds = 60, decodeMemory: memoryMiB = 512, threads = 0 } = options;
+  const setup = { spec: model.picture, mode, maxPixels, maxImageBytes, timeoutSeconds, memoryMiB };
+  const normalised = createNormaliser(model.picture);
+  let decoder: PreprocessPool | undefined;
+  let loading: Promise<LoadedModel> | undefined;
+  const load = (): Promise<LoadedModel> => {
+    loading ??= model.load({ threads, provider });
+    return loading;
+  };
+  return {
+    ...{ model, threads: 1 },
+    async decode(pictures, pixels, { signal } = {}) {
+      signal?.throwIfAborted();
+      decoder ??= createPreprocessPool(setup, 1);
+      return decodePictures(decoder, pictures, pixels, false);
+    },
+    async run(task, { signal } = {}) {
+      signal?.throwIfAborted();
+      const loaded = await load();
+      signal?.throwIfAborted();
+      if (task.kind === 'texts') return loaded.embedTexts(task.texts);
+      const pixels = normalised(task);
+      if (task.kind === 'images') return loaded.embedPixels(pixels, task.count);
+      return loaded.matchPixels(pixels, task.count, task.texts);
+    },
+    async [Symbol.asyncDispose]() {
+      await decoder?.[Symbol.asyncDispose]();
+      await (await loading?.catch(() => undefined))?.[Symbol.asyncDispose]();
+    },
+  };
+}
