@@ -1,15 +1,15 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { makeJpegs } from './pictures.ts';
+import { watchTree } from './process-tree.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const POLL_MS = 50;
 
-/** Peak memory of `vlmo index` for 2,000 and for 20,000 pictures with the bundled model: it must not grow. */
+/** Peak memory of `vlmo index` and its processes for 2,000 and for 20,000 pictures with the bundled model: it must not grow. */
 export async function memory(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
@@ -35,18 +35,9 @@ async function peakOfIndexing(files: string): Promise<number> {
   const index = await mkdtemp(join(tmpdir(), 'vlmo-bench-memory-'));
   const args = ['bin/vlmo.js', 'index', files, '--index', index, '--model', 'models/demo', '--json'];
   const child = spawn(process.execPath, args, { cwd: ROOT, stdio: 'ignore' });
-  let peak = 0;
-  // VmHWM is the kernel's own record of the peak; it is read until the process is gone.
-  const timer = setInterval(() => {
-    readFile(`/proc/${child.pid}/status`, 'utf8').then(
-      (status) => {
-        peak = Math.max(peak, 1024 * Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0));
-      },
-      () => undefined,
-    );
-  }, POLL_MS);
+  const tree = watchTree(child);
   const code = await new Promise((resolve) => child.once('exit', resolve));
-  clearInterval(timer);
+  const peak = tree.stop();
   await rm(index, { recursive: true });
   if (code !== 0) throw new Error(`vlmo index ended with ${String(code)}`);
   return peak;

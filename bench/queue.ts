@@ -25,7 +25,7 @@ const BIN = join(ROOT, 'bin/vlmo.js');
 const DEMO = join(ROOT, 'models/demo');
 const SEARCHES = 20;
 
-interface Scene extends AsyncDisposable {
+export interface Scene extends AsyncDisposable {
   readonly folder: string;
   readonly redis: Redis;
   readonly env: NodeJS.ProcessEnv;
@@ -178,7 +178,8 @@ async function ask(redis: Redis, indexId: string, latencies: number[]): Promise<
   }
 }
 
-async function begin(): Promise<Scene> {
+/** A Redis of its own in a folder of its own. */
+export async function begin(): Promise<Scene> {
   const folder = await mkdtemp(join(tmpdir(), 'vlmo-bench-queue-'));
   const path = join(folder, 'redis.sock');
   const settings = [
@@ -207,14 +208,15 @@ async function begin(): Promise<Scene> {
   };
 }
 
-interface Ran {
+export interface Ran {
   readonly stdout: string;
   readonly seconds: number;
   /** Peak resident memory, bytes. */
   readonly peak: number;
 }
 
-async function run(args: readonly string[], env: NodeJS.ProcessEnv): Promise<Ran> {
+/** Runs a command of vlmo to its end. */
+export async function run(args: readonly string[], env: NodeJS.ProcessEnv): Promise<Ran> {
   const started = performance.now();
   const child = spawn(process.execPath, [BIN, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   let [stdout, stderr, peak] = ['', '', 0];
@@ -235,7 +237,7 @@ async function run(args: readonly string[], env: NodeJS.ProcessEnv): Promise<Ran
   return { stdout, seconds: (performance.now() - started) / 1000, peak };
 }
 
-async function end(child: ChildProcess): Promise<void> {
+export async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exit = once(child, 'exit');
   child.kill('SIGTERM');

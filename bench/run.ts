@@ -13,6 +13,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   memory: async () => (await import('./memory.ts')).memory,
   preprocessing: async () => (await import('./preprocessing.ts')).preprocessing,
   queue: async () => (await import('./queue.ts')).queue,
+  scaling: async () => (await import('./scaling.ts')).scaling,
   rerank: async () => (await import('./rerank.ts')).rerankBench,
 };
 
