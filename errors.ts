@@ -117,6 +117,11 @@ export const ERROR_CODES = {
     retriable: false,
     meaning: 'A search would compare vectors of two different models',
   },
+  ID_AMBIGUOUS: { retriable: false, meaning: 'Several sources of the collection have an item of this id' },
+  SOURCE_MOVED: {
+    retriable: false,
+    meaning: 'A source of this name was indexed from another place',
+  },
   SEARCH_ITEM_NOT_FOUND: { retriable: false, meaning: 'The item to search by is not in the index' },
   COLLECTION_NOT_FOUND: { retriable: false, meaning: 'The index has no collection of this name' },
 } as const satisfies Record<string, { readonly retriable: boolean; readonly meaning: string }>;

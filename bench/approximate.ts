@@ -6,6 +6,7 @@ import { connect, Index } from '@lancedb/lancedb';
 import { parseFilter } from '#search/filter/filter.ts';
 import { measureRecall } from '#search/measure-recall.ts';
 import type { CaptionRecord, GenerationTables, VectorTable } from '#store/contract.ts';
+import { itemKey } from '#store/item-key.ts';
 import { openStore } from '#store/lance/open-store.ts';
 import { defaultProbes, partitionsOf } from '#store/lance/vector-index.ts';
 import { captionVectors } from './caption-vectors.ts';
@@ -70,7 +71,11 @@ async function fill(
 function row(number: number): CaptionRecord {
   const id = String(number);
   const imageId = String(number % 1000).padStart(3, '0');
-  return { id, uri: 'bench', imageId, caption: id, meta: {}, indexedAt: new Date(0), run: 'bench' };
+  const key = itemKey('bench', 'caption', id);
+  return {
+    ...{ key, source: 'bench', id, uri: 'bench', imageSource: 'bench', imageId, caption: id, meta: {} },
+    ...{ indexedAt: new Date(0), run: 'bench' },
+  };
 }
 
 const KINDS: Readonly<Record<string, (rows: number) => Index>> = {

@@ -7,6 +7,7 @@ export const RUN: { readonly [Name in CommandName]: () => Promise<RunCommand<Nam
   search: async () => (await import('./search-command.ts')).runSearch,
   retrieve: async () => (await import('./retrieve-command.ts')).runRetrieve,
   failures: async () => (await import('./failures-command.ts')).runFailures,
+  sources: async () => (await import('./sources-command.ts')).runSources,
   optimize: async () => (await import('./optimize-command.ts')).runOptimize,
   submit: async () => (await import('./submit-command.ts')).runSubmit,
   worker: async () => (await import('./worker-command.ts')).runWorker,

@@ -7,9 +7,9 @@ import { formatCount, note, print, printable, printJson } from './output.ts';
 export async function runFailures({ index, collection, json }: CommandConfig<'failures'>): Promise<void> {
   await using opened = await openIndex(index);
   let count = 0;
-  for await (const { id, uri, code, message, attempts } of opened.failures(collection)) {
+  for await (const { key, source, id, uri, code, message, attempts } of opened.failures(collection)) {
     count += 1;
-    if (json) printJson({ id, uri, code, message, attempts });
+    if (json) printJson({ id, uri, code, message, attempts, key, source });
     else print(`${printable(id)}\n  ${printable(message)}\n  ${code}, ${tried(attempts)}`);
   }
   if (!json) note(summary(count));

@@ -22,7 +22,8 @@ export async function runIndex(
   using signals = stopOnSignals();
   noteDevice(config.device, device);
   using progress = showUntilDone(showProgress);
-  const asked = { collection, preprocess, retryFailed };
+  const { source: name, sourceMoved, imagesOf } = config;
+  const asked = { collection, preprocess, retryFailed, sourceName: name, sourceMoved, imagesOf };
   const indexed = await index.index(source, { ...asked, signal: signals.signal, onStart: progress.start });
   progress.end();
   noteReplaced(indexed);

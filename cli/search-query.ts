@@ -2,13 +2,14 @@ import type { Config } from '#config/options.ts';
 import { VlmoError } from '#errors.ts';
 import { parseQueryText, type WeightedText } from '#search/compose-query.ts';
 
-export type QueryFlags = Config<'image' | 'imageWeight' | 'id' | 'hybrid' | 'keywords'>;
+export type QueryFlags = Config<'image' | 'imageWeight' | 'id' | 'key' | 'source' | 'hybrid' | 'keywords'>;
 
 /** What a user looks for. */
 export interface AskedQuery {
   /** The parts of a request; a picture is read by whoever answers. */
   readonly parts:
-    | { readonly id: string }
+    | { readonly id: string; readonly source?: string }
+    | { readonly key: string }
     | {
         readonly text?: string;
         readonly texts?: WeightedText[];
@@ -24,17 +25,25 @@ export interface AskedQuery {
 
 /** Throws USAGE_INVALID for what does not go together. */
 export function readQuery(text: string | undefined, flags: QueryFlags): AskedQuery {
-  const { image, imageWeight, id } = flags;
+  const { image, imageWeight, id, key, source } = flags;
+  const stored = id ?? key;
   requireUsage(
-    id === undefined ? text !== undefined || image !== undefined : text === undefined && image === undefined,
-    'a text, --image FILE or both, or --id ID alone',
-    id === undefined ? 'none' : 'more',
+    stored === undefined
+      ? text !== undefined || image !== undefined
+      : text === undefined && image === undefined && (id === undefined || key === undefined),
+    'a text, --image FILE or both, or --id ID or --key KEY alone',
+    stored === undefined ? 'none' : 'more',
   );
-  requireUsage(![text, image, id].some((given) => given?.trim() === ''), 'something', 'an empty one');
+  requireUsage(id !== undefined || source === undefined, '--id beside --source', 'none');
+  requireUsage(![text, image, id, key].some((given) => given?.trim() === ''), 'something', 'an empty one');
   requireUsage(image !== undefined || imageWeight === undefined, '--image beside --image-weight', 'none');
   const texts = text === undefined ? [] : parseQueryText(text);
   const keywords = readKeywords(texts, flags);
-  if (id !== undefined) return { parts: { id }, texts: [], shown: id, keywords };
+  if (key !== undefined) return { parts: { key }, texts: [], shown: key, keywords };
+  if (id !== undefined) {
+    const parts = { id, ...(source !== undefined && { source }) };
+    return { parts, texts: [], shown: id, keywords };
+  }
   const shown = [text, image].filter((given) => given !== undefined).join(' + ');
   return { parts: toParts(texts, flags), texts: texts.map((part) => part.text), shown, keywords };
 }

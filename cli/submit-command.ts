@@ -24,6 +24,7 @@ export async function runSubmit(config: SubmitConfig, [sourceName]: readonly [st
   using progress = showUntilDone(showSubmission);
   const submitted = await index.submit(source, {
     ...{ collection, preprocess, priority, retryFailed, chunkItems, maxWaiting },
+    ...{ sourceName: config.source, sourceMoved: config.sourceMoved, imagesOf: config.imagesOf },
     ...{ source: toSourceOptions(config), redis: redis.client },
     redisPatience: patienceOf(config, SUBMIT_SECONDS),
     ...{ signal: signals.signal, onStart: progress.start },

@@ -29,7 +29,7 @@ export const COMMANDS = {
     arguments: [['<source>', SOURCE]],
     options: {
       index: NEW_INDEX,
-      ...plain('model', 'collection', 'retryFailed'),
+      ...plain('model', 'collection', 'source', 'sourceMoved', 'imagesOf', 'retryFailed'),
       json: SUMMARY,
       ...READING,
       ...plain('device', 'preprocess'),
@@ -44,7 +44,8 @@ export const COMMANDS = {
     ],
     options: {
       index: THE_INDEX,
-      ...plain('collection', 'image', 'imageWeight', 'id'),
+      ...plain('collection', 'image', 'imageWeight', 'id', 'key'),
+      source: { sentence: 'Beside an id that several sources have: the name of one of them' },
       in: IN_IMAGES,
       ...plain(
         'k',
@@ -87,6 +88,13 @@ export const COMMANDS = {
     options: {
       index: THE_INDEX,
       collection: { default: undefined, sentence: 'Only of this collection' },
+      json: { sentence: 'Print one JSON object a line' },
+    },
+  },
+  sources: {
+    sentence: 'List the sources that the items of an index came from, with counts',
+    options: {
+      index: THE_INDEX,
       json: { sentence: 'Print one JSON object a line' },
     },
   },

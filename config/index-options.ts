@@ -31,6 +31,22 @@ export const INDEX_OPTIONS = {
     default: false,
     sentence: 'Print JSON',
   },
+  source: {
+    flag: '--source <name>',
+    type: text,
+    sentence: 'Name of the source; left out, its absolute place',
+  },
+  sourceMoved: {
+    flag: '--source-moved',
+    type: present,
+    default: false,
+    sentence: 'The source of this name lies here now: what is stored of it keeps its vectors',
+  },
+  imagesOf: {
+    flag: '--images-of <name>',
+    type: text,
+    sentence: 'Name of the source of the pictures that captions name by their ids alone',
+  },
   imageColumn: {
     flag: '--image-column <name>',
     type: text,

@@ -12,6 +12,11 @@ export const SEARCH_OPTIONS = {
     type: decimal(),
     sentence: 'How much the picture counts beside the text',
   },
+  key: {
+    flag: '--key <key>',
+    type: text,
+    sentence: 'Look for what is like the item that the index knows by this key',
+  },
   id: {
     flag: '--id <id>',
     type: text,

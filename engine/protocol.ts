@@ -18,6 +18,7 @@ export interface IndexCall {
   readonly kind: 'index';
   readonly run: string;
   readonly runNumber: number | null;
+  readonly source: string;
   readonly generation: GenerationRecord;
   readonly retryFailed: boolean;
   readonly items: readonly Item[];
@@ -28,6 +29,7 @@ export interface QuarantineCall {
   readonly kind: 'quarantine';
   readonly run: string;
   readonly runNumber: number | null;
+  readonly source: string;
   readonly generation: GenerationRecord;
   readonly item: Item;
 }

@@ -1,7 +1,7 @@
 import type { CaptionRecord } from '#store/contract.ts';
 import type { BatchContext } from './context.ts';
 import { embedTexts } from './embed.ts';
-import { isSameRecord, type PlannedCaption } from './lookup.ts';
+import { isSameCaption, type PlannedCaption } from './lookup.ts';
 
 /** A batch of captions all the way: compare with what is stored, embed, hand to the writer. */
 export async function indexCaptions(context: BatchContext, batch: readonly PlannedCaption[]): Promise<void> {
@@ -32,14 +32,15 @@ export async function indexCaptions(context: BatchContext, batch: readonly Plann
 
 /** Its vector stays; what else the source says of it is brought up to date. */
 async function keep({ writer, runContext, tables }: BatchContext, planned: PlannedCaption): Promise<void> {
-  const { item, stored, failure } = planned;
-  const vector = stored && isSameRecord(item, stored) ? undefined : await tables.captions.vector(item.id);
+  const { stored, failure } = planned;
+  const vector =
+    stored && isSameCaption(planned, stored) ? undefined : await tables.captions.vector(planned.key);
   if (vector) return writer.addCaption(runContext, toRecord(runContext.run, planned), vector, failure);
   if (failure) await writer.addSettled(runContext, failure);
   else runContext.add('skipped');
 }
 
-function toRecord(run: string, { item }: PlannedCaption): CaptionRecord {
+function toRecord(run: string, { item, key, source, imageSource }: PlannedCaption): CaptionRecord {
   const { id, uri, imageId, caption, meta } = item;
-  return { id, uri, imageId, caption, meta, indexedAt: new Date(), run };
+  return { key, source, id, uri, imageSource, imageId, caption, meta, indexedAt: new Date(), run };
 }

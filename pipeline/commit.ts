@@ -6,11 +6,10 @@ import type {
   RowWriter,
   Store,
 } from '#store/contract.ts';
-import { keyOf } from './lookup.ts';
 import type { Count } from './progress.ts';
 import type { RunContext } from './run-context.ts';
 
-/** Rows to write, by id: one commit holds an id once, and a later result is the newer one. */
+/** Rows to write, by key: one commit holds a key once, and a later result is the newer one. */
 type Rows<Row> = Map<string, { readonly row: Row; readonly vector: Float32Array }>;
 
 /** What one commit writes, and whom it has to be counted for. */
@@ -20,7 +19,7 @@ export class Commit {
   readonly #failures = new Map<string, FailureRecord>();
   /** Failures that a success has made untrue. */
   readonly #settled = new Map<string, FailureRecord>();
-  /** What is stored under the id of an item that fails now. */
+  /** What is stored under the key of an item that fails now. */
   readonly #superseded = { images: new Set<string>(), captions: new Set<string>() };
   readonly #counts: { readonly runContext: RunContext; readonly counts: readonly Count[] }[] = [];
   readonly #ended = Promise.withResolvers<void>();
@@ -36,9 +35,9 @@ export class Commit {
     vector: Float32Array,
     failure: FailureRecord | undefined,
   ): void {
-    this.#images.set(row.id, { row, vector });
-    this.#superseded.images.delete(row.id);
-    this.#settle(keyOf({ kind: 'image', id: row.id }), failure);
+    this.#images.set(row.key, { row, vector });
+    this.#superseded.images.delete(row.key);
+    this.#settle(row.key, failure);
     this.#counts.push({ runContext, counts: ['stored'] });
   }
 
@@ -48,25 +47,25 @@ export class Commit {
     vector: Float32Array,
     failure: FailureRecord | undefined,
   ): void {
-    this.#captions.set(row.id, { row, vector });
-    this.#superseded.captions.delete(row.id);
-    this.#settle(keyOf({ kind: 'caption', id: row.id }), failure);
+    this.#captions.set(row.key, { row, vector });
+    this.#superseded.captions.delete(row.key);
+    this.#settle(row.key, failure);
     this.#counts.push({ runContext, counts: ['stored'] });
   }
 
   addSettled(runContext: RunContext, failure: FailureRecord): void {
-    this.#settle(keyOf(failure), failure);
+    this.#settle(failure.key, failure);
     this.#counts.push({ runContext, counts: ['skipped'] });
   }
 
-  /** `isStored`: a row lies under its id, which is of other content and goes. */
+  /** `isStored`: a row lies under its key, which is of other content and goes. */
   addFailure(runContext: RunContext, failure: FailureRecord, isStored: boolean): void {
-    const { kind, id } = failure;
+    const { kind, key } = failure;
     const isPending =
-      kind === 'image' ? this.#images.delete(id) : kind === 'caption' && this.#captions.delete(id);
+      kind === 'image' ? this.#images.delete(key) : kind === 'caption' && this.#captions.delete(key);
     if (isStored || isPending) {
-      if (kind === 'image') this.#superseded.images.add(id);
-      if (kind === 'caption') this.#superseded.captions.add(id);
+      if (kind === 'image') this.#superseded.images.add(key);
+      if (kind === 'caption') this.#superseded.captions.add(key);
     }
     this.#list(failure);
     this.#counts.push({ runContext, counts: ['failed'] });
@@ -105,8 +104,8 @@ export class Commit {
   }
 
   #list(failure: FailureRecord): void {
-    this.#failures.set(keyOf(failure), failure);
-    this.#settled.delete(keyOf(failure));
+    this.#failures.set(failure.key, failure);
+    this.#settled.delete(failure.key);
   }
 
   #settle(key: string, failure: FailureRecord | undefined): void {
@@ -115,11 +114,7 @@ export class Commit {
   }
 }
 
-async function upsert<Row extends { readonly id: string }>(
-  table: RowWriter<Row>,
-  rows: Rows<Row>,
-  dimensions: number,
-): Promise<void> {
+async function upsert<Row>(table: RowWriter<Row>, rows: Rows<Row>, dimensions: number): Promise<void> {
   if (rows.size === 0) return;
   const results = [...rows.values()];
   const vectors = new Float32Array(results.length * dimensions);

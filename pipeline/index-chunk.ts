@@ -8,6 +8,8 @@ export interface Chunk {
   readonly run: string;
   /** Number of the run; null for a job that belongs to none. */
   readonly runNumber: number | null;
+  /** Name of the source that items are of which name none themselves. */
+  readonly source: string;
   readonly items: readonly Item[];
   /** Try again what is listed as failed. */
   readonly retryFailed: boolean;
@@ -29,7 +31,7 @@ export interface ChunkTally {
 export async function indexChunk(indexer: Indexer, plan: Planner, chunk: Chunk): Promise<ChunkTally> {
   const counts: Record<Count, number> = { seen: 0, stored: 0, skipped: 0, failed: 0, knownFailures: 0 };
   const failures: ChunkTally['failures'][number][] = [];
-  const { run, runNumber, retryFailed, items } = chunk;
+  const { run, runNumber, retryFailed, source, items } = chunk;
   const { end } = await indexer.begin(
     {
       ...{ run, runNumber, retryFailed },
@@ -38,7 +40,7 @@ export async function indexChunk(indexer: Indexer, plan: Planner, chunk: Chunk):
       },
       onFailure: (item, error, attempts) => failures.push({ item, error, attempts }),
     },
-    await plan(items),
+    await plan(items, source),
   );
   await end;
   // The last one under way waits for nobody.

@@ -3,7 +3,7 @@ import type { ImageRecord } from '#store/contract.ts';
 import type { PictureOutcome } from '#workers/decode/protocol.ts';
 import type { BatchContext } from './context.ts';
 import { embedPictures } from './embed.ts';
-import { isSameRecord, type PlannedImage } from './lookup.ts';
+import { isSamePicture, type PlannedImage } from './lookup.ts';
 
 type Ready = Extract<PictureOutcome, { kind: 'ready' }>;
 
@@ -97,7 +97,7 @@ async function keep(
   stored: ImageRecord,
 ): Promise<void> {
   const { item, failure } = planned;
-  const vector = isSameRecord(item, stored) ? undefined : await tables.images.vector(item.id);
+  const vector = isSamePicture(planned, stored) ? undefined : await tables.images.vector(planned.key);
   if (vector) {
     const row = { ...stored, uri: item.uri, meta: item.meta, indexedAt: new Date(), run: runContext.run };
     return writer.addImage(runContext, row, vector, failure);
@@ -106,9 +106,11 @@ async function keep(
   else runContext.add('skipped');
 }
 
-function toRecord(run: string, { item }: PlannedImage, outcome: Ready): ImageRecord {
+function toRecord(run: string, { item, key, source }: PlannedImage, outcome: Ready): ImageRecord {
   const { width, height, format, bytes, sha256 } = outcome;
   return {
+    key,
+    source,
     id: item.id,
     uri: item.uri,
     width,

@@ -1,5 +1,5 @@
 import type { Item } from '#sources/item.ts';
-import type { ChunkTally } from './index-chunk.ts';
+import type { Chunk, ChunkTally } from './index-chunk.ts';
 import type { Indexer } from './indexer.ts';
 import type { Planner } from './lookup.ts';
 
@@ -7,9 +7,9 @@ import type { Planner } from './lookup.ts';
 export async function quarantine(
   { writer }: Indexer,
   plan: Planner,
-  { run, runNumber, item }: { readonly run: string; readonly runNumber: number | null; readonly item: Item },
+  { run, runNumber, source, item }: Omit<Chunk, 'items' | 'retryFailed'> & { readonly item: Item },
 ): Promise<ChunkTally> {
-  const { images, captions, broken } = await plan([item]);
+  const { images, captions, broken } = await plan([item], source);
   const [planned] = [...images, ...captions, ...broken];
   if (!planned) throw new Error(`No plan for "${item.id}": this is a bug`);
   const error = {

@@ -68,10 +68,10 @@ export class Writer {
     this.#added();
   }
 
-  /** Lists an item as failed. What is stored under its id is of other content, and goes. */
+  /** Lists an item as failed. What is stored under its key is of other content, and goes. */
   async addFailure(
     runContext: RunContext,
-    { item, stored, failure }: FailedItem,
+    { item, key, source, stored, failure }: FailedItem,
     error: ErrorData,
     sha256: string | null,
   ): Promise<void> {
@@ -80,9 +80,20 @@ export class Writer {
     const attempts = (failure?.attempts ?? 0) + 1;
     runContext.onFailure?.(item, error, attempts);
     const record = {
-      ...{ collection, kind, id, uri, sha256, code: error.code, message: error.message, attempts },
+      ...{
+        collection,
+        key,
+        source,
+        kind,
+        id,
+        uri,
+        sha256,
+        code: error.code,
+        message: error.message,
+        attempts,
+      },
       retriable: ERROR_CODES[error.code].retriable,
-      item: JSON.stringify(item),
+      item: JSON.stringify({ ...item, source }),
       failedAt: new Date(),
       run: runContext.run,
       runNumber: runContext.runNumber,

@@ -30,15 +30,24 @@ const meta = z
   .refine((value) => isNestedWithin(value), { error: 'values nested at most 100 deep', abort: true })
   .refine((value) => JSON.stringify(value).length <= MAX_META, `at most ${MAX_META} characters of JSON`);
 
+const itemSource = name.optional().describe('Name of its source, where that is not the one of the job');
 const imageItem = z.strictObject({
   kind: z.literal('image'),
-  id: name.describe('Known by it in the collection; a second item with the same id replaces the first'),
+  source: itemSource,
+  id: name.describe('Known by it in its source; a second item with the same id replaces the first'),
   uri: name.describe('Absolute path or file URL of the picture, as the worker sees it'),
   meta: meta.describe('Whatever a search may filter on'),
 });
 const captionItem = z.strictObject({
   kind: z.literal('caption'),
+  source: itemSource,
   id: name,
+  imageSource: name
+    .nullable()
+    .optional()
+    .describe(
+      'Source of the picture; left out or null, its own one or, where that lacks it, the one other that has it',
+    ),
   imageId: name.nullable().describe('Id of the picture it describes, or null'),
   uri: name.describe('The picture, or where the caption came from'),
   caption: text,
@@ -46,6 +55,7 @@ const captionItem = z.strictObject({
 });
 const brokenItem = z.strictObject({
   kind: z.literal('broken'),
+  source: itemSource,
   id: name,
   uri: name,
   error: z
@@ -60,6 +70,9 @@ export const chunkJobSchema = z.strictObject({
   run: name.optional().describe('Id of a run of this index that vlmo submit has made; else left out'),
   collection: collection.default('default'),
   generation: name.optional().describe('A generation of the collection; left out, the one that serves it'),
+  source: name
+    .optional()
+    .describe('Name of the source of the items: two sources may have the same ids; left out, "default"'),
   retryFailed: z.boolean().optional().describe('Try again what is listed as failed for good'),
   items: z.array(item).min(1).max(MAX_ITEMS),
   attempt: z.int().min(1).optional().describe('Set by the worker when it tries some items again'),

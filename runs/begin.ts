@@ -4,7 +4,10 @@ import type { GenerationRecord, RunRecord, Store } from '#store/contract.ts';
 
 export interface RunRequest {
   readonly kind: RunRecord['kind'];
+  /** Name of the source. */
   readonly source: string;
+  /** Where it lies. */
+  readonly place: string;
   readonly generation: GenerationRecord;
   /** What was asked beside the source. */
   readonly options: Readonly<Record<string, unknown>>;
@@ -12,9 +15,9 @@ export interface RunRequest {
 
 /** Begins a run of this process: its record is written, with its number and an owner. */
 export function beginRun(store: Store, request: RunRequest, startedAt = new Date()): Promise<RunRecord> {
-  const { kind, source, generation, options } = request;
+  const { kind, source, place, generation, options } = request;
   return store.runs.begin({
-    ...{ id: randomUUID(), kind, source, options: JSON.stringify(options) },
+    ...{ id: randomUUID(), kind, source, place, options: JSON.stringify(options) },
     ...{ collection: generation.collection, generation: generation.name },
     ...{ state: 'running', submitted: kind === 'direct', seen: 0, stored: 0, skipped: 0, failed: 0 },
     ...{ startedAt, endedAt: null, number: null, owner: describeProcess(), lease: 0 },

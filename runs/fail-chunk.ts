@@ -1,4 +1,5 @@
 import { ERROR_CODES, type ErrorData } from '#errors.ts';
+import { type Named, named } from '#pipeline/named-item.ts';
 import type { Item } from '#sources/item.ts';
 import type { ChunkRecord, ChunkResult, FailureRecord, RunRecord, Store } from '#store/contract.ts';
 
@@ -12,9 +13,10 @@ export async function failChunk(
   chunk: ChunkRecord,
   reason: ErrorData,
 ): Promise<ChunkResult> {
-  const { items } = JSON.parse(chunk.data) as { readonly items: readonly Item[] };
+  const { items: given } = JSON.parse(chunk.data) as { readonly items: readonly Item[] };
+  const items = given.map((item) => named(item, item.source ?? run.source));
   const stored = await storedBy(store, run, items);
-  const failed = items.filter((item) => !stored.has(keyOf(item)));
+  const failed = items.filter(({ key }) => !stored.has(key));
   await list(store, run, failed, reason);
   const counts = { stored: items.length - failed.length, skipped: 0, failed: failed.length };
   const result = { run: run.id, chunk: chunk.id, ...counts, at: new Date() };
@@ -23,43 +25,35 @@ export async function failChunk(
 }
 
 /** What is in the store, and by this run. */
-async function storedBy(store: Store, run: RunRecord, items: readonly Item[]): Promise<Set<string>> {
+async function storedBy(store: Store, run: RunRecord, items: readonly Named[]): Promise<Set<string>> {
   const generation = (await store.generations()).find(({ name }) => name === run.generation);
   if (!generation) return new Set();
   const { images, captions } = await store.tables(generation);
-  const ids = (kind: Item['kind']): string[] =>
-    items.filter((item) => item.kind === kind).map(({ id }) => id);
-  const found = new Set<string>();
-  for (const row of (await images.find(ids('image'))).values())
-    if (row.run === run.id) found.add(keyOf({ kind: 'image', id: row.id }));
-  for (const row of (await captions.find(ids('caption'))).values())
-    if (row.run === run.id) found.add(keyOf({ kind: 'caption', id: row.id }));
-  return found;
+  const keys = items.map(({ key }) => key);
+  const rows = [...(await images.find(keys)).values(), ...(await captions.find(keys)).values()];
+  return new Set(rows.filter((row) => row.run === run.id).map(({ key }) => key));
 }
 
 async function list(
   store: Store,
   { id: run, number, collection }: RunRecord,
-  items: readonly Item[],
+  items: readonly Named[],
   { code, message }: ErrorData,
 ): Promise<void> {
   const known = await store.failures.find(
     collection,
-    items.map(({ id }) => id),
+    items.map(({ key }) => key),
   );
-  const attempts = new Map(known.map((failure) => [keyOf(failure), failure.attempts]));
+  const attempts = new Map(known.map(({ key, attempts }) => [key, attempts]));
   const { retriable } = ERROR_CODES[code];
   const records = new Map<string, FailureRecord>();
-  for (const item of items) {
+  for (const { item, source, key } of items) {
     const { kind, id, uri } = item;
-    records.set(keyOf(item), {
-      ...{ collection, kind, id, uri, code, message, retriable, sha256: null, item: JSON.stringify(item) },
-      ...{ attempts: (attempts.get(keyOf(item)) ?? 0) + 1, failedAt: new Date(), run, runNumber: number },
+    records.set(key, {
+      ...{ collection, key, source, kind, id, uri, code, message, retriable, sha256: null },
+      item: JSON.stringify({ ...item, source }),
+      ...{ attempts: (attempts.get(key) ?? 0) + 1, failedAt: new Date(), run, runNumber: number },
     });
   }
   await store.failures.upsert([...records.values()]);
-}
-
-function keyOf({ kind, id }: { readonly kind: string; readonly id: string }): string {
-  return `${kind} ${id}`;
 }

@@ -12,8 +12,8 @@ export function createFailedSource(store: Store, collection: string): Source {
     uri: `${PREFIX}${collection}`,
     fraction: () => undefined,
     async *items() {
-      for await (const { kind, item } of store.failures.scan(collection)) {
-        if (kind !== 'broken' && item !== null) yield JSON.parse(item) as Item;
+      for await (const { kind, source, item } of store.failures.scan(collection)) {
+        if (kind !== 'broken' && item !== null) yield { ...(JSON.parse(item) as Item), source };
       }
     },
   };

@@ -18,7 +18,7 @@ function fitItem(item: Item): Item {
   } catch (error) {
     const [id, uri] = [shortName(item.id), shortName(item.uri)];
     const message = errorMessage(error).replace(/^Cannot take job/, `Cannot index "${shown(id)}"`);
-    return { kind: 'broken', id, uri, error: { code: 'SOURCE_ROW_INVALID', message } };
+    return { kind: 'broken', source: item.source, id, uri, error: { code: 'SOURCE_ROW_INVALID', message } };
   }
 }
 

@@ -14,9 +14,14 @@ import { holdLease, type RunCounts } from './lease.ts';
 import { pruneFailures, untilOlderAreKnown, watchOlder } from './prune-failures.ts';
 import { RunWatch } from './run-watch.ts';
 import { type Truncated, TruncatedCount } from './truncated.ts';
+import { withImagesOf } from './with-images-of.ts';
 
 export interface IndexJob extends IndexerSetup {
   readonly source: Source;
+  /** What the index knows it by; left out, its place. */
+  readonly sourceName?: string | undefined;
+  /** Name of the source of pictures that captions name by their ids alone; left out, whichever has them. */
+  readonly imagesOf?: string | undefined;
   /** Try again what is listed as failed. */
   readonly retryFailed: boolean;
   /** Stops taking items; what was taken is finished. */
@@ -53,7 +58,8 @@ export async function indexSource(job: IndexJob): Promise<IndexSummary> {
   const indexer = new Indexer(job);
   const watch = new RunWatch();
   const run = await beginRun(store, {
-    ...{ kind: 'direct', source: source.uri, generation: job.tables.record, options: {} },
+    ...{ kind: 'direct', source: job.sourceName ?? source.uri, place: source.uri },
+    ...{ generation: job.tables.record, options: {} },
   });
   const end = (state: RunState): Promise<void> =>
     store.runs.upsert({ ...run, ...counts(), state, endedAt: new Date(), owner: null, lease: null });
@@ -104,11 +110,11 @@ async function stream(
   const plan = await createPlanner(job.store, job.tables);
   try {
     for await (const items of chunks(
-      fitItems(untilAborted(job.source.items(job.signal), job.signal)),
+      fitItems(withImagesOf(untilAborted(job.source.items(job.signal), job.signal), job.imagesOf)),
       CHUNK_ITEMS,
     )) {
       progress.add('seen', items.length);
-      const { end } = await indexer.begin(runContext, await plan(items));
+      const { end } = await indexer.begin(runContext, await plan(items, job.sourceName ?? job.source.uri));
       end.catch((error: unknown) => failure.abort(error));
       failure.signal.throwIfAborted();
     }

@@ -25,10 +25,11 @@ export async function openRun(
   return { run: await beginRun(store, request, startedAt), isResumed: false };
 }
 
-function isSame(run: RunRecord, { source, generation, options }: RunRequest): boolean {
+function isSame(run: RunRecord, { source, place, generation, options }: RunRequest): boolean {
   const { collection, name } = generation;
-  const isSamePlace = run.source === source && run.collection === collection && run.generation === name;
-  return isSamePlace && run.options === JSON.stringify(options);
+  const isSameSource =
+    run.source === source && run.place === place && run.collection === collection && run.generation === name;
+  return isSameSource && run.options === JSON.stringify(options);
 }
 
 /** Whether another process submits a run just now; one of another host is watched for as long as it takes to know. */

@@ -9,9 +9,14 @@ import { fitItems } from './fit-items.ts';
 import { holdLease } from './lease.ts';
 import { openRun } from './open-run.ts';
 import { type Truncated, TruncatedCount } from './truncated.ts';
+import { withImagesOf } from './with-images-of.ts';
 
 export interface Submission {
   readonly source: Source;
+  /** What the index knows it by; left out, its place. */
+  readonly sourceName?: string | undefined;
+  /** Name of the source of pictures that captions name by their ids alone; left out, whichever has them. */
+  readonly imagesOf?: string | undefined;
   readonly store: Store;
   readonly producer: Producer;
   readonly generation: GenerationRecord;
@@ -62,8 +67,11 @@ const CHUNKS_PER_COMMIT = 32;
  */
 export async function submitSource(submission: Submission): Promise<Submitted> {
   const { source, store, producer, generation, retryFailed } = submission;
-  const options = { ...submission.options, retryFailed };
-  const request = { kind: 'queued', source: source.uri, generation, options } as const;
+  const options = { ...submission.options, imagesOf: submission.imagesOf, retryFailed };
+  const request = {
+    ...({ kind: 'queued', source: submission.sourceName ?? source.uri, place: source.uri } as const),
+    ...{ generation, options },
+  };
   const { run, isResumed } = await openRun(store, request, submission.signal, submission.clock?.());
   const lost = new AbortController();
   const signal = AbortSignal.any([submission.signal, lost.signal]);
@@ -96,7 +104,8 @@ export async function submitSource(submission: Submission): Promise<Submitted> {
   );
   // The next chunks are read while the last ones are written.
   let writing: Promise<void> = Promise.resolve();
-  const items = countCut(fitItems(untilAborted(source.items(signal), signal)), submission, truncated);
+  const read = withImagesOf(untilAborted(source.items(signal), signal), submission.imagesOf);
+  const items = countCut(fitItems(read), submission, truncated);
   const common = { run: run.id, collection: generation.collection, generation: generation.name, retryFailed };
   try {
     try {

@@ -1,13 +1,11 @@
 import type { Device } from '#devices/device.ts';
-import type { AddressedRows, NearestOptions, NearestRows, RowReader } from '#store/contract.ts';
+import type { AddressedRows, NearestOptions, NearestRows, PlacedRows } from '#store/contract.ts';
 import { ResidentVectors, type ResidentVectorsOptions } from './resident-vectors.ts';
 import type { RowMask } from './row-mask.ts';
 import { type Found, score } from './score.ts';
 
 /** Exact search over a table whose vectors stay on a device from one query to the next. */
-export interface ResidentScorer<Row extends { readonly id: string }>
-  extends NearestRows<Row>,
-    AsyncDisposable {
+export interface ResidentScorer<Row> extends NearestRows<Row>, AsyncDisposable {
   readonly device: Device;
   /** Ids and scores of the k best rows for each of many queries, [Q, D] of unit length. */
   nearestIds(queries: Float32Array, options: NearestOptions): Promise<Found[][]>;
@@ -22,8 +20,8 @@ const MAX_TRIES = 5;
  * A scorer on a device. The first query loads the table; each one sees all commits made before it. Throws SCORING_FAILED
  * where the device or the disk cannot take the vectors, and what reading the store throws.
  */
-export function createResidentScorer<Row extends { readonly id: string }>(
-  table: AddressedRows & Pick<RowReader<Row>, 'find'>,
+export function createResidentScorer<Row>(
+  table: AddressedRows & PlacedRows<Row>,
   options: ScorerOptions,
 ): ResidentScorer<Row> {
   const corpus = new ResidentVectors(table, options);
@@ -54,7 +52,7 @@ export function createResidentScorer<Row extends { readonly id: string }>(
       inTurn(async () => {
         for (let tried = 1; ; tried++) {
           const [found = []] = await nearestIds(query, asked);
-          const rows = await table.find(found.map(({ id }) => id));
+          const rows = await table.findPlaces(found.map(({ id }) => id));
           const hits = found.flatMap(({ id, score }) => {
             const row = rows.get(id);
             return row ? [{ row, score }] : [];

@@ -7,6 +7,7 @@ import type { Candidates } from './protocol.ts';
 import type { RowMask } from './row-mask.ts';
 
 export interface Found {
+  /** Id and source of the row, as `toPlaceText` gives them. */
   readonly id: string;
   /** The product of query and stored vector in float64. */
   readonly score: number;

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { VlmoError } from '#errors.ts';
 
-const position = z.strictObject({ score: z.number(), id: z.string() });
+const position = z.strictObject({ score: z.number(), id: z.string(), source: z.string() });
 const cursorSchema = z.strictObject({
   /** Of the last hit. */
   position,

@@ -8,10 +8,11 @@ export async function toHits(
   rows: readonly Ranked[],
   before: number,
 ): Promise<Hit[]> {
-  const pictures = rows.filter(({ kind }) => kind === 'image').map(({ id }) => id);
+  const pictures = rows.filter(({ kind }) => kind === 'image').map(({ key }) => key);
   const texts = await captions.firstOfImages(pictures);
-  return rows.map(({ id, kind, row, score, cosine, match }, i) => {
-    const caption = 'caption' in row ? row.caption : (texts.get(id) ?? null);
-    return { rank: before + i + 1, id, kind, uri: row.uri, caption, meta: row.meta, score, cosine, match };
+  return rows.map(({ key, id, source, kind, row, score, cosine, match }, i) => {
+    const caption = 'caption' in row ? row.caption : (texts.get(key) ?? null);
+    const { uri, meta } = row;
+    return { rank: before + i + 1, id, kind, uri, caption, meta, score, cosine, match, key, source };
   });
 }

@@ -4,6 +4,7 @@ import type { PictureInput, RunOptions } from '#model/runner.ts';
 import type { GenerationTables } from '#store/contract.ts';
 import { composeVector, type WeightedText, type WeightedVector } from './compose-query.ts';
 import type { Search } from './request.ts';
+import { findStored, type StoredName, storedName } from './stored-item.ts';
 
 /** A query as texts and a picture that count by their weights. */
 export interface QueryParts {
@@ -12,7 +13,7 @@ export interface QueryParts {
 }
 
 /** What of a request says what is looked for. */
-export type AskedParts = Pick<Search, 'id' | 'text' | 'texts' | 'image' | 'imageWeight'>;
+export type AskedParts = Pick<Search, 'id' | 'source' | 'key' | 'text' | 'texts' | 'image' | 'imageWeight'>;
 
 export function partsOf({ text, texts, image, imageWeight: weight = 1 }: AskedParts): QueryParts {
   const given = texts ?? (text === undefined ? [] : [{ text, weight: 1 }]);
@@ -29,7 +30,8 @@ export async function embedQuery(
   encoder: () => Promise<Encoder>,
   options: RunOptions = {},
 ): Promise<Float32Array> {
-  if (asked.id !== undefined) return storedVector(tables, asked.id);
+  const name = storedName(asked);
+  if (name !== undefined) return storedVector(tables, name);
   return embedParts(await encoder(), partsOf(asked), options);
 }
 
@@ -59,15 +61,9 @@ export async function embedPicture(
   throw vector ?? new Error('No vector of a picture: this is a bug');
 }
 
-/** Pictures are looked for first: an id may name one of each kind. */
-async function storedVector(
-  { images, captions, record }: GenerationTables,
-  id: string,
-): Promise<Float32Array> {
-  const vector = (await images.vector(id)) ?? (await captions.vector(id));
+async function storedVector(tables: GenerationTables, name: StoredName): Promise<Float32Array> {
+  const { kind, row } = await findStored(tables, name);
+  const vector = await (kind === 'image' ? tables.images : tables.captions).vector(row.key);
   if (vector) return vector;
-  throw new VlmoError(
-    'SEARCH_ITEM_NOT_FOUND',
-    `Cannot search by id "${id}": expected an id stored in collection "${record.collection}", received one that is not`,
-  );
+  throw new VlmoError('SEARCH_ITEM_NOT_FOUND', `Cannot search by "${row.id}": it was taken out just now`);
 }

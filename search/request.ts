@@ -38,6 +38,8 @@ export const searchFields = {
     .describe('Absolute path of a picture, as the worker sees it; may stand beside text'),
   imageWeight: z.number().optional().describe('How much the picture counts beside the text; left out, 1'),
   id: nameSchema.optional().describe('Id of what is stored, alone'),
+  source: nameSchema.optional().describe('Beside an id that several sources have: the name of one of them'),
+  key: nameSchema.optional().describe('Key of what is stored, alone'),
   in: target.default('images'),
   k,
   where: textSchema.optional().describe('As for vlmo search --where'),
@@ -61,6 +63,8 @@ interface QueryParts {
   readonly image?: unknown;
   readonly imageWeight?: unknown;
   readonly id?: unknown;
+  readonly source?: unknown;
+  readonly key?: unknown;
   readonly rerank?: unknown;
   readonly minMatch?: unknown;
 }
@@ -69,12 +73,13 @@ interface QueryParts {
 export function searchRules<Schema extends z.ZodType<QueryParts>>(schema: Schema): Schema {
   return schema
     .refine(
-      ({ text, texts, image, id }) =>
-        id === undefined
+      ({ text, texts, image, id, key }) =>
+        id === undefined && key === undefined
           ? countGiven(text, texts) <= 1 && countGiven(text, texts, image) >= 1
-          : countGiven(text, texts, image) === 0,
-      'a text or texts, an image, or both; or an id',
+          : countGiven(text, texts, image) === 0 && countGiven(id, key) === 1,
+      'a text or texts, an image, or both; or an id; or a key',
     )
+    .refine(({ id, source }) => id !== undefined || source === undefined, 'an id beside source')
     .refine(
       ({ image, imageWeight }) => image !== undefined || imageWeight === undefined,
       'an image beside imageWeight',
@@ -172,6 +177,10 @@ const hitSchema = z.object({
   cosine: z.number(),
   /** Probability that query and hit belong together; null where they were not read together. */
   match: z.number().nullable(),
+  /** What the index knows it by. */
+  key: z.string(),
+  /** Name of the source that it came from. */
+  source: z.string(),
 });
 
 const searchAnswerSchema = z.object({

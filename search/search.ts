@@ -7,7 +7,7 @@ import type { Ranked } from './ranking/ranking.ts';
 import type { SearchAnswer, SearchOrder } from './request.ts';
 
 /**
- * The k best rows for a query vector [D] of unit length, best first, ties by id; k of them whenever k match. Rows written
+ * The k best rows for a query vector [D] of unit length, best first, ties by id, then source; k of them whenever k match. Rows written
  * or deleted between two pages make none come twice, and none be left out that was there. Throws FILTER_INVALID,
  * CURSOR_INVALID, ANN_INDEX_MISSING, and what re-ranking throws.
  */
@@ -54,10 +54,10 @@ function nextCursor(
   if (!last) throw new Error('A page without a row has no next one: this is a bug');
   const shown = mark && [...(from?.shown ?? []), ...rows.map(mark)].slice(-MAX_SHOWN);
   return {
-    position: { score: last.score, id: last.id },
+    position: { score: last.score, id: last.id, source: last.source },
     before: (from?.before ?? 0) + rows.length,
     ...(weights && { weights: [...weights] }),
-    ...(pool && { pool: { score: pool.score, id: pool.id } }),
+    ...(pool && { pool: { score: pool.score, id: pool.id, source: pool.source } }),
     ...(shown && { shown }),
   };
 }

@@ -56,7 +56,17 @@ export interface Match {
   readonly cosine: number;
 }
 
-export interface TargetOptions {
+/** What the index knows a source by. */
+export interface SourceNaming {
+  /** Left out, its absolute place. */
+  readonly sourceName?: string | undefined;
+  /** The source of this name lies elsewhere now: what is stored of it keeps its vectors. */
+  readonly sourceMoved?: boolean | undefined;
+  /** Name of the source of pictures that captions name by their ids alone. */
+  readonly imagesOf?: string | undefined;
+}
+
+export interface TargetOptions extends SourceNaming {
   readonly collection?: string | undefined;
   /** A model folder; left out, the one that the collection was indexed with. */
   readonly model?: string | undefined;

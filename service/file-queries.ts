@@ -47,6 +47,7 @@ async function* embedItems(
     });
     yield some.map((item) => ({
       id: item.id,
+      source: null,
       query: item.kind === 'caption' ? item.caption : item.uri,
       vector: item.kind === 'broken' ? item.error : (vectors.get(item) as Float32Array | ErrorData),
     }));

@@ -5,6 +5,7 @@ import { openSource } from '#sources/open-source.ts';
 import type { IndexCallOptions, Indexed } from './contract.ts';
 import type { IndexParts } from './index-parts.ts';
 import { openTarget } from './open-target.ts';
+import { nameSource } from './source-name.ts';
 
 /** Indexes a source in this process; its generation serves the collection from the moment the run is complete. */
 export async function indexInto(
@@ -15,10 +16,11 @@ export async function indexInto(
   const { retryFailed = false, signal = new AbortController().signal, onStart } = options;
   const source = typeof given === 'string' ? await openSource(given, options.source) : given;
   const { record } = await openTarget(store, { model: settings.model, ...options });
+  const named = await nameSource(store, source, options);
   return generations.use(record, async (loaded) => {
     const [model, { preprocess, inference }] = [await loaded.model(), await loaded.pools()];
     const summary = await indexSource({
-      ...{ source, store, tables: loaded.tables, preprocess, inference, retryFailed, signal },
+      ...{ source, ...named, store, tables: loaded.tables, preprocess, inference, retryFailed, signal },
       batchSize: await loaded.batchSize(),
       pictureBytes: pictureValues(model.picture),
       ...(onStart && { onStart }),

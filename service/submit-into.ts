@@ -9,6 +9,7 @@ import { openSource } from '#sources/open-source.ts';
 import type { SubmitOptions } from './contract.ts';
 import type { IndexParts } from './index-parts.ts';
 import { openTarget } from './open-target.ts';
+import { nameSource } from './source-name.ts';
 
 const PATIENCE_SECONDS = 300;
 
@@ -21,11 +22,12 @@ export async function submitInto(
   const { redis, priority = 'normal', retryFailed = false, onStart } = options;
   const source = typeof given === 'string' ? await openSource(given, options.source) : given;
   const { model, record: generation } = await openTarget(store, { model: settings.model, ...options });
+  const named = await nameSource(store, source, options);
   const { isCut } = await loadTokenizer(model.path, model.maxTokens);
   const queues = openQueues(redis, store.id);
   try {
     return await submitSource({
-      ...{ source, store, generation, priority, retryFailed },
+      ...{ source, ...named, store, generation, priority, retryFailed },
       producer: createPatientProducer(queues, options.maxWaiting ?? ALL_OPTIONS.maxWaiting.default, {
         seconds: options.redisPatience ?? PATIENCE_SECONDS,
       }),

@@ -7,6 +7,9 @@ export interface ColumnRules {
   readonly guesses: {
     readonly image: readonly string[];
     readonly caption: readonly string[];
+    /** Of the picture's id, whatever else the row is about. */
+    readonly imageId: readonly string[];
+    /** Of the id of what the row is about: the caption beside a picture's id, else the picture. */
     readonly id: readonly string[];
     readonly captionId: readonly string[];
   };
@@ -21,6 +24,9 @@ export interface Columns {
   readonly image: number | undefined;
   /** The folder of the picture, where that is a column of its own. */
   readonly folder?: number;
+  /** The picture's id. */
+  readonly imageId: number | undefined;
+  /** Where no column is the picture's id alone: the picture's, or that of a caption without one. */
   readonly id: number | undefined;
   readonly captionId: number | undefined;
   readonly captions: readonly number[];
@@ -43,8 +49,9 @@ export function manifestRules(named: SourceOptions): ColumnRules {
       'url',
     ],
     caption: ['caption', 'captions', 'text', 'title', 'description', 'sentence', 'sentences'],
-    id: ['id', 'image_id', 'key'],
-    captionId: ['caption_id', 'sentid', 'ann_id'],
+    imageId: ['image_id'],
+    id: ['id', 'key'],
+    captionId: ['caption_id', 'sentid', 'comment_number', 'ann_id'],
   };
   return { named, guesses, allCaptions: false, needsImage: false };
 }
@@ -52,7 +59,13 @@ export function manifestRules(named: SourceOptions): ColumnRules {
 /** The rules of a `metadata` file in a folder of pictures; the pictures are named by their paths there. */
 export function metadataRules(options: SourceOptions): ColumnRules {
   const named = { captionColumns: options.captionColumns, captionIdColumn: options.captionIdColumn };
-  const guesses = { image: ['file_name'], caption: ['caption', 'captions', 'text'], id: [], captionId: [] };
+  const guesses = {
+    image: ['file_name'],
+    caption: ['caption', 'captions', 'text'],
+    imageId: [],
+    id: [],
+    captionId: [],
+  };
   return { named, guesses, allCaptions: true, needsImage: true };
 }
 
@@ -81,12 +94,17 @@ export function resolveColumns(names: readonly string[], rules: ColumnRules): Co
     const wanted = [...guesses.image, ...(rules.needsImage ? [] : guesses.caption)].map(quote).join(', ');
     return `expected one of the columns ${wanted}, received ${columnList(names)}`;
   }
-  const id = find(named.idColumn, guesses.id);
-  const captionId = find(named.captionIdColumn, guesses.captionId);
-  const used = new Set([image, folder, id, captionId, ...captions]);
+  const imageId = find(named.idColumn, guesses.imageId);
+  const own = indexesOf(lower, guesses.id).at(0);
+  // Beside a picture's id, the other one is the caption's, as COCO has it.
+  const id = imageId === undefined ? own : undefined;
+  const captionId =
+    find(named.captionIdColumn, guesses.captionId) ?? (imageId === undefined ? undefined : own);
+  const used = new Set([image, folder, imageId, id, captionId, ...captions]);
   return {
     image,
     ...(folder !== undefined && { folder }),
+    imageId,
     id,
     captionId,
     captions,

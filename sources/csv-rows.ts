@@ -115,6 +115,7 @@ function toRow(line: number, cells: readonly string[], { names, columns }: Heade
     line,
     image: imageOf(columns, at),
     id: at(columns.id),
+    imageId: at(columns.imageId),
     captionId: at(columns.captionId),
     captions: columns.captions.map(at),
     meta,

@@ -4,8 +4,13 @@ import type { ReadingReport } from './reading-notes.ts';
 /** Other columns of a manifest row, or other keys of a sidecar file. */
 export type Meta = Readonly<Record<string, unknown>>;
 
+interface OfSource {
+  /** Name of the source that it came from, where that is not the one that is being read. */
+  readonly source?: string | undefined;
+}
+
 /** One picture to index. */
-export interface ImageItem {
+export interface ImageItem extends OfSource {
   readonly kind: 'image';
   /** Given by the source, or the picture's path relative to the source root with `/` between folders. */
   readonly id: string;
@@ -15,12 +20,17 @@ export interface ImageItem {
 }
 
 /** One caption to index. */
-export interface CaptionItem {
+export interface CaptionItem extends OfSource {
   readonly kind: 'caption';
   /** Given by the source, or the picture's id plus `#n`, n counting from 0 in the order of the source. */
   readonly id: string;
   /** The picture it describes; null for a caption without one. */
   readonly imageId: string | null;
+  /**
+   * Name of the picture's source; left out, the caption's own; null where the picture is named by its id alone, and is of
+   * its own source or, where that lacks it, of the one other that has it.
+   */
+  readonly imageSource?: string | null | undefined;
   /** The picture's uri; for a caption without a picture, the file it came from. */
   readonly uri: string;
   readonly caption: string;
@@ -28,7 +38,7 @@ export interface CaptionItem {
 }
 
 /** Something the source found and cannot understand: listed as failed, so that nothing is lost in silence. */
-export interface BrokenItem {
+export interface BrokenItem extends OfSource {
   readonly kind: 'broken';
   readonly id: string;
   readonly uri: string;

@@ -35,6 +35,7 @@ function toRow(
     line,
     image: imageOf(columns, at),
     id: at(columns.id),
+    imageId: at(columns.imageId),
     captionId: at(columns.captionId),
     captions: columns.captions.map(at),
     meta,

@@ -1,4 +1,4 @@
-import { posix, resolve, sep } from 'node:path';
+import { posix, relative, resolve, sep } from 'node:path';
 import { errorMessage } from '#errors.ts';
 import { filePath, schemeOf, uriInside } from '#uri.ts';
 import { quote } from './quote.ts';
@@ -6,6 +6,8 @@ import { quote } from './quote.ts';
 /** Where a row's picture is and what it is called if the row gives no id. */
 interface Location {
   readonly id: string;
+  /** What it would be called by another spelling of the same path: absolute, or from the folder. */
+  readonly alias?: string;
   readonly uri: string;
 }
 
@@ -26,7 +28,9 @@ export function locateFrom(folder: string): Locate {
     if (scheme !== 'file') return { id: path, uri: path };
     try {
       const file = filePath(path);
-      return { id: path, uri: typeof file === 'string' ? resolve(file) : path };
+      if (typeof file !== 'string') return { id: path, uri: path };
+      const uri = resolve(file);
+      return { id: uri, alias: fromFolder(folder, uri), uri };
     } catch (error) {
       return `expected a file URL of this machine, received ${quote(path)} (${errorMessage(error)})`;
     }
@@ -59,7 +63,20 @@ function locatePath(folder: string, path: string): Location | string {
   }
   // No name begins so: it is a path, and its folders are divided as on Windows.
   const isWindows = sep === '/' && /^\.{1,2}\\/.test(path);
-  return { id: path, uri: joined(folder, isWindows ? path.replaceAll('\\', '/') : path) };
+  const written = isWindows ? path.replaceAll('\\', '/') : path;
+  const uri = joined(folder, written);
+  if (sep !== '/' || schemeOf(folder) !== undefined) return { id: path, uri };
+  const isAbsolute = written.startsWith('/');
+  const id = ODD_SEGMENT.test(isAbsolute ? written.slice(1) : written) ? posix.normalize(written) : written;
+  return { id, alias: isAbsolute ? fromFolder(folder, uri) : uri, uri };
+}
+
+/** A file as a path from the folder of the manifest would name it. */
+function fromFolder(folder: string, file: string): string {
+  const isBelow = file.startsWith(folder.endsWith('/') ? folder : `${folder}/`);
+  return isBelow
+    ? file.slice(folder.endsWith('/') ? folder.length : folder.length + 1)
+    : relative(folder, file);
 }
 
 /** `resolve` for the simple paths that a million rows have, without its cost. */

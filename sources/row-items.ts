@@ -13,7 +13,7 @@ export interface RowItemsOptions {
   readonly locate: Locate;
   /** Pictures already given out, and their captions so far. */
   readonly pictures: Occurrences;
-  /** Ids given by a column, together with the picture they were given to; and of captions without a picture. */
+  /** Ids given by a column, together with what they were given to: pictures with their files, captions with their pictures. */
   readonly givenIds: Occurrences;
 }
 
@@ -35,18 +35,19 @@ function pushItems(row: Row, options: RowItemsOptions, into: Item[]): string | u
   }
   if (!isId(row.id)) return badId('an id', row.id);
   if (!isId(row.captionId)) return badId('a caption id', row.captionId);
-  const given = { id: toId(row.id), captionId: toId(row.captionId) };
+  if (!isId(row.imageId)) return badId("a picture's id", row.imageId);
+  const given = { id: toId(row.id), imageId: toId(row.imageId), captionId: toId(row.captionId) };
 
   const path = row.image ?? '';
   if (typeof path !== 'string') return `expected the path of a picture, received ${describeType(path)}`;
   if (path.trim() !== '') return pushPicture(row, path, given, captions, options, into);
   if (captions.length === 0) return 'expected a picture or a caption, received neither';
-  pushCaptionsAlone(row, given, captions, options, into);
-  return undefined;
+  return pushCaptionsAlone(row, given, captions, options, into);
 }
 
 interface GivenIds {
   readonly id: string | undefined;
+  readonly imageId: string | undefined;
   readonly captionId: string | undefined;
 }
 
@@ -60,42 +61,92 @@ function pushPicture(
 ): string | undefined {
   const location = locate(path);
   if (typeof location === 'string') return location;
-  const { uri } = location;
-  const id = given.id ?? location.id;
-  const isNew = pictures.add(id);
-  if (id !== location.id) {
-    // An id that is not one (a class, a user) would make every picture but the first vanish as "seen already".
-    const pair = `${id}\0${uri}`;
-    if (isNew) givenIds.add(pair);
-    else if (!givenIds.has(pair)) {
-      return `expected one picture per id, received ${quote(path)} with the id ${quote(id)} of another`;
-    }
-  }
+  const { uri, alias } = location;
+  const isAlias = alias !== undefined && alias !== location.id && pictures.has(alias);
+  const own = isAlias ? alias : location.id;
+  const id = given.imageId ?? given.id ?? own;
+  const isNew = !pictures.has(id);
+  // An id that is not one (a class, a user) would make every picture but the first vanish as "seen already".
+  const pair = `${id}\0${uri}`;
+  if (id !== own && !isNew && !givenIds.has(pair))
+    return `expected one picture per id, received ${quote(path)} with the id ${quote(id)} of another`;
 
-  const { meta } = row;
-  if (isNew) into.push({ kind: 'image', id, uri, meta });
-  for (const [index, caption] of captions.entries()) {
-    const n = pictures.next(id);
-    const captionId = given.captionId === undefined ? `${id}#${n}` : numbered(given.captionId, index);
-    into.push({ kind: 'caption', id: captionId, imageId: id, uri, caption, meta });
-  }
+  // Captions that came before their picture have the first numbers.
+  if (isNew && givenIds.has(id)) for (let left = givenIds.next(id); left >= 0; left--) pictures.next(id);
+  const items = captionItems(given.captionId, captions, { id, uri, row }, { pictures, givenIds });
+  if (typeof items === 'string') return items;
+  if (id !== own && isNew) givenIds.add(pair);
+  pictures.add(id);
+  if (isNew) into.push({ kind: 'image', id, uri, meta: row.meta });
+  into.push(...items);
   return undefined;
 }
 
+interface Described {
+  /** Id of the picture. */
+  readonly id: string;
+  readonly uri: string;
+  readonly row: Row;
+  /** Whether only its id is known. */
+  readonly isElsewhere?: boolean;
+}
+
+/** The captions of a picture; a reason where two of them have one id. */
+function captionItems(
+  captionId: string | undefined,
+  captions: readonly string[],
+  { id: imageId, uri, row: { meta }, isElsewhere = false }: Described,
+  { pictures, givenIds }: Pick<RowItemsOptions, 'pictures' | 'givenIds'>,
+): CaptionItem[] | string {
+  const items: CaptionItem[] = [];
+  for (const [index, caption] of captions.entries()) {
+    const own = captionId === undefined ? '' : idOfCaption(numbered(captionId, index), imageId, givenIds);
+    const number = own !== undefined && !isElsewhere ? pictures.next(imageId) : 0;
+    const id =
+      captionId !== undefined
+        ? own
+        : isElsewhere
+          ? numbered(imageId, givenIds.next(imageId))
+          : `${imageId}#${number}`;
+    if (id === undefined)
+      return `expected one caption per id, received the id ${quote(captionId ?? '')} for a second caption of picture ${quote(imageId)}`;
+    const item = { kind: 'caption', id, imageId, uri, caption, meta } as const;
+    items.push(isElsewhere ? { ...item, imageSource: null } : item);
+  }
+  return items;
+}
+
+/**
+ * The id of a caption by the one that its row gives: the same, or, where another picture has a caption of it (some data
+ * sets count them anew for each), together with that of its picture. Undefined where the picture has one of this id.
+ */
+function idOfCaption(given: string, imageId: string, givenIds: Occurrences): string | undefined {
+  if (!givenIds.add(`caption\0${imageId}\0${given}`)) return undefined;
+  return givenIds.add(`caption\0${given}`) ? given : `${imageId}#${given}`;
+}
+
 function pushCaptionsAlone(
-  { line, meta }: Row,
+  row: Row,
   given: GivenIds,
   captions: readonly string[],
-  { file, name, givenIds }: RowItemsOptions,
+  { file, name, pictures, givenIds }: RowItemsOptions,
   into: Item[],
-): void {
+): string | undefined {
+  const { line, meta } = row;
+  if (given.imageId !== undefined) {
+    const isElsewhere = !pictures.has(given.imageId);
+    const place = { id: given.imageId, uri: file, row, isElsewhere };
+    const items = captionItems(given.captionId, captions, place, { pictures, givenIds });
+    if (typeof items === 'string') return items;
+    into.push(...items);
+    return undefined;
+  }
   const own = given.captionId ?? given.id;
   for (const [index, caption] of captions.entries()) {
-    // An id column may name the picture that several captions describe: they must not replace each other.
     const id = own === undefined ? numbered(`${name}:${line}`, index) : numbered(own, givenIds.next(own));
-    const item: CaptionItem = { kind: 'caption', id, imageId: null, uri: file, caption, meta };
-    into.push(item);
+    into.push({ kind: 'caption', id, imageId: null, uri: file, caption, meta });
   }
+  return undefined;
 }
 
 /** The id itself for the first, then `#1`, `#2`, … */

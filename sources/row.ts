@@ -6,6 +6,7 @@ export interface Row {
   readonly line: number;
   readonly image: unknown;
   readonly id: unknown;
+  readonly imageId: unknown;
   readonly captionId: unknown;
   readonly captions: readonly unknown[];
   readonly meta: Meta;

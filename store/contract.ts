@@ -28,7 +28,10 @@ export type GenerationSpec = Omit<GenerationRecord, 'name' | 'createdAt'>;
 /** An item that could not be stored, and why. */
 export interface FailureRecord {
   readonly collection: string;
+  /** `itemKey` of source, kind and id. */
+  readonly key: string;
   readonly kind: ItemKind | 'broken';
+  readonly source: string;
   readonly id: string;
   readonly uri: string;
   readonly code: ErrorCode;
@@ -45,16 +48,16 @@ export interface FailureRecord {
   readonly runNumber: number | null;
 }
 
-/** Failures of all collections; a failure is known by collection, kind and id. */
+/** Failures of all collections; a failure is known by collection and key. */
 export interface FailureTable {
-  find(collection: string, ids: readonly string[]): Promise<FailureRecord[]>;
+  find(collection: string, keys: readonly string[]): Promise<FailureRecord[]>;
   /**
-   * Writes records in one commit; collection, kind and id together are distinct inside one batch. What a run of a larger
+   * Writes records in one commit; collection and key together are distinct inside one batch. What a run of a larger
    * number has listed stays as that run listed it.
    */
   upsert(records: readonly FailureRecord[]): Promise<void>;
   /** In one commit. */
-  delete(keys: readonly Pick<FailureRecord, 'collection' | 'kind' | 'id'>[]): Promise<void>;
+  delete(keys: readonly Pick<FailureRecord, 'collection' | 'key'>[]): Promise<void>;
   /** Failures that one of these runs was the last to meet; in one commit. */
   deleteOfRuns(collection: string, runs: readonly string[]): Promise<void>;
   count(collection?: string): Promise<number>;
@@ -70,7 +73,10 @@ export interface RunRecord {
   readonly id: string;
   /** Whether the run works itself, or its chunks wait in a queue for workers. */
   readonly kind: 'direct' | 'queued';
+  /** Name of the source. */
   readonly source: string;
+  /** Where the source lay. */
+  readonly place: string;
   readonly collection: string;
   readonly generation: string;
   readonly state: RunState;

@@ -54,12 +54,14 @@ export function filterColumns(kind: ItemKind): ReadonlyMap<string, ColumnType> {
   return COLUMNS[kind];
 }
 
-/** The rows with these ids. */
-export function idFilter(ids: readonly string[]): Filter {
-  return { kind: 'in', field: { kind: 'column', name: 'id', type: 'text' }, values: ids };
+/** The rows whose text in a column is one of these. */
+export function anyOf(name: 'key' | 'id' | 'source', values: readonly string[]): Filter {
+  return { kind: 'in', field: { kind: 'column', name, type: 'text' }, values };
 }
 
 const SHARED: readonly [string, ColumnType][] = [
+  ['key', 'text'],
+  ['source', 'text'],
   ['id', 'text'],
   ['uri', 'text'],
   ['indexed_at', 'time'],
@@ -75,5 +77,5 @@ const COLUMNS: Readonly<Record<ItemKind, ReadonlyMap<string, ColumnType>>> = {
     ['sha256', 'text'],
     ['format', 'text'],
   ]),
-  caption: new Map([...SHARED, ['image_id', 'text'], ['caption', 'text']]),
+  caption: new Map([...SHARED, ['image_source', 'text'], ['image_id', 'text'], ['caption', 'text']]),
 };

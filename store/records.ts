@@ -1,5 +1,10 @@
 /** Picture columns without the vector. */
 export interface ImageRecord {
+  /** `itemKey` of source, kind and id. */
+  readonly key: string;
+  /** Name of the source that it came from. */
+  readonly source: string;
+  /** Unique in its source. */
   readonly id: string;
   readonly uri: string;
   readonly width: number;
@@ -16,8 +21,15 @@ export interface ImageRecord {
 
 /** Caption columns without the vector. */
 export interface CaptionRecord {
+  /** `itemKey` of source, kind and id. */
+  readonly key: string;
+  /** Name of the source that it came from. */
+  readonly source: string;
+  /** Unique in its source. */
   readonly id: string;
   readonly uri: string;
+  /** Source and id of the picture that it describes; both null for a caption without one. */
+  readonly imageSource: string | null;
   readonly imageId: string | null;
   /** The text: its own content for resume. */
   readonly caption: string;

@@ -1,23 +1,30 @@
 import type { Filter } from './filter.ts';
+import type { ItemPlace } from './item-key.ts';
 import type { CaptionRecord } from './records.ts';
 
 /**
- * One table of vectors: the pictures or the captions of a generation. Writes are upserts by id, and happen one
- * after the other, in the order of the calls. An id may be any text. Every read sees all earlier commits, those of
+ * One table of vectors: the pictures or the captions of a generation. Writes are upserts by key, and happen one
+ * after the other, in the order of the calls. Ids and sources may be any text. Every read sees all earlier commits, those of
  * other processes too. Reads throw STORE_READ_FAILED, writes STORE_WRITE_FAILED.
  */
-export interface VectorTable<Row extends { readonly id: string }>
+export interface VectorTable<Row extends ItemRow>
   extends RowReader<Row>,
     RowWriter<Row>,
     VectorReader<Row>,
     AddressedRows,
+    PlacedRows<Row>,
     NearestRows<Row>,
     ApproximateRows<Row> {}
 
+/** What a row is known by: to the index, and to people. */
+export interface ItemRow extends ItemPlace {
+  readonly key: string;
+}
+
 /** Rows without their vectors. */
 export interface RowReader<Row> {
-  /** The stored rows with these ids; ids that are not stored are left out. */
-  find(ids: readonly string[]): Promise<Map<string, Row>>;
+  /** The stored rows with these keys; keys that are not stored are left out. */
+  find(keys: readonly string[]): Promise<Map<string, Row>>;
   /** All rows that a filter lets through, in the store's order, in bounded batches. */
   scan(where?: Filter): AsyncIterable<Row>;
   count(where?: Filter): Promise<number>;
@@ -25,12 +32,12 @@ export interface RowReader<Row> {
 
 export interface RowWriter<Row> {
   /**
-   * Writes rows in one commit; ids inside one batch are distinct. Now and then a call takes longer, because it
+   * Writes rows in one commit; keys inside one batch are distinct. Now and then a call takes longer, because it
    * optimises the table. Throws STORE_ROW_INVALID where `meta` is not JSON; nothing of the batch is written then.
    */
   upsert(batch: VectorBatch<Row>): Promise<void>;
-  /** Ids that are not stored are passed over; beyond 4,096 ids it takes several commits. */
-  delete(ids: readonly string[]): Promise<void>;
+  /** Keys that are not stored are passed over; beyond 4,096 keys it takes several commits. */
+  delete(keys: readonly string[]): Promise<void>;
   /**
    * Merges small fragments, drops versions older than ten minutes, and brings the indexes up to date. For
    * the end of a run: during it, `upsert` does this when it pays.
@@ -46,10 +53,10 @@ export interface VectorBatch<Row> {
 
 /** What is stored of vectors. */
 export interface VectorReader<Row> {
-  /** The stored vector of one id, as float32 values [dimensions]. */
-  vector(id: string): Promise<Float32Array | undefined>;
-  /** The stored vectors of these ids as float32 values [dimensions]; ids that are not stored are left out. */
-  findVectors(ids: readonly string[]): Promise<Map<string, Float32Array>>;
+  /** The stored vector of one key, as float32 values [dimensions]. */
+  vector(key: string): Promise<Float32Array | undefined>;
+  /** The stored vectors of these keys as float32 values [dimensions]; keys that are not stored are left out. */
+  findVectors(keys: readonly string[]): Promise<Map<string, Float32Array>>;
   /** All rows with their vectors, float16 bits [rows * dimensions], in bounded batches, in the store's order. */
   scanVectors(): AsyncIterable<{ readonly rows: readonly Row[]; readonly halves: Uint16Array }>;
 }
@@ -69,19 +76,25 @@ export interface AddressedRows {
   vectors(addresses?: BigUint64Array): AsyncIterable<AddressedVectors>;
 }
 
+export interface PlacedRows<Row> {
+  /** The stored rows at these places, as `vectors` gave them; those that have gone since are left out. */
+  findPlaces(places: readonly string[]): Promise<Map<string, Row>>;
+}
+
 /**
- * Rows with their addresses, ids and float16 vectors, side by side: row i has `halves` [i * dimensions, (i + 1) *
+ * Rows with their addresses, places and float16 vectors, side by side: row i has `halves` [i * dimensions, (i + 1) *
  * dimensions).
  */
 export interface AddressedVectors {
   readonly addresses: BigUint64Array;
+  /** Id and source of each as `toPlaceText` gives them: what tells rows apart, and orders equal scores. */
   readonly ids: readonly string[];
   readonly halves: Uint16Array;
 }
 
 /** Exact search. */
 export interface NearestRows<Row> {
-  /** The k rows of largest cosine, exact, best first, ties by id. The query has unit length [dimensions]. */
+  /** The k rows of largest cosine, exact, best first, ties by id, then source. The query has unit length [dimensions]. */
   nearest(query: Float32Array, options: NearestOptions): Promise<Neighbour<Row>[]>;
 }
 
@@ -135,12 +148,12 @@ export interface VectorIndexState {
 
 /** Captions, and what their texts are good for beside their vectors. */
 export interface CaptionTable extends VectorTable<CaptionRecord> {
-  /** The caption with the smallest id of each of these pictures. */
-  firstOfImages(imageIds: readonly string[]): Promise<Map<string, string>>;
+  /** The caption with the smallest id of each of these pictures, by their keys. */
+  firstOfImages(imageKeys: readonly string[]): Promise<Map<string, string>>;
   /**
    * All captions that hold a word, whatever its case, accents and English ending, in no order; none for words such
    * as "the". The first call makes a full-text index, and then throws STORE_WRITE_FAILED where that cannot be; what is
    * written later is found at once, and `optimize` brings the index up to date.
    */
-  matching(word: string): AsyncIterable<Pick<CaptionRecord, 'id' | 'imageId'>>;
+  matching(word: string): AsyncIterable<Pick<CaptionRecord, 'key' | 'imageSource' | 'imageId'>>;
 }

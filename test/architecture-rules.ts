@@ -22,7 +22,15 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   ],
   server: ['engine', 'service', 'runs', 'queue', 'search', 'pictures', 'config'],
   // The process that takes the jobs.
-  'workers/jobs': ['engine', 'runs', 'pipeline/index-chunk.ts', 'queue', 'store', 'config'],
+  'workers/jobs': [
+    'engine',
+    'runs',
+    'pipeline/index-chunk.ts',
+    'queue',
+    'sources/item.ts',
+    'store',
+    'config',
+  ],
   // The process that does what jobs ask for.
   engine: [
     'service',

@@ -48,7 +48,7 @@ export class MemoryTable implements ScoredTable {
   }
 
   version = async (): Promise<number> => this.#version;
-  find = async (): Promise<Map<string, { readonly id: string }>> => new Map();
+  findPlaces = async (): Promise<Map<string, { readonly id: string }>> => new Map();
   addresses: ScoredTable['addresses'] = async (where) =>
     BigUint64Array.from(this.rows(where !== undefined), BigInt);
 

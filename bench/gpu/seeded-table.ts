@@ -1,9 +1,9 @@
 import { floatToHalf } from '#float16.ts';
-import type { AddressedRows, AddressedVectors, RowReader } from '#store/contract.ts';
+import type { AddressedRows, AddressedVectors, PlacedRows } from '#store/contract.ts';
 import { createRandom } from '../random-model.ts';
 
 /** What a scorer reads of a table. */
-export type ScoredTable = AddressedRows & Pick<RowReader<{ readonly id: string }>, 'find'>;
+export type ScoredTable = AddressedRows & PlacedRows<{ readonly id: string }>;
 
 const BATCH_ROWS = 8192;
 /** Columns whose signs change from one batch to the next: 2^32 batches are unlike each other. */
@@ -26,7 +26,7 @@ export function seededTable(rows: number, dimensions: number): ScoredTable {
   }
   return {
     version: async () => 1,
-    find: async () => new Map(),
+    findPlaces: async () => new Map(),
     addresses: async (where) => {
       const step = where === undefined ? 1 : 10;
       return BigUint64Array.from({ length: Math.ceil(rows / step) }, (_, i) => BigInt(i * step));

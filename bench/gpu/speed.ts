@@ -5,7 +5,7 @@ import { loadVlmo } from '#model/vlmo/vlmo.ts';
 import { pictureValues } from '#pictures/picture-spec.ts';
 import { ResidentVectors } from '#scorer/resident-vectors.ts';
 import { score } from '#scorer/score.ts';
-import { idFilter } from '#store/filter.ts';
+import { anyOf } from '#store/filter.ts';
 import { randomBaseModel } from '../random-model.ts';
 import { median } from '../report.ts';
 import { randomUnit, seededTable } from './seeded-table.ts';
@@ -50,7 +50,7 @@ async function scoring(devices: readonly Device[], rows: number, dimensions: num
     console.log(
       `  ${device.provider}: loaded in ${seconds.toFixed(1)} s, ${rate} GB/s, ${all.parts.length} segments`,
     );
-    const tenth = await corpus.matching(idFilter(['every tenth']));
+    const tenth = await corpus.matching(anyOf('id', ['every tenth']));
     for (const count of COUNTS) {
       const queries = randomUnit(count, dimensions, 7);
       const whole = await time(() => score(all, corpus.tail, queries, dimensions, K));

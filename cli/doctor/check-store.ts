@@ -41,7 +41,17 @@ async function tryOut(folder: string): Promise<void> {
     ...{ preprocess: 'fast', dimensions: DIMENSIONS },
   });
   const row: ImageRecord = {
-    ...{ id: 'a', uri: 'a.jpg', width: 1, height: 1, bytes: 1, sha256: '0'.repeat(64), format: 'jpeg' },
+    ...{
+      key: 'a',
+      source: 'doctor',
+      id: 'a',
+      uri: 'a.jpg',
+      width: 1,
+      height: 1,
+      bytes: 1,
+      sha256: '0'.repeat(64),
+      format: 'jpeg',
+    },
     ...{ meta: {}, indexedAt: new Date(), run: 'doctor' },
   };
   const vector = new Float32Array(DIMENSIONS).fill(Math.SQRT1_2 / 2);

@@ -1,5 +1,6 @@
 import { halfToFloat } from '#float16.ts';
 import type { CaptionRecord, GenerationTables } from '#store/contract.ts';
+import { pictureKey } from '#store/item-key.ts';
 import type { Columns, Row } from './parquet.ts';
 import { ResultParts } from './result-parts.ts';
 
@@ -34,7 +35,9 @@ export interface PairSummary extends PairProgress {
 /** A row for each caption; those without a stored picture have no score. */
 export const PAIR_COLUMNS = {
   caption_id: 'STRING',
+  caption_source: 'STRING',
   image_id: 'STRING',
+  image_source: 'STRING',
   caption: 'STRING',
   score: 'DOUBLE',
   kept: 'BOOLEAN',
@@ -50,7 +53,7 @@ const PART_ROWS = 16_384;
  */
 export async function scorePairs(scoring: PairScoring): Promise<PairSummary> {
   const { tables, out, asked, signal, onStart } = scoring;
-  const parts = await ResultParts.open(out, PAIR_COLUMNS, asked);
+  const parts = await ResultParts.open(out, PAIR_COLUMNS, ['caption_id', 'caption_source'], asked);
   const counts = { scored: 0, skipped: 0 };
   onStart?.(() => ({ ...counts }));
   let rows: Row[] = [];
@@ -58,7 +61,9 @@ export async function scorePairs(scoring: PairScoring): Promise<PairSummary> {
     if (signal.aborted) break;
     const width = halves.length / captions.length;
     const fresh = captions.flatMap((row, i) =>
-      parts.has(row.id) ? [] : [{ row, vector: halfToFloat(halves.subarray(i * width, (i + 1) * width)) }],
+      parts.has(row.id, row.source)
+        ? []
+        : [{ row, vector: halfToFloat(halves.subarray(i * width, (i + 1) * width)) }],
     );
     counts.skipped += captions.length - fresh.length;
     rows.push(...(await toRows(scoring, fresh)));
@@ -79,12 +84,16 @@ interface Caption {
 }
 
 async function toRows({ tables, threshold }: PairScoring, captions: readonly Caption[]): Promise<Row[]> {
-  const ids = new Set(captions.flatMap(({ row }) => (row.imageId === null ? [] : [row.imageId])));
-  const pictures = await tables.images.findVectors([...ids]);
-  return captions.map(({ row: { id: caption_id, imageId: image_id, caption }, vector }) => {
-    const picture = image_id === null ? undefined : pictures.get(image_id);
+  const keys = new Set(captions.flatMap(({ row }) => pictureKey(row) ?? []));
+  const pictures = await tables.images.findVectors([...keys]);
+  return captions.map(({ row, vector }) => {
+    const picture = pictures.get(pictureKey(row) ?? '');
     const score = picture ? vector.reduce((sum, value, i) => sum + value * (picture[i] as number), 0) : null;
-    return { caption_id, image_id, caption, score, kept: score !== null && score >= threshold };
+    return {
+      ...{ caption_id: row.id, caption_source: row.source },
+      ...{ image_id: row.imageId, image_source: row.imageSource, caption: row.caption },
+      ...{ score, kept: score !== null && score >= threshold },
+    };
   });
 }
 

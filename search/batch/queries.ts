@@ -6,6 +6,8 @@ import type { SearchTarget } from '../request.ts';
 /** One query of many: its vector [D] of unit length, or why it has none. */
 export interface RetrievalQuery {
   readonly id: string;
+  /** Name of the source of what is stored; null for a query of a file. */
+  readonly source: string | null;
   /** Its text, or the place of its picture. */
   readonly query: string;
   readonly vector: Float32Array | ErrorData;
@@ -16,13 +18,13 @@ export type QueryStream = AsyncIterable<readonly RetrievalQuery[]>;
 /** All that a collection stores of one kind, as queries. */
 export function storedQueries({ images, captions }: GenerationTables, kind: SearchTarget): QueryStream {
   return kind === 'images'
-    ? stored(images, ({ id, uri }) => ({ id, query: uri }))
-    : stored(captions, ({ id, caption }) => ({ id, query: caption }));
+    ? stored(images, ({ id, source, uri }) => ({ id, source, query: uri }))
+    : stored(captions, ({ id, source, caption }) => ({ id, source, query: caption }));
 }
 
-async function* stored<Row extends { readonly id: string }>(
+async function* stored<Row>(
   table: VectorReader<Row>,
-  describe: (row: Row) => Pick<RetrievalQuery, 'id' | 'query'>,
+  describe: (row: Row) => Omit<RetrievalQuery, 'vector'>,
 ): AsyncGenerator<RetrievalQuery[]> {
   for await (const { rows, halves } of table.scanVectors()) {
     const width = halves.length / rows.length;

@@ -25,9 +25,14 @@ export class ResultParts {
 
   /**
    * Opens the parts of an output file, of an earlier run where there are some. `asked` tells two requests apart; the
-   * first column is the key. Throws RESULTS_CONFLICT where the parts are another request's, RESULTS_UNWRITABLE.
+   * columns of `key` tell rows apart. Throws RESULTS_CONFLICT where the parts are another request's, RESULTS_UNWRITABLE.
    */
-  static async open(out: string, columns: Columns, asked: object): Promise<ResultParts> {
+  static async open(
+    out: string,
+    columns: Columns,
+    key: readonly string[],
+    asked: object,
+  ): Promise<ResultParts> {
     const folder = folderOf(out);
     const parts = await writing(out, async () => {
       await mkdir(folder, { recursive: true });
@@ -36,15 +41,15 @@ export class ResultParts {
     await claim(out, folder, JSON.stringify(asked));
     const done = new KeySet();
     const paths = parts.map((name) => join(folder, name));
-    const [key = ''] = Object.keys(columns);
-    for (const path of paths) for (const row of await readParquet(path, [key])) done.add(String(row[key]));
+    for (const path of paths)
+      for (const row of await readParquet(path, key)) done.add(keyText(key.map((name) => row[name] ?? null)));
     done.sort();
     return new ResultParts(out, columns, paths, done);
   }
 
-  /** Whether an earlier run has the results of this key. */
-  has(key: string): boolean {
-    return this.#done.has(key);
+  /** Whether an earlier run has the results of these values of the key. */
+  has(...key: readonly (string | null)[]): boolean {
+    return this.#done.has(keyText(key));
   }
 
   async write(rows: readonly Row[]): Promise<void> {
@@ -67,6 +72,10 @@ export class ResultParts {
       await rm(folderOf(this.#out), { recursive: true });
     });
   }
+}
+
+function keyText(key: readonly unknown[]): string {
+  return JSON.stringify(key);
 }
 
 function folderOf(out: string): string {

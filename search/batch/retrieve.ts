@@ -1,19 +1,20 @@
 import type { ErrorData } from '#errors.ts';
 import type { Found } from '#scorer/score.ts';
-import type { Filter, ImageRecord, RowReader } from '#store/contract.ts';
+import type { Filter, ImageRecord, PlacedRows } from '#store/contract.ts';
+import { parsePlaceText } from '#store/item-key.ts';
 import type { Columns, Row } from './parquet.ts';
 import type { QueryStream, RetrievalQuery } from './queries.ts';
 import { ResultParts } from './result-parts.ts';
 
 export interface Retrieval {
   readonly queries: QueryStream;
-  /** Ids and scores of the k best rows for each of many queries [Q, D]. */
+  /** Places and scores of the k best rows for each of many queries [Q, D]. */
   nearestIds(
     vectors: Float32Array,
     options: { readonly k: number; readonly where?: Filter | undefined },
   ): Promise<Found[][]>;
   /** What is stored beside the vectors of some ids. */
-  readonly rows: Pick<RowReader<Pick<ImageRecord, 'id' | 'meta'>>, 'find'>;
+  readonly rows: PlacedRows<Pick<ImageRecord, 'meta'>>;
   readonly k: number;
   readonly where?: Filter | undefined;
   /** Hits below this cosine are left out. */
@@ -42,9 +43,11 @@ export interface RetrievalSummary extends RetrievalProgress {
 /** A row for each hit, `meta` as JSON; a query without any has one row with nulls, and `error` where it could not be answered. */
 export const RESULT_COLUMNS = {
   query_id: 'STRING',
+  query_source: 'STRING',
   query: 'STRING',
   rank: 'INT32',
   id: 'STRING',
+  source: 'STRING',
   score: 'DOUBLE',
   meta: 'STRING',
   error: 'STRING',
@@ -60,13 +63,13 @@ const PART_ROWS = 16_384;
  */
 export async function retrieve(retrieval: Retrieval): Promise<RetrievalSummary> {
   const { queries, out, asked, signal, onStart } = retrieval;
-  const parts = await ResultParts.open(out, RESULT_COLUMNS, asked);
+  const parts = await ResultParts.open(out, RESULT_COLUMNS, ['query_id', 'query_source'], asked);
   const counts = { answered: 0, skipped: 0, failed: 0, hits: 0 };
   onStart?.(() => ({ ...counts }));
   let rows: Row[] = [];
   for await (const some of inBatches(queries, QUERIES_AT_ONCE)) {
     if (signal.aborted) break;
-    const fresh = some.filter(({ id }) => !parts.has(id));
+    const fresh = some.filter(({ id, source }) => !parts.has(id, source));
     counts.skipped += some.length - fresh.length;
     for (const { query, hits } of await answer(retrieval, fresh)) {
       rows.push(...toRows(query, hits));
@@ -105,7 +108,7 @@ async function answer(
     vectors.set(vector, i * width);
   });
   const nearest = usable.length > 0 ? await nearestIds(vectors, { k, where }) : [];
-  const stored = await rows.find([...new Set(nearest.flat().map(({ id }) => id))]);
+  const stored = await rows.findPlaces([...new Set(nearest.flat().map(({ id }) => id))]);
   const found = nearest.values();
   return queries.map((query) => {
     if (!(query.vector instanceof Float32Array)) return { query, hits: undefined };
@@ -121,13 +124,17 @@ async function answer(
 }
 
 function toRows(
-  { id: query_id, query, vector }: RetrievalQuery,
+  { id: query_id, source: query_source, query, vector }: RetrievalQuery,
   hits: readonly FoundRow[] | undefined,
 ): Row[] {
-  const none = { query_id, query, rank: null, id: null, score: null, meta: null };
+  const asked = { query_id, query_source, query };
+  const none = { ...asked, rank: null, id: null, source: null, score: null, meta: null };
   if (!hits) return [{ ...none, error: describe(vector as ErrorData) }];
   if (hits.length === 0) return [{ ...none, error: null }];
-  return hits.map((hit, i) => ({ query_id, query, rank: i + 1, ...hit, error: null }));
+  return hits.map(({ id, score, meta }, i) => ({
+    ...{ ...asked, rank: i + 1, ...parsePlaceText(id), score, meta },
+    error: null,
+  }));
 }
 
 function describe({ code, message }: ErrorData): string {

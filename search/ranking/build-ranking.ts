@@ -85,8 +85,8 @@ function groupMark(row: Ranked): string {
   return markOf(groupKey(row));
 }
 
-function rowMark({ kind, id }: Ranked): string {
-  return markOf(`${kind} ${id}`);
+function rowMark({ key }: Ranked): string {
+  return markOf(key);
 }
 
 function shownBefore(

@@ -6,11 +6,11 @@ import type {
   NearestOptions,
   Neighbour,
 } from '#store/contract.ts';
-import type { Ranking } from './ranking.ts';
+import { type Ranking, toRanked } from './ranking.ts';
 
 /** What finds the rows of largest cosine: a table of the store, or its vectors on a device. */
 export interface Scorer<Row> {
-  /** The k rows of largest cosine, exact, best first, ties by id; k of them whenever k match. */
+  /** The k rows of largest cosine, exact, best first, ties by id, then source; k of them whenever k match. */
   nearest(query: Float32Array, options: NearestOptions): Promise<readonly Neighbour<Row>[]>;
 }
 
@@ -26,7 +26,7 @@ export function exactRanking(
 ): Ranking {
   return async (k) => {
     const found = await scorer.nearest(query, { k, where });
-    return found.map(({ row, score }) => ({ id: row.id, kind, row, score, cosine: score, match: null }));
+    return found.map(({ row, score }) => toRanked(row, kind, score));
   };
 }
 

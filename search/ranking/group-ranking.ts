@@ -1,3 +1,4 @@
+import { pictureKey } from '#store/item-key.ts';
 import type { Ranked, Ranking } from './ranking.ts';
 
 /**
@@ -18,9 +19,7 @@ export function groupRanking(ranking: Ranking): Ranking {
   };
 }
 
-/** What a row shows: its picture, or the caption itself where it is of none. */
-export function groupKey({ kind, id, row }: Ranked): string {
-  if (kind === 'image') return `image ${id}`;
-  const imageId = 'imageId' in row ? row.imageId : null;
-  return imageId === null ? `caption ${id}` : `image ${imageId}`;
+/** The key of what a row shows: its picture, or the caption itself where it is of none. */
+export function groupKey({ key, row }: Ranked): string {
+  return ('imageId' in row ? pictureKey(row) : null) ?? key;
 }

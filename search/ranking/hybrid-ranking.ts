@@ -1,8 +1,8 @@
 import { cut } from '#batches.ts';
 import type { CaptionRecord, Filter, ImageRecord, ItemKind, Neighbour } from '#store/contract.ts';
-import { idFilter } from '#store/filter.ts';
+import { anyOf } from '#store/filter.ts';
 import type { RowScorer } from './exact-ranking.ts';
-import { byScore, type Ranked, type Ranking } from './ranking.ts';
+import { byScore, type Ranked, type Ranking, toRanked } from './ranking.ts';
 
 /**
  * How much a row that holds all keywords is ahead of one that holds none, in cosine. Scores are fused, not ranks: a
@@ -14,7 +14,7 @@ import { byScore, type Ranked, type Ranking } from './ranking.ts';
 const KEYWORD_WEIGHT = 0.5;
 /** Rows fetched beyond k at first. */
 const MARGIN = 64;
-/** So many rows are looked up by their ids at once rather than met on the way down the order by cosine. */
+/** So many rows are looked up by their keys at once rather than met on the way down the order by cosine. */
 const MAX_LOOKUP = 16_384;
 const LOOKED_UP_AT_ONCE = 4096;
 
@@ -37,29 +37,29 @@ export function hybridRanking(
       const isAll = nearest.length < asked;
       const missing = isAll ? [] : couldBelong(found, k, nearest.at(-1)?.score ?? 0);
       if (missing.length > Math.max(MAX_LOOKUP, asked)) continue;
-      for (const ids of cut(missing, LOOKED_UP_AT_ONCE)) found.push(...(await lookUp(ids)));
+      for (const keys of cut(missing, LOOKED_UP_AT_ONCE)) found.push(...(await lookUp(keys)));
       return found.sort(byScore).slice(0, k);
     }
   };
 
   function fuse({ row, score: cosine }: Neighbour<ImageRecord | CaptionRecord>): Ranked {
-    const score = fused(cosine, shares.get(row.id) ?? 0);
-    return { id: row.id, kind, row, score, cosine, match: null };
+    const score = fused(cosine, shares.get(row.key) ?? 0);
+    return toRanked(row, kind, cosine, score);
   }
 
-  /** Ids that hold keywords, were not fetched, and might be among the first k with a cosine of `most`. */
+  /** Keys of rows that hold keywords, were not fetched, and might be among the first k with a cosine of `most`. */
   function couldBelong(found: readonly Ranked[], k: number, most: number): string[] {
     const kth = found.map(({ score }) => score).sort((a, b) => b - a)[k - 1] ?? Number.NEGATIVE_INFINITY;
-    const fetched = new Set(found.map(({ id }) => id));
+    const fetched = new Set(found.map(({ key }) => key));
     return Array.from(shares)
-      .filter(([id, share]) => !fetched.has(id) && fused(most, share) >= kth)
-      .map(([id]) => id);
+      .filter(([key, share]) => !fetched.has(key) && fused(most, share) >= kth)
+      .map(([key]) => key);
   }
 
-  async function lookUp(ids: readonly string[]): Promise<Ranked[]> {
-    const these = idFilter(ids);
+  async function lookUp(keys: readonly string[]): Promise<Ranked[]> {
+    const these = anyOf('key', keys);
     const both: Filter = where ? { kind: 'and', parts: [where, these] } : these;
-    return (await scorer.nearest(query, { k: ids.length, where: both })).map(fuse);
+    return (await scorer.nearest(query, { k: keys.length, where: both })).map(fuse);
   }
 }
 

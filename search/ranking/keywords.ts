@@ -1,10 +1,11 @@
 import type { CaptionTable, ItemKind } from '#store/contract.ts';
+import { pictureKey } from '#store/item-key.ts';
 
 /** What rows get for the words they hold. */
 export interface Keywords {
   /** Of each word in turn, what a row gets that holds it; all of them together are 1, or 0 where no row holds any. */
   readonly weights: readonly number[];
-  /** By id, the sum over the words that a row holds, above 0. A picture holds what its captions hold. */
+  /** By key, the sum over the words that a row holds, above 0. A picture holds what its captions hold. */
   readonly shares: ReadonlyMap<string, number>;
 }
 
@@ -31,21 +32,21 @@ export async function findKeywords(
   const holders: ReadonlySet<string>[] = [];
   const counts: number[] = [];
   for (const word of words) {
-    const ids = new Set<string>();
+    const keys = new Set<string>();
     let count = 0;
-    for await (const { id, imageId } of captions.matching(word)) {
+    for await (const caption of captions.matching(word)) {
       count += 1;
-      const holder = kind === 'caption' ? id : imageId;
-      if (holder !== null) ids.add(holder);
+      const holder = kind === 'caption' ? caption.key : pictureKey(caption);
+      if (holder !== null) keys.add(holder);
     }
-    holders.push(ids);
+    holders.push(keys);
     counts.push(count);
   }
   const used = weights ?? rarities(counts, words.length === 0 ? 0 : await captions.count());
   const shares = new Map<string, number>();
-  for (const [i, ids] of holders.entries()) {
+  for (const [i, keys] of holders.entries()) {
     const weight = used[i] ?? 0;
-    if (weight > 0) for (const id of ids) shares.set(id, (shares.get(id) ?? 0) + weight);
+    if (weight > 0) for (const key of keys) shares.set(key, (shares.get(key) ?? 0) + weight);
   }
   return { weights: used, shares };
 }

@@ -1,10 +1,10 @@
 import { byScore, type Ranked, type Ranking } from './ranking.ts';
 
-/** A place in an order by score, then id: behind the row that has them, or had them when it was there. */
-export type Position = Pick<Ranked, 'score' | 'id'>;
+/** A place in an order by score, then id, then source: behind the row that has them, or had them when it was there. */
+export type Position = Pick<Ranked, 'score' | 'id' | 'source'>;
 
 /**
- * What comes behind a position, without the rows that `isShown` knows. Since a place is told by score and id, rows
+ * What comes behind a position, without the rows that `isShown` knows. Since a place is told by score, id and source, rows
  * written or deleted before it change nothing. `before` is about how many rows lie before it, so that one request does.
  */
 export function afterPosition(

@@ -3,6 +3,7 @@ import type { PictureInput } from '#model/runner.ts';
 import type { GenerationTables, ItemKind } from '#store/contract.ts';
 import { type AskedParts, partsOf } from '../query.ts';
 import type { Search } from '../request.ts';
+import { findStored, type StoredName, storedName } from '../stored-item.ts';
 
 /** What of a query the candidates are read with: a text goes with pictures, a picture with captions. */
 export type MatchSubject =
@@ -19,9 +20,8 @@ export async function findSubject(
   request: AskedParts & Pick<Search, 'in'>,
 ): Promise<MatchSubject> {
   const target = request.in === 'images' ? 'image' : 'caption';
-  return request.id === undefined
-    ? chooseSubject(request, target)
-    : storedSubject(tables, request.id, target);
+  const name = storedName(request);
+  return name === undefined ? chooseSubject(request, target) : storedSubject(tables, name, target);
 }
 
 export function chooseSubject(asked: AskedParts, target: ItemKind): MatchSubject {
@@ -35,22 +35,15 @@ export function chooseSubject(asked: AskedParts, target: ItemKind): MatchSubject
   throw unsuitable(target, wanted ? `${1 + more.length} texts` : image ? 'a picture alone' : 'none');
 }
 
+/** What is stored under a name, to be read with candidates. Throws SEARCH_ITEM_NOT_FOUND, ID_AMBIGUOUS, USAGE_INVALID. */
 async function storedSubject(
-  { images, captions, record }: GenerationTables,
-  id: string,
+  tables: GenerationTables,
+  name: StoredName,
   target: ItemKind,
 ): Promise<MatchSubject> {
-  const picture = (await images.find([id])).get(id);
-  const caption = picture ? undefined : (await captions.find([id])).get(id);
-  if (!picture && !caption) {
-    throw new VlmoError(
-      'SEARCH_ITEM_NOT_FOUND',
-      `Cannot re-rank by id "${id}": expected an id stored in collection "${record.collection}", received one that is not`,
-    );
-  }
-  const subject: MatchSubject = picture
-    ? { kind: 'image', picture: picture.uri }
-    : { kind: 'text', text: caption?.caption ?? '' };
+  const { kind, row } = await findStored(tables, name);
+  const subject: MatchSubject =
+    kind === 'image' ? { kind, picture: row.uri } : { kind: 'text', text: row.caption };
   requirePair(subject, target);
   return subject;
 }

@@ -1,5 +1,6 @@
 import type { RecordBatch } from 'apache-arrow';
 import type { AddressedVectors } from '#store/contract.ts';
+import { toPlaceText } from '#store/item-key.ts';
 import { readAddress, readAllVectors, readText } from './column-readers.ts';
 import type { LanceTable } from './lance-table.ts';
 
@@ -18,7 +19,7 @@ export async function readAddresses(lance: LanceTable, where?: string): Promise<
 
 /** Addresses asked for at a time. */
 const TAKEN = 8192;
-const COLUMNS = ['id', 'vector'];
+const COLUMNS = ['id', 'source', 'vector'];
 
 /** The rows at some addresses, or all, with their vectors. */
 export async function* readVectors(
@@ -38,6 +39,9 @@ export async function* readVectors(
 
 function toVectors(batch: RecordBatch, dimensions: number): AddressedVectors {
   const id = readText(batch, 'id');
-  const ids = Array.from({ length: batch.numRows }, (_, index) => id(index));
+  const source = readText(batch, 'source');
+  const ids = Array.from({ length: batch.numRows }, (_, index) =>
+    toPlaceText({ id: id(index), source: source(index) }),
+  );
   return { addresses: readAddress(batch), ids, halves: readAllVectors(batch, 'vector', dimensions) };
 }

@@ -1,19 +1,22 @@
 import { VlmoError } from '#errors.ts';
 import type { Filter } from '#store/filter.ts';
-import { conditionSql } from './condition-sql.ts';
+import { type ColumnSql, conditionSql } from './condition-sql.ts';
 
 /**
- * A filter as the SQL that Lance runs; undefined where there is none. Throws FILTER_INVALID for one that Lance's parser
+ * A filter as the SQL that Lance runs; undefined where there is none. `column` says what a column is there. Throws FILTER_INVALID for one that Lance's parser
  * cannot take.
  *
  * Parentheses stand only around an OR inside an AND: the parser fails at some dozen nested ones, takes exponential time
  * before that, and reads a deep `NOT (…)` as a function. For the same reason no NOT is ever written: negation goes down
  * to the conditions, which in a logic of true, false and unknown means the same.
  */
-export function compileFilter(filter: Filter): string;
-export function compileFilter(filter: Filter | undefined): string | undefined;
-export function compileFilter(filter: Filter | undefined): string | undefined {
-  return filter && written(compile(filter, false));
+export function compileFilter(filter: Filter, column?: ColumnSql): string;
+export function compileFilter(filter: Filter | undefined, column?: ColumnSql): string | undefined;
+export function compileFilter(
+  filter: Filter | undefined,
+  column: ColumnSql = (name) => name,
+): string | undefined {
+  return filter && written(compile(filter, false, column));
 }
 
 /** A condition, or some joined. */
@@ -28,13 +31,13 @@ interface Join {
 }
 
 /** `isNegated`: it stands below an odd number of NOTs. */
-function compile(filter: Filter, isNegated: boolean): Clause {
-  if (filter.kind === 'not') return compile(filter.part, !isNegated);
-  if (!('parts' in filter)) return conditionSql(filter, isNegated);
+function compile(filter: Filter, isNegated: boolean, column: ColumnSql): Clause {
+  if (filter.kind === 'not') return compile(filter.part, !isNegated, column);
+  if (!('parts' in filter)) return conditionSql(filter, isNegated, column);
   const operator = (filter.kind === 'and') !== isNegated ? 'AND' : 'OR';
   return join(
     operator,
-    filter.parts.map((part) => compile(part, isNegated)),
+    filter.parts.map((part) => compile(part, isNegated, column)),
   );
 }
 

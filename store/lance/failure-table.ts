@@ -27,17 +27,18 @@ export async function openFailureTable(
   connection: Connection,
   folder: string,
   create: boolean,
+  older: Readonly<Record<string, string>>,
 ): Promise<FailureTable & AsyncDisposable> {
   const schema = new Schema(columns.map((column) => column.field));
-  const key = ['collection', 'kind', 'id'];
-  const spec = { name: 'failures', schema, key, indexed: ['id'], added };
+  const key = ['collection', 'key'];
+  const spec = { name: 'failures', schema, key, indexed: ['key'], added: { ...ADDED, ...older } };
   const lance = await openLanceTable(connection, folder, spec, create);
 
   return {
-    async find(collection, ids) {
+    async find(collection, keys) {
       const found: FailureRecord[] = [];
-      for (const some of chunks(ids)) {
-        const where = `${ofCollection(collection)} AND ${sqlIn('id', some.map(toWellFormed))}`;
+      for (const some of chunks(keys)) {
+        const where = `${ofCollection(collection)} AND ${sqlIn(lance.sql('key'), some)}`;
         for await (const record of rows(lance.read({ columns: names, where }), { reader }))
           found.push(record);
       }
@@ -67,7 +68,9 @@ export async function openFailureTable(
 
 const columns = [
   textColumn('collection', (record: FailureRecord) => record.collection),
+  textColumn('key', (record: FailureRecord) => record.key),
   textColumn('kind', (record: FailureRecord) => record.kind),
+  textColumn('source', (record: FailureRecord) => record.source),
   textColumn('id', (record: FailureRecord) => record.id),
   textColumn('uri', (record: FailureRecord) => record.uri),
   textColumn('code', (record: FailureRecord) => record.code),
@@ -80,14 +83,17 @@ const columns = [
   textColumn('run', (record: FailureRecord) => record.run),
   optionalInt64Column('run_number', (record: FailureRecord) => record.runNumber),
 ];
-const added = { item: 'CAST(NULL AS STRING)', run_number: 'CAST(NULL AS BIGINT)' };
+/** What stands for columns that tables of before format 5 lack. */
+const ADDED = { item: 'CAST(NULL AS STRING)', run_number: 'CAST(NULL AS BIGINT)' };
 const IS_NOT_OLDER =
   'source.run_number IS NULL OR target.run_number IS NULL OR source.run_number >= target.run_number';
 const names = columns.map((column) => column.field.name);
 
 function reader(batch: RecordBatch): (index: number) => FailureRecord {
   const collection = readText(batch, 'collection');
+  const key = readText(batch, 'key');
   const kind = readText(batch, 'kind');
+  const source = readText(batch, 'source');
   const id = readText(batch, 'id');
   const uri = readText(batch, 'uri');
   const code = readText(batch, 'code');
@@ -101,7 +107,9 @@ function reader(batch: RecordBatch): (index: number) => FailureRecord {
   const runNumber = readOptionalNumber(batch, 'run_number');
   return (index) => ({
     collection: collection(index),
+    key: key(index),
     kind: kind(index) as FailureRecord['kind'],
+    source: source(index),
     id: id(index),
     uri: uri(index),
     code: code(index) as ErrorCode,
@@ -120,23 +128,24 @@ function ofCollection(collection: string): string {
   return `collection = ${sqlText(toWellFormed(collection))}`;
 }
 
-type Key = Pick<FailureRecord, 'collection' | 'kind' | 'id'>;
+type Key = Pick<FailureRecord, 'collection' | 'key'>;
 
 /** One condition for all keys, so that they go in one commit. */
 function anyOf(keys: readonly Key[]): string {
-  const groups = Map.groupBy(
-    keys,
-    ({ collection, kind }) => `${ofCollection(collection)} AND kind = ${sqlText(kind)}`,
+  const groups = Map.groupBy(keys, ({ collection }) => collection);
+  const conditions = Array.from(
+    groups,
+    ([collection, members]) =>
+      `(${ofCollection(collection)} AND ${sqlIn(
+        'key',
+        members.map(({ key }) => key),
+      )})`,
   );
-  const conditions = Array.from(groups, ([group, members]) => {
-    const ids = members.map((key) => toWellFormed(key.id));
-    return `(${group} AND ${sqlIn('id', ids)})`;
-  });
   return conditions.join(' OR ');
 }
 
 function assertDistinct(keys: readonly Key[]): void {
-  const distinct = new Set(keys.map(({ collection, kind, id }) => JSON.stringify([collection, kind, id])));
+  const distinct = new Set(keys.map(({ collection, key }) => `${collection} ${key}`));
   if (distinct.size !== keys.length) {
     throw new Error(
       `Cannot upsert ${keys.length} failures: received only ${distinct.size} keys, this is a bug`,

@@ -7,6 +7,8 @@ import type { RowFormat } from './vector-rows.ts';
 /** Columns of `<generation>.images`, the vector aside. */
 export const imageRows: RowFormat<ImageRecord> = {
   columns: [
+    textColumn('key', (row) => row.key),
+    textColumn('source', (row) => row.source),
     textColumn('id', (row) => row.id),
     textColumn('uri', (row) => row.uri),
     int32Column('width', (row) => row.width),
@@ -19,8 +21,23 @@ export const imageRows: RowFormat<ImageRecord> = {
     timeColumn('indexed_at', (row) => row.indexedAt),
     textColumn('run', (row) => row.run),
   ],
-  readColumns: ['id', 'uri', 'width', 'height', 'bytes', 'sha256', 'format', 'meta', 'indexed_at', 'run'],
+  readColumns: [
+    'key',
+    'source',
+    'id',
+    'uri',
+    'width',
+    'height',
+    'bytes',
+    'sha256',
+    'format',
+    'meta',
+    'indexed_at',
+    'run',
+  ],
   reader(batch) {
+    const key = readText(batch, 'key');
+    const source = readText(batch, 'source');
     const id = readText(batch, 'id');
     const uri = readText(batch, 'uri');
     const width = readNumber(batch, 'width');
@@ -32,6 +49,8 @@ export const imageRows: RowFormat<ImageRecord> = {
     const indexedAt = readTime(batch, 'indexed_at');
     const run = readText(batch, 'run');
     return (index) => ({
+      key: key(index),
+      source: source(index),
       id: id(index),
       uri: uri(index),
       width: width(index),

@@ -12,7 +12,7 @@ import type { RowFormat } from './vector-rows.ts';
  * Where the nearest partitions hold fewer than that, the answer is the exact one: a filter so narrow leaves few vectors
  * to compare, and a k so large is better served by comparing all. So k rows come back whenever k match.
  */
-export async function findApproximately<Row extends { readonly id: string }>(
+export async function findApproximately<Row>(
   table: LanceTable,
   format: RowFormat<Row>,
   dimensions: number,

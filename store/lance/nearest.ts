@@ -12,7 +12,7 @@ export interface CompiledOptions {
 
 /**
  * The k rows of largest dot product with `query`, exactly as if each row's stored float16 values were multiplied
- * in float64 and the whole table sorted by score, then id.
+ * in float64 and the whole table sorted by score, then id, then source.
  *
  * Lance compares every vector, but rounds the query to float16 and adds in float32, so its order is only right
  * up to an error `e` (see `distanceError`). k rows have a Lance distance of at most d, the k-th; hence the true
@@ -22,7 +22,7 @@ export interface CompiledOptions {
  *      |<------- k ------->|<- could belong ->|
  *      0 ................. d ............. d + 2e ...  fetched up to here or further
  */
-export async function findNearest<Row extends { readonly id: string }>(
+export async function findNearest<Row>(
   table: LanceTable,
   format: RowFormat<Row>,
   dimensions: number,

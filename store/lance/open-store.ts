@@ -8,7 +8,9 @@ import { openGenerationRegistry } from './generation-registry.ts';
 import { imageRows } from './image-rows.ts';
 import { INDEX_FORMAT, type IndexFolder, notFound, openIndexFolder, requireFormat } from './index-folder.ts';
 import { openLedger } from './ledger.ts';
+import { identitySql } from './migrations/identity-sql.ts';
 import { migrateIndex } from './migrations/migrate.ts';
+import { sourceSql } from './migrations/source-sql.ts';
 import { openRunTable } from './run-table.ts';
 import { attemptRead } from './store-errors.ts';
 import { openVectorTable } from './vector-table.ts';
@@ -41,13 +43,14 @@ export async function openStore(
   const connection = await openConnection(folder, create);
   if (write) await migrateIndex(folder, connection, note);
   const registry = await openGenerationRegistry(connection, folder.path, create);
-  const failures = await openFailureTable(connection, folder.path, create);
+  const older = write ? undefined : await olderColumns(folder, connection);
+  const failures = await openFailureTable(connection, folder.path, create, older?.failures ?? {});
   const runs = await openRunTable(connection, folder.path, create);
   const ledger = await openLedger(connection, folder.path);
   const opened = new Map<string, Promise<OpenGeneration>>();
 
   function open(record: GenerationRecord, create: boolean): Promise<OpenGeneration> {
-    const tables = opened.get(record.name) ?? openTables(connection, folder.path, record, create);
+    const tables = opened.get(record.name) ?? openTables(connection, folder.path, record, create, older);
     opened.set(record.name, tables);
     tables.catch(() => opened.delete(record.name));
     return tables;
@@ -119,19 +122,34 @@ async function openConnection(folder: IndexFolder, create: boolean): Promise<Con
   });
 }
 
+type OlderColumns = ReturnType<typeof identitySql>;
+
+/** What stands for the columns that an index of an older format lacks, while it is only read. */
+async function olderColumns(folder: IndexFolder, connection: Connection): Promise<OlderColumns | undefined> {
+  if (folder.format >= 5) return undefined;
+  return attemptRead(`index "${folder.path}"`, async () => {
+    return identitySql(await sourceSql(await connection.openTable('runs')));
+  });
+}
+
 async function openTables(
   connection: Connection,
   folder: string,
   record: GenerationRecord,
   create: boolean,
+  older: OlderColumns | undefined,
 ): Promise<OpenGeneration> {
   const { name, dimensions } = record;
-  const imageSpec = { name: `${name}.images`, format: imageRows, dimensions, indexed: [] };
+  const imageSpec = {
+    ...{ name: `${name}.images`, format: imageRows, dimensions, indexed: [] },
+    kind: 'image',
+    added: older?.images ?? {},
+  } as const;
   const images = await openVectorTable(connection, folder, imageSpec, create);
   const captions = await openCaptionTable(
     connection,
     folder,
-    { name: `${name}.captions`, dimensions },
+    { name: `${name}.captions`, dimensions, added: older?.captions ?? {} },
     create,
   );
   return {

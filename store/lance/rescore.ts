@@ -1,11 +1,12 @@
 import type { RecordBatch } from 'apache-arrow';
 import { HALF_VALUES } from '#float16.ts';
 import type { Neighbour } from '#store/contract.ts';
+import { byPlace, type ItemPlace } from '#store/item-key.ts';
 import { readNumber, readText, readVector } from './column-readers.ts';
 import type { RowFormat } from './vector-rows.ts';
 
 export interface Rescored<Row> {
-  /** The k rows of largest score, best first, ties by id. */
+  /** The k rows of largest score, best first, ties by id, then source. */
   readonly best: Neighbour<Row>[];
   readonly fetched: number;
   /** Lance's distance of the k-th row as it came; infinite where there are fewer. */
@@ -15,7 +16,7 @@ export interface Rescored<Row> {
 }
 
 /** Scores rows that Lance found, with their `vector`, in float64, whatever it took their distance for. */
-export async function rescore<Row extends { readonly id: string }>(
+export async function rescore<Row>(
   batches: AsyncIterable<RecordBatch>,
   format: RowFormat<Row>,
   query: Float32Array,
@@ -27,6 +28,7 @@ export async function rescore<Row extends { readonly id: string }>(
   let last = Number.NEGATIVE_INFINITY;
   for await (const batch of batches) {
     const id = readText(batch, 'id');
+    const source = readText(batch, 'source');
     const vector = readVector(batch, 'vector', query.length);
     const distance = readNumber(batch, '_distance');
     const row = format.reader(batch);
@@ -34,7 +36,8 @@ export async function rescore<Row extends { readonly id: string }>(
       fetched += 1;
       last = distance(index);
       if (fetched === k) kth = last;
-      candidates.push({ id: id(index), score: dot(query, vector(index)), row: () => row(index) });
+      const place = { id: id(index), source: source(index) };
+      candidates.push({ ...place, score: dot(query, vector(index)), row: () => row(index) });
     }
     // Thousands of equal pictures must not pile up in memory.
     if (candidates.length > 2 * k + MAX_SPARE) candidates = top(candidates, k);
@@ -43,8 +46,7 @@ export async function rescore<Row extends { readonly id: string }>(
   return { best, fetched, kth, last };
 }
 
-interface Candidate<Row> {
-  readonly id: string;
+interface Candidate<Row> extends ItemPlace {
   readonly score: number;
   /** Decoded only for rows that are returned. */
   readonly row: () => Row;
@@ -60,5 +62,5 @@ function dot(query: Float32Array, halves: Uint16Array): number {
 }
 
 function top<Row>(candidates: Candidate<Row>[], k: number): Candidate<Row>[] {
-  return candidates.sort((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1)).slice(0, k);
+  return candidates.sort((a, b) => b.score - a.score || byPlace(a, b)).slice(0, k);
 }

@@ -65,6 +65,7 @@ const columns = [
   textColumn('id', (record: RunRecord) => record.id),
   textColumn('kind', (record: RunRecord) => record.kind),
   textColumn('source', (record: RunRecord) => record.source),
+  textColumn('place', (record: RunRecord) => record.place),
   textColumn('collection', (record: RunRecord) => record.collection),
   textColumn('generation', (record: RunRecord) => record.generation),
   textColumn('state', (record: RunRecord) => record.state),
@@ -87,6 +88,7 @@ const added = {
   number: 'CAST(NULL AS BIGINT)',
   owner: 'CAST(NULL AS STRING)',
   lease: 'CAST(NULL AS BIGINT)',
+  place: 'source',
 };
 const names = columns.map((column) => column.field.name);
 
@@ -94,6 +96,7 @@ function reader(batch: RecordBatch): (index: number) => RunRecord {
   const id = readText(batch, 'id');
   const kind = readText(batch, 'kind');
   const source = readText(batch, 'source');
+  const place = readText(batch, 'place');
   const collection = readText(batch, 'collection');
   const generation = readText(batch, 'generation');
   const state = readText(batch, 'state');
@@ -112,6 +115,7 @@ function reader(batch: RecordBatch): (index: number) => RunRecord {
     id: id(index),
     kind: kind(index) as RunRecord['kind'],
     source: source(index),
+    place: place(index),
     collection: collection(index),
     generation: generation(index),
     state: state(index) as RunRecord['state'],

@@ -18,7 +18,7 @@ export function vectorSchema<Row>(format: RowFormat<Row>, dimensions: number): S
 }
 
 /** The Arrow columns of a batch, in the order of `vectorSchema`. */
-export function vectorColumns<Row extends { readonly id: string }>(
+export function vectorColumns<Row extends { readonly key: string }>(
   format: RowFormat<Row>,
   dimensions: number,
   { rows, vectors }: VectorBatch<Row>,
@@ -28,12 +28,12 @@ export function vectorColumns<Row extends { readonly id: string }>(
   return [...format.columns.map((column) => column.data(rows)), vectorData(floatToHalf(vectors), dimensions)];
 }
 
-/** A merge with two rows for one id would fail or keep both; which one is meant only the caller can know. */
-function assertDistinct(rows: readonly { readonly id: string }[]): void {
-  const ids = new Set(rows.map((row) => row.id));
-  if (ids.size !== rows.length) {
+/** A merge with two rows for one key would fail or keep both; which one is meant only the caller can know. */
+function assertDistinct(rows: readonly { readonly key: string }[]): void {
+  const keys = new Set(rows.map((row) => row.key));
+  if (keys.size !== rows.length) {
     throw new Error(
-      `Cannot upsert ${rows.length} rows: received only ${ids.size} different ids, this is a bug`,
+      `Cannot upsert ${rows.length} rows: received only ${keys.size} different keys, this is a bug`,
     );
   }
 }

@@ -1,7 +1,7 @@
 import type { Connection } from '@lancedb/lancedb';
 import { halfToFloat } from '#float16.ts';
-import type { VectorTable } from '#store/contract.ts';
-import { toWellFormed } from '#well-formed.ts';
+import type { Filter, ItemKind, ItemRow, VectorTable } from '#store/contract.ts';
+import { itemKey, parsePlaceText } from '#store/item-key.ts';
 import { readAddresses, readVectors } from './addressed-vectors.ts';
 import { readAllVectors, readText, readVector } from './column-readers.ts';
 import { compileFilter } from './compile-filter.ts';
@@ -14,48 +14,65 @@ import { type RowFormat, vectorColumns, vectorSchema } from './vector-rows.ts';
 
 export interface VectorTableSpec<Row> {
   readonly name: string;
+  readonly kind: ItemKind;
   readonly format: RowFormat<Row>;
   readonly dimensions: number;
-  /** Columns beside `id` that are looked up by value. */
+  /** Columns beside key and id that are looked up by value. */
   readonly indexed: readonly string[];
+  /** What stands for columns that a table of an older format lacks, as SQL. */
+  readonly added: Readonly<Record<string, string>>;
 }
 
 /** A table of vectors, and the LanceDB table under it for what only one kind can do. */
-export interface OpenVectorTable<Row extends { readonly id: string }> extends VectorTable<Row> {
+export interface OpenVectorTable<Row extends ItemRow> extends VectorTable<Row> {
   readonly lance: LanceTable;
 }
 
-export async function openVectorTable<Row extends { readonly id: string }>(
+export async function openVectorTable<Row extends ItemRow>(
   connection: Connection,
   folder: string,
-  { name, format, dimensions, indexed }: VectorTableSpec<Row>,
+  { name, kind, format, dimensions, indexed, added }: VectorTableSpec<Row>,
   create: boolean,
 ): Promise<OpenVectorTable<Row>> {
   const schema = vectorSchema(format, dimensions);
-  const spec = { name, schema, key: ['id'], indexed: ['id', ...indexed] };
+  const spec = { name, schema, key: ['key'], indexed: ['key', 'id', ...indexed], added };
   const lance = await openLanceTable(connection, folder, spec, create);
+
+  const compile = (where: Filter | undefined) => compileFilter(where, lance.sql);
+
+  async function find(keys: readonly string[]): Promise<Map<string, Row>> {
+    const found = new Map<string, Row>();
+    for (const some of chunks(keys)) {
+      const where = sqlIn(lance.sql('key'), some);
+      for await (const row of rows(lance.read({ columns: format.readColumns, where }), format)) {
+        found.set(row.key, row);
+      }
+    }
+    return found;
+  }
 
   return {
     lance,
-    async find(ids) {
-      const found = new Map<string, Row>();
-      for (const some of chunks(ids)) {
-        const where = sqlIn('id', some.map(toWellFormed));
-        for await (const row of rows(lance.read({ columns: format.readColumns, where }), format)) {
-          found.set(row.id, row);
-        }
-      }
-      return found;
+    find,
+    async findPlaces(places) {
+      const keys = new Map(
+        places.map((text) => {
+          const { source, id } = parsePlaceText(text);
+          return [itemKey(source, kind, id), text] as const;
+        }),
+      );
+      const found = await find([...keys.keys()]);
+      return new Map(Array.from(found, ([key, row]) => [keys.get(key) ?? '', row]));
     },
-    async vector(id) {
-      const where = `id = ${sqlText(toWellFormed(id))}`;
+    async vector(key) {
+      const where = `${lance.sql('key')} = ${sqlText(key)}`;
       for await (const batch of lance.read({ columns: ['vector'], where })) {
         if (batch.numRows > 0) return halfToFloat(readVector(batch, 'vector', dimensions)(0));
       }
       return undefined;
     },
     version: () => lance.version(),
-    addresses: (where) => readAddresses(lance, compileFilter(where)),
+    addresses: (where) => readAddresses(lance, compile(where)),
     vectors: (addresses) => readVectors(lance, dimensions, addresses),
     async *scanVectors() {
       for await (const batch of lance.read({ columns: [...format.readColumns, 'vector'] })) {
@@ -64,14 +81,14 @@ export async function openVectorTable<Row extends { readonly id: string }>(
         yield { rows: found, halves: readAllVectors(batch, 'vector', dimensions) };
       }
     },
-    async findVectors(ids) {
+    async findVectors(keys) {
       const found = new Map<string, Float32Array>();
-      for (const some of chunks(ids)) {
-        const where = sqlIn('id', some.map(toWellFormed));
-        for await (const batch of lance.read({ columns: ['id', 'vector'], where })) {
-          const [id, vector] = [readText(batch, 'id'), readVector(batch, 'vector', dimensions)];
+      for (const some of chunks(keys)) {
+        const where = sqlIn(lance.sql('key'), some);
+        for await (const batch of lance.read({ columns: ['key', 'vector'], where })) {
+          const [key, vector] = [readText(batch, 'key'), readVector(batch, 'vector', dimensions)];
           for (let index = 0; index < batch.numRows; index++)
-            found.set(id(index), halfToFloat(vector(index)));
+            found.set(key(index), halfToFloat(vector(index)));
         }
       }
       return found;
@@ -79,18 +96,18 @@ export async function openVectorTable<Row extends { readonly id: string }>(
     async upsert(batch) {
       await lance.upsert(vectorColumns(format, dimensions, batch));
     },
-    async delete(ids) {
-      for (const some of chunks(ids)) await lance.delete(sqlIn('id', some.map(toWellFormed)));
+    async delete(keys) {
+      for (const some of chunks(keys)) await lance.delete(sqlIn('key', some));
     },
-    count: (where) => lance.count(compileFilter(where)),
+    count: (where) => lance.count(compile(where)),
     nearest: (query, { k, where }) =>
-      findNearest(lance, format, dimensions, query, { k, where: compileFilter(where) }),
+      findNearest(lance, format, dimensions, query, { k, where: compile(where) }),
     nearestApproximate: (query, { k, where, probes }) =>
-      findApproximately(lance, format, dimensions, query, { k, where: compileFilter(where), probes }),
+      findApproximately(lance, format, dimensions, query, { k, where: compile(where), probes }),
     vectorIndex: () => lance.vectorIndex(),
     buildVectorIndex: () => lance.buildVectorIndex(),
     dropVectorIndex: () => lance.dropVectorIndex(),
-    scan: (where) => rows(lance.read({ columns: format.readColumns, where: compileFilter(where) }), format),
+    scan: (where) => rows(lance.read({ columns: format.readColumns, where: compile(where) }), format),
     optimize: () => lance.optimize(),
   };
 }

@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { promisify } from 'node:util';
+import { itemKey } from '#store/item-key.ts';
 import { fixture, temporaryFolder } from '../fixtures/files.ts';
 import { importTiny } from '../fixtures/tiny-model.ts';
 import { drawPicture, put } from '../pipeline/pictures.ts';
@@ -22,7 +23,7 @@ describe('vlmo failures', () => {
     const { lines } = await vlmoJson<Record<string, unknown>>(['failures', '--index', index, '--json']);
     assert.deepEqual(
       lines.map((line) => Object.keys(line)),
-      Array(2).fill(['id', 'uri', 'code', 'message', 'attempts']),
+      Array(2).fill(['id', 'uri', 'code', 'message', 'attempts', 'key', 'source']),
     );
     const broken = join(pictures, 'broken.jpg');
     assert.deepEqual(
@@ -33,6 +34,8 @@ describe('vlmo failures', () => {
         code: 'IMAGE_INVALID',
         message: `Cannot decode image "${broken}": expected a JPEG, PNG, WebP, GIF, TIFF, AVIF or SVG picture, received 10 bytes of something else`,
         attempts: 1,
+        key: itemKey(pictures, 'image', 'broken.jpg'),
+        source: pictures,
       },
     );
     assert.equal(lines.find(({ id }) => id === 'good.json')?.code, 'SOURCE_ROW_INVALID');

@@ -3,6 +3,7 @@ import { mkdir, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import type { RunRecord } from '#store/contract.ts';
+import { itemKey } from '#store/item-key.ts';
 import { temporaryFolder } from '../fixtures/files.ts';
 import { drawPicture, put } from '../pipeline/pictures.ts';
 import { vlmo } from './cli-fixture.ts';
@@ -112,7 +113,7 @@ describe('vlmo queue', { timeout: 600_000 }, () => {
     scene.worker();
     const { failures: table } = await scene.store();
     await until(
-      () => table.find('default', ['busy.png']),
+      () => table.find('default', [itemKey(join(folder, 'list.jsonl'), 'image', 'busy.png')]),
       ([failure]) => (failure?.attempts ?? 0) >= 2,
     );
     assert.equal((await failures(scene))['busy.png']?.[0], 'ITEM_UNREADABLE');

@@ -23,7 +23,19 @@ interface Found {
   readonly approximate: boolean;
 }
 
-const HIT_KEYS = ['rank', 'id', 'kind', 'uri', 'caption', 'score', 'cosine', 'match'];
+const HIT_KEYS = [
+  'rank',
+  'id',
+  'kind',
+  'uri',
+  'caption',
+  'meta',
+  'score',
+  'cosine',
+  'match',
+  'key',
+  'source',
+];
 const COUNT = 12;
 const folder = await temporaryFolder({ after });
 const index = join(folder, 'index');

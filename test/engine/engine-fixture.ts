@@ -42,7 +42,15 @@ export async function openModelGeneration(
 export function runRecord(generation: GenerationRecord, changes: Partial<RunRecord> = {}): RunRecord {
   const counts = { seen: 0, stored: 0, skipped: 0, failed: 0 };
   return {
-    ...{ id: 'r', kind: 'queued', source: '/pictures', state: 'running', submitted: true, options: '{}' },
+    ...{
+      id: 'r',
+      kind: 'queued',
+      source: '/pictures',
+      place: '/pictures',
+      state: 'running',
+      submitted: true,
+      options: '{}',
+    },
     ...{ collection: generation.collection, generation: generation.name, ...counts },
     ...{ startedAt: new Date(), endedAt: null, number: 1, owner: null, lease: null, ...changes },
   };

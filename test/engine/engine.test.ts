@@ -7,6 +7,7 @@ import type { EngineSetup } from '#engine/protocol.ts';
 import { VlmoError } from '#errors.ts';
 import type { Item } from '#sources/item.ts';
 import type { GenerationRecord, Store } from '#store/contract.ts';
+import { itemKey } from '#store/item-key.ts';
 import { openStore } from '#store/lance/open-store.ts';
 import { fixture, temporaryFolder } from '../fixtures/files.ts';
 import { importTiny } from '../fixtures/tiny-model.ts';
@@ -47,7 +48,15 @@ function image(name: string): Item {
 }
 
 function index(engine: Engine, items: readonly Item[]) {
-  return engine.call({ kind: 'index', run: 'r', runNumber: 1, generation, retryFailed: false, items });
+  return engine.call({
+    kind: 'index',
+    run: 'r',
+    runNumber: 1,
+    source: 's',
+    generation,
+    retryFailed: false,
+    items,
+  });
 }
 
 describe('startEngine', { timeout: 300_000 }, () => {
@@ -101,12 +110,19 @@ describe('startEngine', { timeout: 300_000 }, () => {
   test('set-aside: listed as failed with its attempts, without a look at it', async () => {
     await using started = await start();
     const item = image('bad.png');
-    const tally = await started.engine.call({ kind: 'quarantine', run: 'r', runNumber: 1, generation, item });
+    const tally = await started.engine.call({
+      kind: 'quarantine',
+      run: 'r',
+      runNumber: 1,
+      source: 's',
+      generation,
+      item,
+    });
     assert.deepEqual([tally.stored, tally.failed], [0, 1]);
     assert.deepEqual(started.deaths, []);
-    const [failure] = await store.failures.find('default', ['bad.png']);
+    const [failure] = await store.failures.find('default', [itemKey('s', 'image', 'bad.png')]);
     assert.deepEqual([failure?.code, failure?.attempts, failure?.run], ['ITEM_CRASHES', 1, 'r']);
-    assert.deepEqual(JSON.parse(failure?.item ?? ''), item);
+    assert.deepEqual(JSON.parse(failure?.item ?? ''), { ...item, source: 's' });
   });
 
   test('closed in the middle of a call: EngineDied, none of it is written later, and no process starts again', async () => {
@@ -119,7 +135,7 @@ describe('startEngine', { timeout: 300_000 }, () => {
     await assert.rejects(call, EngineDied);
     const listed = await store.failures.find(
       'default',
-      many.map(({ id }) => id),
+      many.map(({ id }) => itemKey('s', 'caption', id)),
     );
     assert.deepEqual(listed, []);
     await assert.rejects(index(engine, [caption('z')]), EngineDied);

@@ -71,7 +71,7 @@ export function run(
   { preprocess, inference, model }: Engine,
   { store, tables }: Pick<Index, 'store' | 'tables'>,
   source: Source,
-  options: Partial<Pick<IndexJob, 'retryFailed' | 'signal' | 'onStart'>> = {},
+  options: Partial<Pick<IndexJob, 'retryFailed' | 'signal' | 'onStart' | 'sourceName' | 'imagesOf'>> = {},
 ): Promise<IndexSummary> {
   return indexSource({
     source,

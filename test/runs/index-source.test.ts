@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { openSource } from '#sources/open-source.ts';
 import type { FailureRecord } from '#store/contract.ts';
+import { itemKey } from '#store/item-key.ts';
 import { temporaryFolder } from '../fixtures/files.ts';
 import { drawPicture, drawPictures, pictureName, put } from '../pipeline/pictures.ts';
 import {
@@ -101,27 +102,29 @@ describe('indexSource', () => {
     assert.deepEqual(now.images.slice(1), before.images.slice(1), 'the other pictures keep theirs');
     assert.notDeepEqual(now.captions[1], before.captions[1], 'caption 4 has another vector');
     assert.deepEqual([now.captions[0], now.captions[2]], [before.captions[0], before.captions[2]]);
-    assert.deepEqual((await index.tables.images.find([pictureName(5)])).get(pictureName(5))?.meta, {
-      size: 2,
-    });
+    const five = (await index.images()).find(({ id }) => id === pictureName(5));
+    assert.deepEqual(five?.meta, { size: 2 });
     assert.equal(await index.tables.images.count(), 12);
     assert.equal(await index.tables.captions.count(), 12);
   });
 
-  test('a source that moved gets new places and keeps its vectors', async (t) => {
+  test('a source that moved under its name gets new places and keeps its vectors', async (t) => {
     const folder = await temporaryFolder(t);
     const [old, moved] = [join(folder, 'old'), join(folder, 'moved')];
     await drawPictures(old, 0, 10);
     await put(old, 'p0001.txt', 'a caption');
     await using index = await openIndex(join(folder, 'index'), engine);
-    await run(engine, index, await openSource(old, {}));
-    const vector = await index.tables.images.vector(pictureName(1));
+    const named = { sourceName: 'photos' };
+    await run(engine, index, await openSource(old, {}), named);
+    const key = itemKey('photos', 'image', pictureName(1));
+    const vector = await index.tables.images.vector(key);
+    assert.ok(vector);
     await rename(old, moved);
-    const second = await run(engine, index, await openSource(moved, {}));
+    const second = await run(engine, index, await openSource(moved, {}), named);
     assert.deepEqual(counts(second), { ...NOTHING, seen: 11, stored: 11 });
     for (const { id, uri } of await index.images()) assert.equal(uri, join(moved, id));
-    assert.deepEqual(await index.tables.images.vector(pictureName(1)), vector);
-    assert.equal((await run(engine, index, await openSource(moved, {}))).skipped, 11);
+    assert.deepEqual(await index.tables.images.vector(key), vector);
+    assert.equal((await run(engine, index, await openSource(moved, {}), named)).skipped, 11);
   });
 
   test('the same picture under two ids is stored under both', async (t) => {
@@ -144,10 +147,13 @@ describe('indexSource', () => {
 });
 
 /** The vectors of some pictures and of their captions. */
-async function vectors({ tables }: Index, numbers: readonly number[]) {
+async function vectors({ tables, images }: Index, numbers: readonly number[]) {
+  const source = (await images())[0]?.source ?? '';
   const ids = numbers.map(pictureName);
   return {
-    images: await Promise.all(ids.map((id) => tables.images.vector(id))),
-    captions: await Promise.all(ids.map((id) => tables.captions.vector(`${id}#0`))),
+    images: await Promise.all(ids.map((id) => tables.images.vector(itemKey(source, 'image', id)))),
+    captions: await Promise.all(
+      ids.map((id) => tables.captions.vector(itemKey(source, 'caption', `${id}#0`))),
+    ),
   };
 }

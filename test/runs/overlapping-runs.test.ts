@@ -94,7 +94,7 @@ describe('two runs over one source that overlap', { timeout: 120_000 }, () => {
 
   test('direct beside queued: a failure goes only where an older run that has ended left it', async (t) => {
     const { store, generation } = await beginQueued(t);
-    const request = { source: '/list.jsonl', generation, options: {} };
+    const request = { source: '/list.jsonl', place: '/list.jsonl', generation, options: {} };
     const start = async (kind: RunRecord['kind']): Promise<RunRecord> =>
       beginRun(store, { ...request, kind });
     const list = (run: RunRecord, ids: readonly string[]) =>
@@ -141,7 +141,7 @@ describe('two runs over one source that overlap', { timeout: 120_000 }, () => {
     const path = join(await temporaryFolder(t), 'index');
     await using first = await openStore(path, { create: true });
     const { record } = await first.openGeneration(generationSpec());
-    const request = { kind: 'direct', source: '/s', generation: record, options: {} } as const;
+    const request = { kind: 'direct', source: '/s', place: '/s', generation: record, options: {} } as const;
     const before = (await beginRun(first, request)).number ?? 0;
     const stores = await Promise.all([1, 2, 3, 4].map(() => openStore(path, { create: false })));
     const at = await Promise.all(stores.flatMap((store) => [1, 2].map(() => beginRun(store, request))));

@@ -7,6 +7,7 @@ import { seededRandom } from '../fixtures/files.ts';
 import {
   closeAfter,
   generationSpec,
+  imageKeys,
   imageRow,
   temporaryStore,
   unitVectors,
@@ -148,7 +149,7 @@ async function begin(make: MakeScorer, t: TestContext, dimensions: number): Prom
       });
     },
     async remove(ids) {
-      await table.delete(ids);
+      await table.delete(imageKeys(ids));
       for (const id of ids) held.delete(id);
     },
     async check(query, k, filter) {

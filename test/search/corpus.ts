@@ -3,8 +3,10 @@ import { floatToHalf, halfToFloat } from '#float16.ts';
 import type { CaptionRecord, GenerationTables, ImageRecord } from '#store/contract.ts';
 import { seededRandom } from '../fixtures/files.ts';
 import {
+  captionKeys,
   captionRow,
   generationSpec,
+  imageKeys,
   imageRow,
   temporaryStore,
   unitVectors,
@@ -60,11 +62,11 @@ export async function emptyCorpus(t: TestContext, seed = 1): Promise<Corpus> {
       note(captions, rows, given);
     },
     async deleteImages(ids) {
-      await tables.images.delete(ids);
+      await tables.images.delete(imageKeys(ids));
       for (const id of ids) images.delete(id);
     },
     async deleteCaptions(ids) {
-      await tables.captions.delete(ids);
+      await tables.captions.delete(captionKeys(ids));
       for (const id of ids) captions.delete(id);
     },
   };

@@ -7,13 +7,13 @@ import { vlmoError } from '../model/vlmo/model-fixture.ts';
 import { queryVector, randomCorpus } from './corpus.ts';
 
 const ASKED = digestOf(Float32Array.of(1, 0), ['search']);
-const CURSOR: Cursor = { position: { score: 0.1 + 0.2, id: 'a#1' }, before: 10 };
+const CURSOR: Cursor = { position: { score: 0.1 + 0.2, id: 'a#1', source: 's' }, before: 10 };
 const REFUSED = vlmoError('CURSOR_INVALID', 'cursor');
 
 describe('readCursor', () => {
   test('gives back what was written, to the last bit and for any id', () => {
     for (const id of ['', "it's", '\ud800 lone', '\0', '😀', 'x'.repeat(70_000)]) {
-      const position = { score: -0.123_456_789_012_345_66, id };
+      const position = { score: -0.123_456_789_012_345_66, id, source: id };
       const cursor: Cursor = {
         position,
         before: 1,

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Tensor } from '#model/vlmo/inputs.ts';
 import type { Vlmo } from '#model/vlmo/vlmo.ts';
 import { preprocess } from '#pictures/preprocess.ts';
-import { byScore, type Ranked, type Ranking } from '#search/ranking/ranking.ts';
+import { byScore, type Ranked, type Ranking, toRanked } from '#search/ranking/ranking.ts';
 import type { ItemKind } from '#store/contract.ts';
 import { readDrawings } from '../../demo/drawings.ts';
 import { drawScene, parseScenes } from '../../demo/scenes.ts';
@@ -50,5 +50,5 @@ export function rankingOf(rows: readonly Ranked[]): Ranking {
 /** A row by its cosine; its picture or its caption is `content`. */
 export function ranked(kind: ItemKind, id: string, cosine: number, content: string): Ranked {
   const row = kind === 'image' ? imageRow(id, { uri: content }) : captionRow(id, { caption: content });
-  return { id, kind, row, score: cosine, cosine, match: null };
+  return toRanked(row, kind, cosine);
 }

@@ -9,7 +9,7 @@ function resolved(names: readonly string[], options: SourceOptions = {}) {
   const name = (index: number | undefined) => (index === undefined ? undefined : names[index]);
   return [
     name(columns.image),
-    name(columns.id),
+    name(columns.imageId ?? columns.id),
     name(columns.captionId),
     columns.captions.map(name),
     columns.meta.map(name),
@@ -19,10 +19,17 @@ function resolved(names: readonly string[], options: SourceOptions = {}) {
 test('resolveColumns: guesses by the order of preference, whatever the case', () => {
   assert.deepEqual(resolved(['URL', 'Title', 'File_Name', 'TEXT', 'Image_ID', 'Id', 'sentid']), [
     'File_Name',
-    'Id',
+    'Image_ID',
     'sentid',
     ['TEXT'],
-    ['URL', 'Title', 'Image_ID'],
+    ['URL', 'Title', 'Id'],
+  ]);
+  assert.deepEqual(resolved(['url', 'image_id', 'id', 'caption']), [
+    'url',
+    'image_id',
+    'id',
+    ['caption'],
+    [],
   ]);
 });
 
@@ -66,6 +73,7 @@ test('resolveColumns: metadata needs file_name and takes all its caption columns
   const rules = metadataRules({ idColumn: 'nope', imageColumn: 'nope' });
   assert.deepEqual(resolveColumns(['text', 'file_name', 'id', 'caption'], rules), {
     image: 1,
+    imageId: undefined,
     id: undefined,
     captionId: undefined,
     captions: [3, 0],

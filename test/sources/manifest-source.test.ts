@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import { VlmoError } from '#errors.ts';
 import type { SourceOptions } from '#sources/item.ts';
 import { openSource } from '#sources/open-source.ts';
@@ -278,7 +280,14 @@ test('manifest: an id given to two pictures loses neither', async (t) => {
 test('manifest: captions without a picture do not replace each other', async (t) => {
   const { captions } = await read(t, 'm.csv', 'image_id,caption\n5,one\n5,two\n,three\n');
   assert.deepEqual(ids(captions), ['5', '5#1', 'm.csv:4']);
-  assert.ok(captions.every(({ imageId, uri }) => imageId === null && uri === join(folder, 'm.csv')));
+  assert.deepEqual(
+    captions.map(({ imageId, imageSource, uri }) => [imageId, imageSource, uri === join(folder, 'm.csv')]),
+    [
+      ['5', null, true],
+      ['5', null, true],
+      [null, undefined, true],
+    ],
+  );
 });
 
 test('manifest: columns named by flag', async (t) => {
@@ -311,7 +320,7 @@ test('manifest: paths are relative to it, absolute, or URLs', async (t) => {
     [
       ['../a.jpg', join(folder, 'a.jpg')],
       ['/b.jpg', '/b.jpg'],
-      ['file:///c%20d.jpg', '/c d.jpg'],
+      ['/c d.jpg', '/c d.jpg'],
       ['http://e/f.jpg', 'http://e/f.jpg'],
     ],
   );
@@ -332,4 +341,74 @@ test('manifest: fraction grows with the items taken', async (t) => {
   const seen: unknown[] = [source.fraction()];
   for await (const _ of source.items()) seen.push(source.fraction());
   assert.deepEqual([...seen, source.fraction()], [0, 0, 0.5, 1]);
+});
+
+test('manifest: a caption id that repeats across pictures belongs to the picture, a real clash is refused', async (t) => {
+  for (const column of ['caption_id', 'sentid', 'comment_number']) {
+    const text = `image,${column},caption\na.jpg,0,one\na.jpg,1,two\nb.jpg,0,three\nb.jpg,1,four\na.jpg,1,five\n`;
+    const { captions, images, broken } = await read(t, 'm.csv', text);
+    assert.deepEqual(ids(images), ['a.jpg', 'b.jpg']);
+    assert.deepEqual(
+      captions.map(({ id, imageId, caption }) => [id, imageId, caption]),
+      [
+        ['0', 'a.jpg', 'one'],
+        ['1', 'a.jpg', 'two'],
+        ['b.jpg#0', 'b.jpg', 'three'],
+        ['b.jpg#1', 'b.jpg', 'four'],
+      ],
+    );
+    assert.deepEqual(reasons(broken), [
+      'expected one caption per id, received the id "1" for a second caption of picture "a.jpg"',
+    ]);
+  }
+});
+
+test('manifest: beside image_id, id is the caption as in COCO; a picture may come after its captions', async (t) => {
+  const { items } = await read(
+    t,
+    'm.jsonl',
+    jsonl(
+      { file_name: 'a.jpg', image_id: 9, id: 661, caption: 'one' },
+      { file_name: 'a.jpg', image_id: 9, id: 662, caption: 'two' },
+      { image_id: 25, caption: 'three' },
+      { file_name: 'b.jpg', image_id: 25, caption: 'four' },
+      { image_id: 9, caption: 'five' },
+    ),
+  );
+  assert.deepEqual(
+    items.map((item) => [
+      item.kind,
+      item.id,
+      item.kind === 'caption' ? item.imageId : '',
+      item.kind === 'caption' ? item.imageSource : '',
+    ]),
+    [
+      ['image', '9', '', ''],
+      ['caption', '661', '9', undefined],
+      ['caption', '662', '9', undefined],
+      ['caption', '25', '25', null],
+      ['image', '25', '', ''],
+      ['caption', '25#2', '25', undefined],
+      ['caption', '9#2', '9', undefined],
+    ],
+  );
+});
+
+test('manifest: one file under several spellings is one picture', async (t) => {
+  for (const first of [0, 1, 2, 3, 4]) {
+    const place = await tempFolder(t, {});
+    const file = join(place, 'a.jpg');
+    const spellings = ['a.jpg', './a.jpg', file, String(pathToFileURL(file)), 'x/..//a.jpg'];
+    const paths = [spellings[first] ?? '', ...spellings];
+    const rows = paths.map((image, n) => ({ image, caption: `caption ${n}` }));
+    await writeFile(join(place, 'm.jsonl'), jsonl(...rows));
+    const { images, captions } = await collect(join(place, 'm.jsonl'));
+    assert.deepEqual(
+      images.map(({ uri }) => uri),
+      [file],
+      paths[0],
+    );
+    assert.equal(new Set(ids(captions)).size, paths.length, paths[0]);
+    assert.deepEqual(new Set(captions.map(({ imageId }) => imageId)), new Set(ids(images)), paths[0]);
+  }
 });

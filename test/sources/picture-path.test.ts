@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { locateFrom, locateInside } from '#sources/picture-path.ts';
+import { type Locate, locateFrom, locateInside } from '#sources/picture-path.ts';
 
 test('locateFrom: relative to the folder, absolute, file URL, other URL', () => {
   const locate = locateFrom('/data/set');
@@ -14,7 +14,24 @@ test('locateFrom: relative to the folder, absolute, file URL, other URL', () => 
     'https://example.org/../a.jpg?q=1': 'https://example.org/../a.jpg?q=1',
     's3://bucket/a.jpg': 's3://bucket/a.jpg',
   };
-  for (const [path, uri] of Object.entries(uris)) assert.deepEqual(locate(path), { id: path, uri });
+  for (const [path, uri] of Object.entries(uris)) assert.equal(asLocation(locate(path)).uri, uri, path);
+});
+
+test('locateFrom: the id is the path, normal, and the alias its other spelling', () => {
+  const locate = locateFrom('/data/set');
+  const names = {
+    'a.jpg': ['a.jpg', '/data/set/a.jpg'],
+    './x//a.jpg': ['x/a.jpg', '/data/set/x/a.jpg'],
+    '../a.jpg': ['../a.jpg', '/data/a.jpg'],
+    '/data/set/x/../a.jpg': ['/data/set/a.jpg', 'a.jpg'],
+    '/data/a.jpg': ['/data/a.jpg', '../a.jpg'],
+    'file:///data/set/a%20b.jpg': ['/data/set/a b.jpg', 'a b.jpg'],
+    's3://bucket/a.jpg': ['s3://bucket/a.jpg', undefined],
+  };
+  for (const [path, [id, alias]] of Object.entries(names)) {
+    const found = asLocation(locate(path));
+    assert.deepEqual([found.id, found.alias], [id, alias], path);
+  }
 });
 
 test('locateFrom: refuses what cannot be a path', () => {
@@ -50,4 +67,9 @@ test('locateInside: nothing outside the folder', () => {
 function asReason(value: unknown): string {
   assert.ok(typeof value === 'string');
   return value;
+}
+
+function asLocation(found: ReturnType<Locate>): Exclude<ReturnType<Locate>, string> {
+  assert.ok(typeof found !== 'string', String(found));
+  return found;
 }

@@ -11,6 +11,8 @@ import type {
   GenerationRecord,
   GenerationTables,
   ImageRecord,
+  ItemKind,
+  ItemRow,
   Ledger,
   Neighbour,
   RunRecord,
@@ -18,6 +20,7 @@ import type {
   Store,
   VectorTable,
 } from '#store/contract.ts';
+import { byPlace, itemKey, parsePlaceText, pictureKey, toPlaceText } from '#store/item-key.ts';
 import { passes } from './evaluate-filter.ts';
 
 /** A store in the memory of one process: the contract by its plainest means, to hold LanceDB against. */
@@ -37,7 +40,7 @@ export function openMemoryStore(id = '0'.repeat(32)): Store {
       const record: GenerationRecord = { ...spec, name, createdAt: known?.record.createdAt ?? new Date() };
       const tables = {
         record,
-        images: known?.images ?? createTable<ImageRecord>(spec.dimensions),
+        images: known?.images ?? createTable<ImageRecord>(spec.dimensions, 'image'),
         captions: known?.captions ?? createCaptions(spec.dimensions),
       };
       generations.set(name, tables);
@@ -64,15 +67,24 @@ interface Entry<Row> {
   readonly address: bigint;
 }
 
-function createTable<Row extends { readonly id: string }>(dimensions: number): VectorTable<Row> {
+function createTable<Row extends ItemRow>(dimensions: number, kind: ItemKind): VectorTable<Row> {
   const entries = new Map<string, Entry<Row>>();
   let version = 0;
   let addresses = 0n;
   const matching = (where?: Filter): Entry<Row>[] =>
     [...entries.values()].filter(({ row }) => where === undefined || passes(where, row));
   const table: VectorTable<Row> = {
-    find: async (ids) =>
-      new Map(ids.flatMap((id) => mapped(entries.get(id), ({ row }) => [id, row] as const))),
+    find: async (keys) =>
+      new Map(keys.flatMap((key) => mapped(entries.get(key), ({ row }) => [key, row] as const))),
+    async findPlaces(places) {
+      const keyOf = (place: string): string => {
+        const { source, id } = parsePlaceText(place);
+        return itemKey(source, kind, id);
+      };
+      return new Map(
+        places.flatMap((place) => mapped(entries.get(keyOf(place)), ({ row }) => [place, row] as const)),
+      );
+    },
     async *scan(where) {
       for (const { row } of matching(where)) yield row;
     },
@@ -82,19 +94,19 @@ function createTable<Row extends { readonly id: string }>(dimensions: number): V
       const stored = rows.map((row) => structuredClone({ ...row, meta: asJson(row) }));
       stored.forEach((row, i) => {
         const halves = floatToHalf(vectors.slice(i * dimensions, (i + 1) * dimensions));
-        entries.delete(row.id);
-        entries.set(row.id, { row, halves, address: addresses++ });
+        entries.delete(row.key);
+        entries.set(row.key, { row, halves, address: addresses++ });
       });
       version += 1;
     },
-    async delete(ids) {
-      for (const id of ids) entries.delete(id);
+    async delete(keys) {
+      for (const key of keys) entries.delete(key);
       version += 1;
     },
     optimize: async () => {},
-    vector: async (id) => (await table.findVectors([id])).get(id),
-    findVectors: async (ids) =>
-      new Map(ids.flatMap((id) => mapped(entries.get(id), (e) => [id, halfToFloat(e.halves)] as const))),
+    vector: async (key) => (await table.findVectors([key])).get(key),
+    findVectors: async (keys) =>
+      new Map(keys.flatMap((key) => mapped(entries.get(key), (e) => [key, halfToFloat(e.halves)] as const))),
     async *scanVectors() {
       const all = matching();
       if (all.length > 0) yield { rows: all.map(({ row }) => row), halves: joined(all) };
@@ -104,7 +116,7 @@ function createTable<Row extends { readonly id: string }>(dimensions: number): V
     async *vectors(wanted) {
       const asked = wanted && new Set(wanted);
       const all = matching().filter(({ address }) => asked?.has(address) ?? true);
-      const ids = all.map(({ row }) => row.id);
+      const ids = all.map(({ row }) => toPlaceText(row));
       yield { addresses: BigUint64Array.from(all, ({ address }) => address), ids, halves: joined(all) };
     },
     async nearest(query, { k, where }) {
@@ -113,7 +125,7 @@ function createTable<Row extends { readonly id: string }>(dimensions: number): V
         const vector = halfToFloat(halves);
         return { row, score: query.reduce((sum, value, i) => sum + value * (vector[i] as number), 0) };
       });
-      return scored.sort((a, b) => b.score - a.score || (a.row.id < b.row.id ? -1 : 1)).slice(0, k);
+      return scored.sort((a, b) => b.score - a.score || byPlace(a.row, b.row)).slice(0, k);
     },
     nearestApproximate: (query, options) => table.nearest(query, options),
     vectorIndex: async () => undefined,
@@ -124,41 +136,42 @@ function createTable<Row extends { readonly id: string }>(dimensions: number): V
 }
 
 function createCaptions(dimensions: number): CaptionTable {
-  const table = createTable<CaptionRecord>(dimensions);
+  const table = createTable<CaptionRecord>(dimensions, 'caption');
   return {
     ...table,
-    async firstOfImages(imageIds) {
+    async firstOfImages(imageKeys) {
       const all: CaptionRecord[] = [];
       for await (const row of table.scan()) all.push(row);
       const sorted = all.sort((a, b) => (a.id < b.id ? 1 : -1));
       return new Map(
-        sorted.flatMap(({ imageId, caption }) =>
-          imageId !== null && imageIds.includes(imageId) ? [[imageId, caption]] : [],
-        ),
+        sorted.flatMap((row) => {
+          const key = pictureKey(row);
+          return key !== null && imageKeys.includes(key) ? [[key, row.caption]] : [];
+        }),
       );
     },
     async *matching(word) {
       const wanted = word.toLowerCase();
-      for await (const { id, imageId, caption } of table.scan())
+      for await (const { key, imageSource, imageId, caption } of table.scan())
         if (
           caption
             .toLowerCase()
             .split(/[^\p{L}\p{N}]+/u)
             .includes(wanted)
         )
-          yield { id, imageId };
+          yield { key, imageSource, imageId };
     },
   };
 }
 
 function createFailures(): FailureTable {
-  type Key = Pick<FailureRecord, 'collection' | 'kind' | 'id'>;
+  type Key = Pick<FailureRecord, 'collection' | 'key'>;
   const records = new Map<string, FailureRecord>();
-  const keyOf = ({ collection, kind, id }: Key): string => JSON.stringify([collection, kind, id]);
+  const keyOf = ({ collection, key }: Key): string => `${collection} ${key}`;
   const of = (collection?: string): FailureRecord[] =>
     [...records.values()].filter((record) => collection === undefined || record.collection === collection);
   return {
-    find: async (collection, ids) => of(collection).filter(({ id }) => ids.includes(id)),
+    find: async (collection, keys) => of(collection).filter(({ key }) => keys.includes(key)),
     async upsert(given) {
       if (new Set(given.map(keyOf)).size < given.length) throw new Error('one key twice, this is a bug');
       for (const record of given) {
@@ -247,12 +260,8 @@ function createLedger(): Ledger {
   };
 }
 
-function assertBatch(
-  rows: readonly { readonly id: string }[],
-  vectors: Float32Array,
-  dimensions: number,
-): void {
-  if (new Set(rows.map(({ id }) => id)).size < rows.length) throw new Error('one id twice, this is a bug');
+function assertBatch(rows: readonly ItemRow[], vectors: Float32Array, dimensions: number): void {
+  if (new Set(rows.map(({ key }) => key)).size < rows.length) throw new Error('one key twice, this is a bug');
   if (vectors.length !== rows.length * dimensions)
     throw new Error(`expected ${rows.length} x ${dimensions} values`);
   for (let row = 0; row < rows.length; row++) {

@@ -27,7 +27,7 @@ export async function indexItems(
 }
 
 async function isolate(engine: Engine, request: IndexRequest, deaths = 0): Promise<ChunkTally> {
-  const { generation, run, runNumber, items } = request;
+  const { generation, run, runNumber, source, items } = request;
   await engine.call({ kind: 'load', generation });
   try {
     return await engine.call({ kind: 'index', ...request });
@@ -42,7 +42,7 @@ async function isolate(engine: Engine, request: IndexRequest, deaths = 0): Promi
   }
   if (deaths + 1 < DEATHS_ALONE) return isolate(engine, request, deaths + 1);
   await engine.call({ kind: 'load', generation });
-  return engine.call({ kind: 'quarantine', generation, run, runNumber, item });
+  return engine.call({ kind: 'quarantine', generation, run, runNumber, source, item });
 }
 
 /** What has become of two parts of a chunk. */

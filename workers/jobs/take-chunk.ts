@@ -4,7 +4,9 @@ import type { ChunkTally } from '#pipeline/index-chunk.ts';
 import { backoffMs, doublingMs } from '#queue/backoff.ts';
 import type { ChunkHandler, ChunkOutcome } from '#queue/consumer.ts';
 import type { ChunkJob } from '#queue/job.ts';
+import type { Item } from '#sources/item.ts';
 import type { GenerationRecord, Store } from '#store/contract.ts';
+import { DEFAULT_SOURCE } from '#store/item-key.ts';
 import { indexItems } from './bisect-crash.ts';
 import { GroupCommit } from './group-commit.ts';
 import type { Logger } from './log.ts';
@@ -52,9 +54,13 @@ export function createChunkHandler({
     const attempt = job.attempt ?? 1;
     const request = {
       ...{ run: run?.id ?? `job ${id}`, runNumber: run?.number ?? null },
+      source: job.source ?? run?.source ?? DEFAULT_SOURCE,
       ...{ generation, retryFailed: job.retryFailed ?? false },
     };
-    const tally = await indexItems(engine, lock, { ...request, items: job.items });
+    const tally = await indexItems(engine, lock, {
+      ...request,
+      items: run ? job.items : job.items.map(byIdAlone),
+    });
     refusedSince = undefined;
     const again = tally.failures.filter(({ error }) => isTriedAgain(error.code, attempt));
     for (const { item, error, attempts } of tally.failures)
@@ -100,6 +106,11 @@ const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'STORE_VERSION_UNSUPPORTED',
   'DECODER_UNAVAILABLE',
 ]);
+
+/** Whoever wrote a job by hand need not say which source a picture is of. */
+function byIdAlone(item: Item): Item {
+  return item.kind === 'caption' ? { ...item, imageSource: item.imageSource ?? null } : item;
+}
 
 /** A run of `vlmo submit` that this ledger does not have is one of an index that this one was copied from, or restored over. */
 function putBack(job: ChunkJob, run: string): ChunkOutcome {

@@ -20,3 +20,36 @@ export async function setKey(table: Table, key: readonly string[]): Promise<void
   if (fields.some(({ metadata }) => metadata.has(KEY_MARK))) return;
   await table.updateFieldMetadata(key.map((path, i) => ({ path, metadata: keyMarks(i) })));
 }
+
+/**
+ * Makes other columns tell rows apart. A mark stays with its column for ever, so those that had one give way to copies of
+ * themselves: only the lists of columns change, not the rows.
+ */
+export async function replaceKey(
+  table: Table,
+  from: readonly string[],
+  to: readonly string[],
+): Promise<void> {
+  const marked = await markedColumns(table);
+  if (to.length === marked.length && to.every((name) => marked.includes(name))) return;
+  const old = from.filter((name) => marked.includes(name));
+  if (old.length > 0) {
+    await addMissing(table, Object.fromEntries(old.map((name) => [copyOf(name), name])));
+    await table.dropColumns([...old]);
+  }
+  for (const { name } of (await table.schema()).fields.filter((field) => field.name.endsWith(COPY)))
+    await table.alterColumns([{ path: name, rename: name.slice(0, -COPY.length) }]);
+  for (const path of to) await table.alterColumns([{ path, nullable: false }]);
+  await setKey(table, to);
+}
+
+const COPY = '__copy';
+
+function copyOf(name: string): string {
+  return name + COPY;
+}
+
+async function markedColumns(table: Table): Promise<string[]> {
+  const { fields } = await table.schema();
+  return fields.filter(({ metadata }) => metadata.has(KEY_MARK)).map(({ name }) => name);
+}

@@ -8,6 +8,7 @@ import { readParquet } from '#search/batch/parquet.ts';
 import { type QueryStream, storedQueries } from '#search/batch/queries.ts';
 import { type Retrieval, retrieve } from '#search/batch/retrieve.ts';
 import { parseFilter } from '#search/filter/filter.ts';
+import { parsePlaceText } from '#store/item-key.ts';
 import { seededRandom } from '../../fixtures/files.ts';
 import {
   captionRow,
@@ -60,15 +61,13 @@ describe('retrieve', () => {
     assert.equal(rows.length, 3 * CAPTIONS);
     let checked = 0;
     for await (const queries of asked.queries) {
-      for (const { id, query, vector } of queries) {
+      for (const { id, source, query, vector } of queries) {
         const [hits = []] = await asked.nearestIds(vector as Float32Array, { k: 3 });
         const mine = rows.filter((row) => row.query_id === id);
         const expected = hits.map((hit, i) => ({
-          query_id: id,
-          query,
-          rank: i + 1,
-          ...hit,
-          meta: `{"i":${hit.id.slice(6)}}`,
+          ...{ query_id: id, query_source: source, query, rank: i + 1 },
+          ...{ ...parsePlaceText(hit.id), score: hit.score },
+          meta: `{"i":${parsePlaceText(hit.id).id.slice(6)}}`,
           error: null,
         }));
         assert.deepEqual(mine, expected);
@@ -115,7 +114,7 @@ describe('retrieve', () => {
     const asked = await begin(t);
     const error = { code: 'IMAGE_INVALID', message: 'Cannot decode it' } as const;
     async function* withBroken(): QueryStream {
-      yield [{ id: 'broken', query: 'x.png', vector: error }];
+      yield [{ id: 'broken', source: null, query: 'x.png', vector: error }];
       yield* asked.queries;
     }
     const { failed, answered } = await retrieve({ ...asked, queries: withBroken() });

@@ -5,7 +5,7 @@ import { parseFilter } from '#search/filter/filter.ts';
 import type { ImageRecord, VectorTable } from '#store/contract.ts';
 import { defaultProbes, partitionsOf } from '#store/lance/vector-index.ts';
 import { clusteredVectors } from './clustered.ts';
-import { generationSpec, imageRow, temporaryStore, unitVectors } from './store-fixture.ts';
+import { generationSpec, imageKeys, imageRow, temporaryStore, unitVectors } from './store-fixture.ts';
 
 const COUNT = 40_000;
 const DIMENSIONS = 32;
@@ -146,7 +146,7 @@ test('VectorTable.nearestApproximate: new, changed and deleted rows count at onc
   const images = await filledTable(t);
   await images.buildVectorIndex();
   const gone = bruteForce(first, 5).map(({ id }) => id);
-  await images.delete(gone);
+  await images.delete(imageKeys(gone));
   const opposite = first.map((value) => -value);
   const rows = [imageRow('same'), imageRow('7', { width: 5000 })];
   await images.upsert({ rows, vectors: Float32Array.from([...first, ...opposite]) });

@@ -5,11 +5,11 @@ import test from 'node:test';
 import type { CaptionTable } from '#store/contract.ts';
 import { openStore } from '#store/lance/open-store.ts';
 import { seededRandom } from '../../fixtures/files.ts';
-import { captionRow, generationSpec, temporaryStore, unitVectors } from './store-fixture.ts';
+import { captionKeys, captionRow, generationSpec, temporaryStore, unitVectors } from './store-fixture.ts';
 
 async function matching(captions: CaptionTable, word: string): Promise<string[]> {
   const ids: string[] = [];
-  for await (const { id } of captions.matching(word)) ids.push(id);
+  for await (const { imageId } of captions.matching(word)) ids.push(imageId?.slice('of '.length) ?? '');
   return ids.sort();
 }
 
@@ -53,7 +53,7 @@ test('CaptionTable.matching finds what was written since the index was made, and
   assert.deepEqual(await matching(captions, 'dog'), ['a']);
   await put(captions, { a: 'a horse', c: 'dogs' });
   assert.deepEqual(await matching(captions, 'dog'), ['c']);
-  await captions.delete(['c']);
+  await captions.delete(captionKeys(['c']));
   assert.deepEqual(await matching(captions, 'dog'), []);
   // Another process, which finds the index made.
   await using other = await openStore(store.uri, { create: false });
@@ -78,7 +78,7 @@ test('CaptionTable.matching gives all of thousands, with their pictures, through
     await put(captions, texts);
     for (const [id, text] of Object.entries(texts)) known.set(id, text);
     const gone = [...known.keys()].filter(() => random() < 0.05);
-    await captions.delete(gone);
+    await captions.delete(captionKeys(gone));
     for (const id of gone) known.delete(id);
     if (round % 4 === 3) await captions.optimize();
     for (const word of words) {
@@ -86,7 +86,9 @@ test('CaptionTable.matching gives all of thousands, with their pictures, through
       assert.deepEqual(await matching(captions, word), expected.sort(), `${word} in round ${round}`);
     }
   }
-  for await (const { id, imageId } of captions.matching('dog')) assert.equal(imageId, `of ${id}`);
+  const [dog] = captionKeys([(await matching(captions, 'dog'))[0] ?? '']);
+  const found = (await captions.find([dog ?? ''])).get(dog ?? '');
+  assert.equal(found?.imageId, `of ${found?.id}`);
 });
 
 test('CaptionTable.matching makes one index, at the first call', async (t) => {

@@ -6,10 +6,17 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { VectorTable } from '#store/contract.ts';
+import type { ImageRecord, VectorTable } from '#store/contract.ts';
 import { openStore } from '#store/lance/open-store.ts';
 import { seededRandom } from '../../fixtures/files.ts';
-import { closeAfter, generationSpec, imageRow, temporaryFolder, unitVectors } from './store-fixture.ts';
+import {
+  closeAfter,
+  generationSpec,
+  imageKeys,
+  imageRow,
+  temporaryFolder,
+  unitVectors,
+} from './store-fixture.ts';
 
 const WRITER = fileURLToPath(new URL('./endless-writer.ts', import.meta.url));
 
@@ -31,10 +38,10 @@ async function printed(child: ChildProcess, pattern: RegExp): Promise<string | u
   return undefined;
 }
 
-async function assertWhole(images: VectorTable<{ readonly id: string }>): Promise<void> {
+async function assertWhole(images: VectorTable<ImageRecord>): Promise<void> {
   const ids: string[] = [];
-  for await (const row of images.scan()) ids.push(row.id);
-  assert.equal(new Set(ids).size, ids.length, 'no id twice');
+  for await (const row of images.scan()) ids.push(row.key);
+  assert.equal(new Set(ids).size, ids.length, 'no key twice');
   assert.equal(await images.count(), ids.length);
   const found = await images.find(ids);
   assert.equal(found.size, ids.length);
@@ -58,7 +65,7 @@ test('a writer killed at any moment leaves a store that reads and goes on', {
     await assertWhole(images);
     if (round > 1) assert.ok((await images.count()) >= 200, 'what was committed is still there');
     await images.upsert({ rows: [imageRow('0'), imageRow(`after-${round}`)], vectors: unitVectors(2, 4) });
-    assert.equal((await images.find([`after-${round}`])).size, 1);
+    assert.equal((await images.find(imageKeys([`after-${round}`]))).size, 1);
     await images.optimize();
     await assertWhole(images);
     await store.close();
@@ -87,7 +94,7 @@ test('a reader sees the commits of another process, and scans on while it optimi
   }
   const optimised = performance.now() + 1500;
   while (performance.now() < optimised) {
-    assert.equal((await images.find(['0', '1099'])).size, 2);
+    assert.equal((await images.find(imageKeys(['0', '1099']))).size, 2);
     assert.equal((await images.nearest(unitVectors(1, 4), { k: 5 })).length, 5);
     assert.equal(await images.count(), 1100);
   }
@@ -108,7 +115,7 @@ test('a write that the disk refuses is STORE_WRITE_FAILED, retriable, and loses 
     line ?? 'no error',
     /^STORE_WRITE_FAILED true Cannot write table "default\.0123456789ab\.images" in ".*index": /,
   );
-  assert.equal((await images.find(['kept'])).size, 1);
+  assert.equal((await images.find(imageKeys(['kept']))).size, 1);
   await images.upsert({ rows: [imageRow('later')], vectors: unitVectors(1, 4) });
   assert.equal(await images.count(), 2);
 });
@@ -122,7 +129,7 @@ test('a read that the disk refuses is STORE_READ_FAILED with the path and the ca
   await rename(table, `${table}.gone`);
   await writeFile(table, '');
   const reads = [
-    () => images.find(['a']),
+    () => images.find(imageKeys(['a'])),
     () => images.count(),
     () => images.nearest(unitVectors(1, 4), { k: 1 }),
   ];

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { CaptionRecord, FailureRecord, GenerationSpec, ImageRecord, Store } from '#store/contract.ts';
+import { DEFAULT_SOURCE, itemKey } from '#store/item-key.ts';
 import { openStore } from '#store/lance/open-store.ts';
 import { seededRandom } from '../../fixtures/files.ts';
 
@@ -42,7 +43,10 @@ export function generationSpec(changes: Partial<GenerationSpec> = {}): Generatio
 }
 
 export function imageRow(id: string, changes: Partial<ImageRecord> = {}): ImageRecord {
+  const { source = DEFAULT_SOURCE } = changes;
   return {
+    key: itemKey(source, 'image', id),
+    source,
     id,
     uri: `file:///${id}`,
     width: 640,
@@ -58,10 +62,14 @@ export function imageRow(id: string, changes: Partial<ImageRecord> = {}): ImageR
 }
 
 export function captionRow(id: string, changes: Partial<CaptionRecord> = {}): CaptionRecord {
+  const { source = DEFAULT_SOURCE, imageId = null } = changes;
   return {
+    key: itemKey(source, 'caption', id),
+    source,
     id,
     uri: 'captions.csv',
-    imageId: null,
+    imageSource: imageId === null ? null : source,
+    imageId,
     caption: `a caption of ${id}`,
     meta: {},
     indexedAt: new Date('2024-05-06T07:08:09.123Z'),
@@ -71,9 +79,12 @@ export function captionRow(id: string, changes: Partial<CaptionRecord> = {}): Ca
 }
 
 export function failureRecord(id: string, changes: Partial<FailureRecord> = {}): FailureRecord {
+  const { source = DEFAULT_SOURCE, kind = 'image' } = changes;
   return {
     collection: 'default',
-    kind: 'image',
+    key: itemKey(source, kind, id),
+    kind,
+    source,
     id,
     uri: `file:///${id}`,
     code: 'SOURCE_ROW_INVALID',
@@ -87,6 +98,16 @@ export function failureRecord(id: string, changes: Partial<FailureRecord> = {}):
     runNumber: null,
     ...changes,
   };
+}
+
+/** The keys of pictures of these ids, as `imageRow` makes them. */
+export function imageKeys(ids: readonly string[]): string[] {
+  return ids.map((id) => itemKey(DEFAULT_SOURCE, 'image', id));
+}
+
+/** The keys of captions of these ids, as `captionRow` makes them. */
+export function captionKeys(ids: readonly string[]): string[] {
+  return ids.map((id) => itemKey(DEFAULT_SOURCE, 'caption', id));
 }
 
 /** Vectors of unit length [count, dimensions]. */

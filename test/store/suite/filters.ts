@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseFilter } from '#search/filter/filter.ts';
-import type { CaptionRecord, ImageRecord } from '#store/contract.ts';
+import type { ImageRecord } from '#store/contract.ts';
+import { captionRow, imageRow } from '../lance/store-fixture.ts';
 import type { OpenStore } from './open.ts';
 
 const day = (date: string) => new Date(`2024-01-${date}T00:00:00Z`);
@@ -244,6 +245,7 @@ export function filterSuite(open: OpenStore): void {
     const query = Float32Array.of(0, 1);
     const vectors = (count: number) => Float32Array.from({ length: count * 2 }, (_, index) => index % 2);
     const rows = IMAGES.map((row) => ({
+      ...imageRow(row.id),
       ...shared,
       width: 1,
       height: 1,
@@ -283,8 +285,9 @@ export function filterSuite(open: OpenStore): void {
     }
 
     await t.test('captions have columns of their own', async () => {
-      const caption: CaptionRecord = { ...shared, id: 'a#0', imageId: 'a', caption: 'a cat', meta: { n: 1 } };
-      const loose = { ...caption, id: 'b#0', imageId: null, caption: 'a dog' };
+      const changes = { ...shared, caption: 'a cat', meta: { n: 1 } };
+      const caption = captionRow('a#0', { ...changes, imageId: 'a' });
+      const loose = captionRow('b#0', { ...changes, caption: 'a dog' });
       await captions.upsert({ rows: [caption, loose], vectors: vectors(2) });
       assert.equal(await captions.count(parseFilter("caption LIKE '%cat' AND meta.n = 1", 'caption')), 1);
       assert.equal(await captions.count(parseFilter('image_id IS NULL', 'caption')), 1);

@@ -103,7 +103,7 @@ export function nearestSuite(open: OpenStore): void {
     assert.deepEqual(await nearest(images, query, 0), []);
     assert.deepEqual(await nearest(images, query, 3, 'width < 0'), []);
     assert.equal((await nearest(images, query, 3)).length, 1);
-    await images.delete(['a']);
+    await images.delete([imageRow('a').key]);
     assert.deepEqual(await nearest(images, query, 3), []);
     await assert.rejects(nearest(images, new Float32Array(3), 3), /expected 4 values/);
   });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FailureRecord, RunRecord } from '#store/contract.ts';
-import { failureRecord } from '../lance/store-fixture.ts';
+import { failureRecord, imageKeys } from '../lance/store-fixture.ts';
 import type { OpenStore } from './open.ts';
 
 const RUN: RunRecord = {
@@ -10,6 +10,7 @@ const RUN: RunRecord = {
   submitted: false,
   options: '{}',
   source: '/photos',
+  place: '/photos',
   collection: 'default',
   generation: 'default.0123456789ab',
   state: 'running',
@@ -32,7 +33,7 @@ async function all<T>(values: AsyncIterable<T>): Promise<T[]> {
 
 /** Failures and runs. */
 export function registrySuite(open: OpenStore): void {
-  test('FailureTable keeps one record for each collection, kind and id', async (t) => {
+  test('FailureTable keeps one record for each collection and key', async (t) => {
     const { failures } = await open(t);
     const first: FailureRecord[] = [
       failureRecord("it's"),
@@ -44,7 +45,10 @@ export function registrySuite(open: OpenStore): void {
     await failures.upsert([failureRecord("it's", { attempts: 2, failedAt: new Date(5) })]);
     assert.equal(await failures.count(), 4);
     assert.equal(await failures.count('default'), 3);
-    const found = await failures.find('default', ["it's", 'lone\ud800', 'missing']);
+    const found = await failures.find(
+      'default',
+      [...first, failureRecord('missing')].map(({ key }) => key),
+    );
     assert.equal(found.length, 3);
     assert.deepEqual(
       found.find(({ kind }) => kind === 'image'),
@@ -59,9 +63,9 @@ export function registrySuite(open: OpenStore): void {
       first[3],
     );
     assert.deepEqual(await all(failures.scan('other')), [first[2]]);
-    await failures.delete([{ collection: 'default', kind: 'image', id: "it's" }]);
+    await failures.delete([failureRecord("it's")]);
     assert.equal((await all(failures.scan())).length, 3);
-    assert.equal((await failures.find('default', ["it's"]))[0]?.kind, 'caption');
+    assert.equal((await failures.find('default', [first[1]?.key ?? '']))[0]?.kind, 'caption');
     await failures.delete([]);
     await failures.upsert([]);
     await assert.rejects(failures.upsert([failureRecord('a'), failureRecord('a')]), /bug/);
@@ -82,7 +86,7 @@ export function registrySuite(open: OpenStore): void {
       (
         await failures.find(
           'default',
-          records.map(({ id }) => id),
+          records.map(({ key }) => key),
         )
       ).length,
       200,
@@ -93,10 +97,10 @@ export function registrySuite(open: OpenStore): void {
     const { failures } = await open(t);
     await failures.upsert([failureRecord('a', { runNumber: 7, attempts: 2 }), failureRecord('b')]);
     await failures.upsert([failureRecord('a', { runNumber: 6 }), failureRecord('b', { runNumber: 6 })]);
-    const found = await failures.find('default', ['a', 'b']);
+    const found = await failures.find('default', imageKeys(['a', 'b']));
     assert.deepEqual(found.map(({ runNumber }) => runNumber).sort(), [6, 7]);
     await failures.upsert([failureRecord('a', { runNumber: 7, attempts: 3 })]);
-    assert.equal((await failures.find('default', ['a']))[0]?.attempts, 3);
+    assert.equal((await failures.find('default', imageKeys(['a'])))[0]?.attempts, 3);
   });
 
   test('RunTable keeps the newest state of each run', async (t) => {

@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { floatToHalf, halfToFloat } from '#float16.ts';
 import { parseFilter } from '#search/filter/filter.ts';
-import { captionRow, generationSpec, imageRow, unitVectors } from '../lance/store-fixture.ts';
+import { toPlaceText } from '#store/item-key.ts';
+import {
+  captionKeys,
+  captionRow,
+  generationSpec,
+  imageKeys,
+  imageRow,
+  unitVectors,
+} from '../lance/store-fixture.ts';
 import type { OpenStore } from './open.ts';
 
 const HOSTILE_IDS = [
@@ -45,9 +53,9 @@ export function vectorTableSuite(open: OpenStore): void {
     const loose = captionRow('b#0', { imageId: null, caption: '\ufeffmarked' });
     await images.upsert({ rows: [image], vectors: unitVectors(1, 4) });
     await captions.upsert({ rows: [caption, loose], vectors: unitVectors(2, 4) });
-    assert.deepEqual(await images.find(['a', 'missing']), new Map([['a', image]]));
-    assert.deepEqual((await captions.find(['a#0', 'b#0'])).get('a#0'), caption);
-    assert.deepEqual((await captions.find(['a#0', 'b#0'])).get('b#0'), loose);
+    assert.deepEqual(await images.find(imageKeys(['a', 'missing'])), new Map([[image.key, image]]));
+    assert.deepEqual((await captions.find(captionKeys(['a#0', 'b#0']))).get(caption.key), caption);
+    assert.deepEqual((await captions.find(captionKeys(['a#0', 'b#0']))).get(loose.key), loose);
     assert.deepEqual(await images.find([]), new Map());
   });
 
@@ -62,11 +70,13 @@ export function vectorTableSuite(open: OpenStore): void {
         await images.optimize();
       }
       await images.upsert({ rows, vectors: unitVectors(rows.length, 4) });
-      const found = await images.find(HOSTILE_IDS);
-      assert.deepEqual([...found.keys()].sort(), [...HOSTILE_IDS].sort(), round);
-      for (const row of rows) assert.deepEqual((await images.find([row.id])).get(row.id), row, round);
+      const found = await images.find(imageKeys(HOSTILE_IDS));
+      assert.deepEqual([...found.values()].map(({ id }) => id).sort(), [...HOSTILE_IDS].sort(), round);
+      for (const row of rows) assert.deepEqual((await images.find([row.key])).get(row.key), row, round);
     }
-    await images.delete(HOSTILE_IDS);
+    const places = rows.map(toPlaceText);
+    assert.deepEqual(await images.findPlaces(places), new Map(rows.map((row, i) => [places[i], row])));
+    await images.delete(imageKeys(HOSTILE_IDS));
     assert.equal(await images.count(), 6000);
   });
 
@@ -102,8 +112,8 @@ export function vectorTableSuite(open: OpenStore): void {
     const rows = metas.map((meta, index) => imageRow(`${index}`, { meta }));
     await images.upsert({ rows, vectors: unitVectors(rows.length, 4) });
     await images.upsert({ rows, vectors: unitVectors(rows.length, 4) });
-    const found = await images.find(rows.map((row) => row.id));
-    for (const row of rows) assert.equal(JSON.stringify(found.get(row.id)?.meta), JSON.stringify(row.meta));
+    const found = await images.find(rows.map((row) => row.key));
+    for (const row of rows) assert.equal(JSON.stringify(found.get(row.key)?.meta), JSON.stringify(row.meta));
   });
 
   test('VectorTable.upsert refuses meta that is not JSON', async (t) => {
@@ -113,7 +123,7 @@ export function vectorTableSuite(open: OpenStore): void {
     await assert.rejects(images.upsert({ rows, vectors: unitVectors(1, 4) }), { code: 'STORE_ROW_INVALID' });
   });
 
-  test('VectorTable.upsert replaces by id, one row each', async (t) => {
+  test('VectorTable.upsert replaces by key, one row each', async (t) => {
     const store = await open(t);
     const { images } = await store.openGeneration(generationSpec());
     const vectors = unitVectors(3, 4);
@@ -121,7 +131,10 @@ export function vectorTableSuite(open: OpenStore): void {
     await images.upsert({ rows: [imageRow('b', { width: 7 }), imageRow('d')], vectors: vectors.subarray(4) });
     assert.equal(await images.count(), 4);
     assert.equal(await images.count(parseFilter('width = 7', 'image')), 1);
-    assert.deepEqual(await images.vector('b'), halfToFloat(floatToHalf(vectors.subarray(4, 8))));
+    assert.deepEqual(
+      await images.vector(imageRow('b').key),
+      halfToFloat(floatToHalf(vectors.subarray(4, 8))),
+    );
     assert.equal(await images.vector('missing'), undefined);
   });
 
@@ -173,12 +186,12 @@ export function vectorTableSuite(open: OpenStore): void {
       captionRow('loose', { imageId: null }),
     ];
     await captions.upsert({ rows, vectors: unitVectors(rows.length, 4) });
-    const first = await captions.firstOfImages(["it's", 'b', 'none']);
+    const first = await captions.firstOfImages(imageKeys(["it's", 'b', 'none']));
     assert.deepEqual(
       first,
       new Map([
-        ["it's", 'first'],
-        ['b', 'of b'],
+        [imageRow("it's").key, 'first'],
+        [imageRow('b').key, 'of b'],
       ]),
     );
     assert.deepEqual(await captions.firstOfImages([]), new Map());
@@ -200,7 +213,7 @@ export function vectorTableSuite(open: OpenStore): void {
       rows: [imageRow('5', { width: 99 }), imageRow('new')],
       vectors: unitVectors(2, 4),
     });
-    assert.equal((await images.find(['5'])).get('5')?.width, 99);
+    assert.equal((await images.find(imageKeys(['5']))).get(imageRow('5').key)?.width, 99);
     assert.equal(await images.count(), 9 * 600 + 701);
   });
 

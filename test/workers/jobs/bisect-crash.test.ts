@@ -10,7 +10,8 @@ import { allStored, caption, scriptedEngine } from '../../engine/engine-fixture.
 
 function request(ids: string): IndexRequest {
   const generation = { name: 'default.0' } as GenerationRecord;
-  return { run: 'r', runNumber: 1, generation, retryFailed: false, items: [...ids].map((id) => caption(id)) };
+  const items = [...ids].map((id) => caption(id));
+  return { run: 'r', runNumber: 1, source: 's', generation, retryFailed: false, items };
 }
 
 /** An engine that dies of these items, each time that one of them is in a chunk. */
