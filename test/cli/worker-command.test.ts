@@ -178,8 +178,8 @@ describe('vlmo worker', { timeout: 600_000 }, () => {
       .trimEnd()
       .split('\n')
       .map((line) => JSON.parse(line) as Span);
-    const added = spans.find(({ name }) => name === 'addBulk chunks');
-    const processed = spans.find(({ name }) => name === 'process chunks');
+    const added = spans.find(({ name }) => name === 'addBulk chunks-2');
+    const processed = spans.find(({ name }) => name === 'process chunks-2');
     assert.ok(added && processed, spans.map(({ name }) => name).join(', '));
     assert.equal(processed.traceId, added.traceId);
   });
