@@ -6,9 +6,6 @@ import { createRandom } from '../random-model.ts';
 export type ScoredTable = AddressedRows & PlacedRows<{ readonly id: string }>;
 
 const BATCH_ROWS = 8192;
-/** Columns whose signs change from one batch to the next: 2^32 batches are unlike each other. */
-const SIGNS = 32;
-
 /** A table that is made as it is read: no two rows alike, and the same ones each time. A filter leaves every tenth. */
 export function seededTable(rows: number, dimensions: number): ScoredTable {
   const pool = floatToHalf(randomUnit(BATCH_ROWS, dimensions, 1));
@@ -16,10 +13,10 @@ export function seededTable(rows: number, dimensions: number): ScoredTable {
     for (let first = 0; first < rows; first += BATCH_ROWS) {
       const count = Math.min(BATCH_ROWS, rows - first);
       const halves = pool.slice(0, count * dimensions);
-      for (let bit = 0; bit < SIGNS; bit++)
-        if (((first / BATCH_ROWS) >>> bit) & 1)
-          for (let at = bit % dimensions; at < halves.length; at += dimensions)
-            halves[at] = (halves[at] as number) ^ 0x8000;
+      const random = createRandom(first);
+      const signs = Uint16Array.from({ length: dimensions }, () => (random() < 0.5 ? 0x8000 : 0));
+      for (let row = 0, at = 0; row < count; row++)
+        for (let i = 0; i < dimensions; i++, at++) halves[at] = (halves[at] as number) ^ (signs[i] as number);
       const addresses = BigUint64Array.from({ length: count }, (_, i) => BigInt(first + i));
       yield { addresses, ids: Array.from({ length: count }, (_, i) => String(first + i)), halves };
     }
