@@ -27,6 +27,7 @@ before(async () => {
   store = await openStore(join(folder, 'index'), { create: true });
   generation = await openModelGeneration(store, MODEL);
   // Read by every engine that is started from here.
+  process.env.CRASH = 'parent';
   process.env.NODE_OPTIONS = `--import ${pathToFileURL(fixture('crash-hook.ts')).href}`;
 });
 
