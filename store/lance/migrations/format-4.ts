@@ -35,7 +35,7 @@ export const toFormat4: Migration = {
   },
 };
 
-/** Measured on two cores; of fields that are few. */
+/** A guess on the safe side for two cores: it is said before the work begins, and decides nothing. */
 const ROWS_PER_SECOND = 10_000;
 /** Of one commit; what is done before a kill stays done. */
 const ROWS_AT_ONCE = 16_384;
