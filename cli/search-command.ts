@@ -1,16 +1,13 @@
 import type { CommandConfig } from '#config/commands.ts';
 import { resolveDevice } from '#devices/device.ts';
 import { VlmoError } from '#errors.ts';
-import { createQueryClient } from '#queue/query-client.ts';
 import type { SearchAnswer } from '#search/request.ts';
 import type { OpenIndex } from '#service/contract.ts';
 import { openIndex } from '#service/open-index.ts';
 import type { IndexSettings } from '#service/settings.ts';
-import { absoluteUri } from '#uri.ts';
 import type { Call } from './call.ts';
 import { noteCutTexts } from './note-cut.ts';
 import { noteDevice } from './note-device.ts';
-import { openRedis } from './open-queue.ts';
 import { note, print, printJson } from './output.ts';
 import { resolveModel } from './resolve-model.ts';
 import { hitsTable, nextPageCommand } from './search-output.ts';
@@ -34,7 +31,8 @@ export async function runSearch(
   await noteCutTexts(asked.texts, await modelPathOf(index, flags));
   const onUnread = (id: string, { message }: VlmoError): void => note(`Not read again: ${id}. ${message}`);
   const answer = flags.queued
-    ? await askWorker(index, request, flags)
+    ? // Redis and its queues are loaded by those who ask them.
+      await (await import('./ask-worker.ts')).askWorker(index, request, flags)
     : await index.search(request, { onUnread });
   if (flags.json) {
     const { hits, cursor, approximate } = answer;
@@ -62,18 +60,6 @@ function toRequest({ parts, keywords }: AskedQuery, flags: SearchFlags) {
   if (minMatch !== undefined && rerank === undefined) refuse('--rerank HITS beside --min-match', 'none');
   const order = { where, minScore, rerank, minMatch, groupBy, keywords, cursor, approximate };
   return { collection, ...parts, in: flags.in, k, ...order };
-}
-
-/** The worker reads a picture by its path, and computes on a device and with a model of its own. */
-async function askWorker(
-  index: OpenIndex,
-  request: ReturnType<typeof toRequest>,
-  flags: SearchFlags,
-): Promise<SearchAnswer> {
-  await using redis = await openRedis(index, flags);
-  await using client = await createQueryClient(redis.client, index.id);
-  const image = 'image' in request && { image: absoluteUri(request.image) };
-  return await client.query({ kind: 'search', ...request, ...image });
 }
 
 async function printAnswer(

@@ -1,16 +1,11 @@
 import { activeTables } from '#search/active-tables.ts';
 import { answerEmbed } from './answer-embed.ts';
 import { answerMatch } from './answer-match.ts';
-import { answerPairs, answerRetrieve } from './answer-retrieve.ts';
 import { answerSearchRequest } from './answer-search.ts';
 import type { OpenIndex } from './contract.ts';
-import { indexInto } from './index-into.ts';
 import { type IndexParts, type OpenIndexOptions, openParts } from './index-parts.ts';
 import { countItems, listItems } from './list-items.ts';
-import { measureIndex } from './measure.ts';
-import { optimizeIndex } from './optimize.ts';
 import { findRun, listRuns } from './runs.ts';
-import { submitInto } from './submit-into.ts';
 import { warm } from './warm.ts';
 
 /**
@@ -27,6 +22,7 @@ export async function openIndex(folder: string, options: OpenIndexOptions = {}):
   return createIndex(await openParts(folder, options));
 }
 
+/** What a search does not need is loaded when it is called first: a lone search is mostly its start. */
 export function createIndex(parts: IndexParts): OpenIndex {
   const { store, generations } = parts;
   let closing: Promise<void> | undefined;
@@ -44,12 +40,14 @@ export function createIndex(parts: IndexParts): OpenIndex {
     search: (request, options) => answerSearchRequest(parts, request, options),
     embed: (request, options) => answerEmbed(parts, request, options),
     match: (request, options) => answerMatch(parts, request, options),
-    retrieve: (request, options) => answerRetrieve(parts, request, options),
-    pairs: (request, options) => answerPairs(parts, request, options),
-    index: (source, options) => indexInto(parts, source, options),
-    submit: (source, options) => submitInto(parts, source, options),
-    optimize: (options) => optimizeIndex(parts, options),
-    measure: (options) => measureIndex(parts, options),
+    retrieve: async (request, options) =>
+      (await import('./answer-retrieve.ts')).answerRetrieve(parts, request, options),
+    pairs: async (request, options) =>
+      (await import('./answer-retrieve.ts')).answerPairs(parts, request, options),
+    index: async (source, options) => (await import('./index-into.ts')).indexInto(parts, source, options),
+    submit: async (source, options) => (await import('./submit-into.ts')).submitInto(parts, source, options),
+    optimize: async (options) => (await import('./optimize.ts')).optimizeIndex(parts, options),
+    measure: async (options) => (await import('./measure.ts')).measureIndex(parts, options),
     items: (options) => listItems(parts, options),
     counts: (collection) => countItems(parts, collection),
     failures: (collection) => store.failures.scan(collection),
