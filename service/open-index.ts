@@ -16,7 +16,8 @@ import { warm } from './warm.ts';
  *     await using index = await openIndex('my-index');
  *     const { hits } = await index.search({ text: 'red apple', k: 3 });
  *
- * Throws STORE_NOT_FOUND, STORE_FOLDER_OCCUPIED, STORE_VERSION_UNSUPPORTED. Node 22 has no `await using`: call `close`.
+ * Throws STORE_NOT_FOUND, STORE_FOLDER_OCCUPIED, STORE_VERSION_UNSUPPORTED, and CONFIG_INVALID for a path with
+ * control characters. Node 22 has no `await using`: call `close`.
  */
 export async function openIndex(folder: string, options: OpenIndexOptions = {}): Promise<OpenIndex> {
   return createIndex(await openParts(folder, options));

@@ -24,8 +24,8 @@ export interface IndexFolder {
 /**
  * Finds the index in a folder or, with `create`, makes one in a folder that is new or empty.
  *
- * Throws STORE_NOT_FOUND, STORE_FOLDER_OCCUPIED (a folder of something else is never taken over) or
- * STORE_VERSION_UNSUPPORTED.
+ * Throws STORE_NOT_FOUND, STORE_FOLDER_OCCUPIED (a folder of something else is never taken over),
+ * STORE_VERSION_UNSUPPORTED, or CONFIG_INVALID for a path that LanceDB would take for another one.
  */
 export async function openIndexFolder(
   uri: string,
@@ -96,9 +96,18 @@ export function notFound(path: string): VlmoError {
 const MARKER = 'vlmo-index.json';
 
 function localPath(uri: string): string {
-  if (uri.startsWith('file:')) return fileURLToPath(uri);
-  if (schemeOf(uri) === undefined) return resolve(uri);
+  if (uri.startsWith('file:')) return withoutControls(fileURLToPath(uri));
+  if (schemeOf(uri) === undefined) return withoutControls(resolve(uri));
   throw new VlmoError('STORE_NOT_FOUND', `Cannot open index "${uri}": expected a folder, received a URL`);
+}
+
+/** LanceDB reads a path as a URL, which drops line breaks and tabs: its tables would lie in another folder than the marker. */
+function withoutControls(path: string): string {
+  const control = /\p{Cc}/u.exec(path)?.[0];
+  if (control === undefined) return path;
+  const code = control.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0');
+  const expected = `a path without line breaks and other control characters, received one with U+${code}`;
+  throw new VlmoError('CONFIG_INVALID', `Cannot use index ${JSON.stringify(path)}: expected ${expected}`);
 }
 
 const markerSchema = z.looseObject({
