@@ -80,7 +80,15 @@ describe('vlmo failures', () => {
     const args = ['-c', command, process.execPath, fixture('../../bin/vlmo.js'), index];
     const { stdout, stderr } = await promisify(execFile)('bash', args);
     const [line = '', exit] = stdout.split('\n');
-    assert.deepEqual(Object.keys(JSON.parse(line)), ['id', 'uri', 'code', 'message', 'attempts']);
+    assert.deepEqual(Object.keys(JSON.parse(line)), [
+      'id',
+      'uri',
+      'code',
+      'message',
+      'attempts',
+      'key',
+      'source',
+    ]);
     assert.deepEqual([exit, stderr], ['exit 0', '']);
   });
 });
