@@ -20,11 +20,16 @@ export async function runIndex(
   const source = await openSource(sourceName, toSourceOptions(config));
   await using index = await openTarget(config, config);
   using signals = stopOnSignals();
-  noteDevice(config.device, device);
   using progress = showUntilDone(showProgress);
   const { source: name, sourceMoved, imagesOf } = config;
   const asked = { collection, preprocess, retryFailed, sourceName: name, sourceMoved, imagesOf };
-  const indexed = await index.index(source, { ...asked, signal: signals.signal, onStart: progress.start });
+  const indexed = await index.index(source, {
+    ...{ ...asked, signal: signals.signal },
+    onStart(count) {
+      noteDevice(config.device, device);
+      progress.start(count);
+    },
+  });
   progress.end();
   noteReplaced(indexed);
   reportIndexing(indexed, config);

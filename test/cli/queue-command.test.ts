@@ -27,7 +27,7 @@ async function failures(scene: Scene): Promise<Record<string, readonly [string, 
 describe('vlmo queue', { timeout: 600_000 }, () => {
   test('pause: no chunk is taken, and searches go on; resume: all is done', async (t) => {
     await using scene = await openScene(t, suite);
-    await vlmo(['index', suite.good, '--index', scene.index, '--model', suite.model]);
+    await vlmo(['index', suite.mixed, '--index', scene.index, '--model', suite.model]);
     assert.deepEqual(await scene.json(['queue', 'pause']), [{ paused: true }]);
     const { run } = await scene.submit(suite.mixed);
     await readLog(scene.worker()).until('taking jobs');
