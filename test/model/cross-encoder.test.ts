@@ -178,10 +178,12 @@ describe('CrossEncoder', async () => {
     const [first = '', ...others] = PICTURES.slice(0, 4);
     const preprocess: Pools['preprocess'] = {
       ...pools.preprocess,
-      runUrgent: (task) =>
-        task.pictures[0]?.uri === first
-          ? Promise.resolve([{ kind: 'failed', sha256: null, error: CRASHED }])
-          : pools.preprocess.runUrgent(task),
+      runUrgent: async (task) => {
+        const [lost, ...pictures] = task.pictures;
+        if (lost?.uri !== first) return pools.preprocess.runUrgent(task);
+        const outcomes = await pools.preprocess.runUrgent({ ...task, pictures });
+        return [{ kind: 'failed', sha256: null, error: CRASHED }, ...outcomes];
+      },
     };
     const crossEncoder = await createCrossEncoder(createPoolRunner(MODEL, { ...pools, preprocess }));
     const [lost, ...rest] = await crossEncoder.match([first, ...others], [text]);

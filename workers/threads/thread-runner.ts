@@ -1,3 +1,4 @@
+import PQueue from 'p-queue';
 import type { Provider } from '#devices/device.ts';
 import type { LoadedModel, Model } from '#model/model.ts';
 import type { Runner } from '#model/runner.ts';
@@ -29,6 +30,8 @@ export function createThreadRunner(model: Model, options: ThreadRunnerOptions): 
   const { decodeTimeout: timeoutSeconds = 60, decodeMemory: memoryMiB = 512, threads = 0 } = options;
   const setup = { spec: model.picture, mode, maxPixels, maxImageBytes, timeoutSeconds, memoryMiB };
   const normalised = createNormaliser(model.picture);
+  /** One run after the other: they share the memory of the normalised pictures, and the thread. */
+  const runs = new PQueue({ concurrency: 1 });
   let decoder: PreprocessPool | undefined;
   let loading: Promise<LoadedModel> | undefined;
   const load = (): Promise<LoadedModel> => {
@@ -42,14 +45,16 @@ export function createThreadRunner(model: Model, options: ThreadRunnerOptions): 
       decoder ??= createPreprocessPool(setup, 1);
       return decodePictures(decoder, pictures, pixels, false);
     },
-    async run(task, { signal } = {}) {
-      signal?.throwIfAborted();
-      const loaded = await load();
-      signal?.throwIfAborted();
-      if (task.kind === 'texts') return loaded.embedTexts(task.texts);
-      const pixels = normalised(task);
-      if (task.kind === 'images') return loaded.embedPixels(pixels, task.count);
-      return loaded.matchPixels(pixels, task.count, task.texts);
+    run(task, { signal } = {}) {
+      return runs.add(async () => {
+        signal?.throwIfAborted();
+        const loaded = await load();
+        signal?.throwIfAborted();
+        if (task.kind === 'texts') return loaded.embedTexts(task.texts);
+        const pixels = normalised(task);
+        if (task.kind === 'images') return loaded.embedPixels(pixels, task.count);
+        return loaded.matchPixels(pixels, task.count, task.texts);
+      });
     },
     async [Symbol.asyncDispose]() {
       await decoder?.[Symbol.asyncDispose]();
