@@ -70,13 +70,13 @@ describe('indexSource: flow', () => {
         yield item;
       }
     });
-    const first = await run(engine, index, stopping, { signal: stop.signal });
+    const first = await run(engine, index, stopping, { signal: stop.signal, sourceName: 'pictures' });
     assert.deepEqual(counts(first), {
       ...{ state: 'interrupted', seen: 17, stored: 17 },
       ...{ skipped: 0, failed: 0, knownFailures: 0 },
     });
     assert.equal(await index.tables.images.count(), 17);
-    const second = await run(engine, index, await openSource(pictures, {}));
+    const second = await run(engine, index, await openSource(pictures, {}), { sourceName: 'pictures' });
     assert.deepEqual([second.state, second.stored, second.skipped], ['complete', 23, 17]);
   });
 

@@ -18,6 +18,7 @@ describe('queueStatus', () => {
       failed: 0,
       isPaused: false,
       workers: 0,
+      server: 'ok',
       otherJobs: [],
       failures: [],
     };

@@ -126,7 +126,10 @@ describe('two runs over one source that overlap', { timeout: 120_000 }, () => {
       ...['its own', 'met again', 'met by all', 'met by both', 'of a younger run'],
       'of an older run under way',
     ]);
-    const found = await store.failures.find('default', ['met by both', 'met by all']);
+    const found = await store.failures.find(
+      'default',
+      ['met by both', 'met by all'].map((id) => failureRecord(id).key),
+    );
     assert.deepEqual(
       new Map(found.map(({ id, run }) => [id, run])),
       new Map([

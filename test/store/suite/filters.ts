@@ -272,6 +272,7 @@ export function filterSuite(open: OpenStore): void {
     const fields = Object.entries(FIELDS).map(([id, v]) => ({
       ...(rows[0] as ImageRecord),
       id,
+      key: imageRow(id).key,
       meta: { v },
     }));
     const other = await store.openGeneration({ collection: 'd', dimensions, ...model });

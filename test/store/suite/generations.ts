@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { generationSpec, imageRow, unitVectors } from '../lance/store-fixture.ts';
+import { generationSpec, imageKeys, imageRow, unitVectors } from '../lance/store-fixture.ts';
 import type { OpenStore } from './open.ts';
 
 /** Generations and which of them serves. */
@@ -20,8 +20,14 @@ export function generationSuite(open: OpenStore): void {
     const two = await store.openGeneration(generationSpec({ fingerprint: 'f'.repeat(32), dimensions: 8 }));
     await one.images.upsert({ rows: [imageRow('a')], vectors: unitVectors(1, 4) });
     await two.images.upsert({ rows: [imageRow('b')], vectors: unitVectors(1, 8) });
-    assert.deepEqual([...(await one.images.find(['a', 'b'])).keys()], ['a']);
-    assert.deepEqual([...(await two.images.find(['a', 'b'])).keys()], ['b']);
+    assert.deepEqual(
+      [...(await one.images.find(imageKeys(['a', 'b']))).values()].map(({ id }) => id),
+      ['a'],
+    );
+    assert.deepEqual(
+      [...(await two.images.find(imageKeys(['a', 'b']))).values()].map(({ id }) => id),
+      ['b'],
+    );
   });
 
   test('Store makes the first generation of a collection active, and another one when told', async (t) => {
