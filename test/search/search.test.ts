@@ -39,11 +39,38 @@ describe('search', () => {
   test('the nearest first, ranks from 1, scores are cosines, the first caption with each picture', async (t) => {
     const hits = await hitsOf(await tenPictures(t), { in: 'images', k: 3 });
     assert.deepEqual(
-      hits.map(({ score, cosine, meta, ...hit }) => ({ ...hit, n: meta.n })),
+      hits.map(({ score, cosine, meta, key, ...hit }) => ({ ...hit, n: meta.n })),
       [
-        { rank: 1, id: 'p0', kind: 'image', uri: 'file:///p0', caption: 'says p0#0', match: null, n: 0 },
-        { rank: 2, id: 'p1', kind: 'image', uri: 'file:///p1', caption: 'says p1#0', match: null, n: 1 },
-        { rank: 3, id: 'p2', kind: 'image', uri: 'file:///p2', caption: null, match: null, n: 2 },
+        {
+          rank: 1,
+          id: 'p0',
+          kind: 'image',
+          uri: 'file:///p0',
+          caption: 'says p0#0',
+          match: null,
+          source: 'default',
+          n: 0,
+        },
+        {
+          rank: 2,
+          id: 'p1',
+          kind: 'image',
+          uri: 'file:///p1',
+          caption: 'says p1#0',
+          match: null,
+          source: 'default',
+          n: 1,
+        },
+        {
+          rank: 3,
+          id: 'p2',
+          kind: 'image',
+          uri: 'file:///p2',
+          caption: null,
+          match: null,
+          source: 'default',
+          n: 2,
+        },
       ],
     );
     assert.ok(hits.every(({ score, cosine }) => score === cosine));

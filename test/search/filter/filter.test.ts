@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { parseFilter } from '#search/filter/filter.ts';
 
-const COLUMNS = 'id, uri, indexed_at, run, width, height, bytes, sha256, format';
+const COLUMNS = 'key, source, id, uri, indexed_at, run, width, height, bytes, sha256, format';
 
 /** A filter that is wrong, and what its message says after the filter. */
 const ERRORS: readonly (readonly [string, string])[] = [
