@@ -1,3 +1,5 @@
+import { access, constants } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import type { CommandConfig } from '#config/commands.ts';
 import { VlmoError } from '#errors.ts';
 import type { MeasuredRecall } from '#service/contract.ts';
@@ -14,6 +16,8 @@ type OptimizeFlags = CommandConfig<'optimize'>;
 /** `vlmo optimize`: compacts an index, builds what approximate search needs, and measures what that costs in hits. */
 export async function runOptimize(flags: OptimizeFlags): Promise<void> {
   assertTogether(flags);
+  const plot = flags.measure ? (flags.plot ?? 'recall.svg') : undefined;
+  if (plot !== undefined) await requirePlace(plot);
   const { collection, queries, sample, seed, k } = flags;
   const model = flags.model === undefined ? undefined : resolveModel(flags.model);
   await using index = await openIndex(flags.index, {
@@ -28,7 +32,6 @@ export async function runOptimize(flags: OptimizeFlags): Promise<void> {
   const optimized = isMeasuredOnly ? [] : await index.optimize({ collection, ann, onBuild: showBuilding });
   const asked = { collection, queries, sample, seed, k, onMeasure: showMeasuring };
   const measured = flags.measure ? await index.measure(asked) : [];
-  const plot = flags.measure ? (flags.plot ?? 'recall.svg') : undefined;
   if (plot !== undefined) await writePlot(plot, measured);
   if (flags.json) {
     const recall = measured.map(({ title, report, ...rest }) => ({ queriedBy: title, ...rest, ...report }));
@@ -67,9 +70,16 @@ function assertTogether({ ann, dropAnn, measure, queries, plot }: OptimizeFlags)
   if (wrong !== undefined) throw new VlmoError('USAGE_INVALID', `Cannot optimize: expected ${wrong}`);
 }
 
+/** Before the minutes that measuring takes. */
+async function requirePlace(file: string): Promise<void> {
+  await access(dirname(resolve(file)), constants.W_OK).catch((cause: unknown) => refusePlot(file, cause));
+}
+
 async function writePlot(file: string, measured: readonly MeasuredRecall[]): Promise<void> {
-  await writeRecallPlot(file, measured).catch((cause: unknown) => {
-    const message = `Cannot write the plot "${file}": expected a place for a file, received ${String(cause)}`;
-    throw new VlmoError('USAGE_INVALID', message, { cause });
-  });
+  await writeRecallPlot(file, measured).catch((cause: unknown) => refusePlot(file, cause));
+}
+
+function refusePlot(file: string, cause: unknown): never {
+  const message = `Cannot write the plot "${file}": expected a place for a file, received ${String(cause)}`;
+  throw new VlmoError('USAGE_INVALID', message, { cause });
 }

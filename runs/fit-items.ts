@@ -18,7 +18,9 @@ function fitItem(item: Item): Item {
   } catch (error) {
     const [id, uri] = [shortName(item.id), shortName(item.uri)];
     const message = errorMessage(error).replace(/^Cannot take job/, `Cannot index "${shown(id)}"`);
-    return { kind: 'broken', source: item.source, id, uri, error: { code: 'SOURCE_ROW_INVALID', message } };
+    // One that has no source of its own has no such field: both doors list the same.
+    const source = item.source !== undefined && { source: item.source };
+    return { kind: 'broken', ...source, id, uri, error: { code: 'SOURCE_ROW_INVALID', message } };
   }
 }
 
