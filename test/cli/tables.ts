@@ -6,6 +6,7 @@ import { connect } from '@lancedb/lancedb';
 /** A row of a table without what differs from run to run, by its id, and its vector apart. */
 export interface StoredRow {
   readonly id: string;
+  readonly key: string;
   readonly values: string;
   readonly vector: Float32Array;
 }
@@ -15,7 +16,7 @@ const VOLATILE = new Set(['vector', 'indexed_at', 'failed_at', 'run', 'run_numbe
 export const KINDS = ['images', 'captions', 'failures'] as const;
 export type Tables = Readonly<Record<(typeof KINDS)[number], readonly StoredRow[]>>;
 
-/** Every row of one kind of table of an index, read past our own store, sorted by id. */
+/** Every row of one kind of table of an index, read past our own store, sorted by id and key. */
 async function readTable(index: string, kind: 'images' | 'captions' | 'failures'): Promise<StoredRow[]> {
   const lance = join(index, 'lance');
   const names = (await readdir(lance)).map((name) => name.replace(/\.lance$/, ''));
@@ -25,14 +26,18 @@ async function readTable(index: string, kind: 'images' | 'captions' | 'failures'
   const table = await connection.openTable(name);
   const rows = (await table.query().toArray()) as Record<string, unknown>[];
   connection.close();
-  return rows.map(toStored).sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+  return rows.map(toStored).sort((a, b) => order(a.id, b.id) || order(a.key, b.key));
+}
+
+function order(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function toStored(row: Record<string, unknown>): StoredRow {
   const keys = Object.keys(row).filter((key) => !VOLATILE.has(key));
   const values = keys.map((key) => `${key}=${String(row[key])}`).join(' ');
   const vector = (row.vector as { toArray?(): ArrayLike<number> } | undefined)?.toArray?.() ?? [];
-  return { id: String(row.id), values, vector: toFloats(vector) };
+  return { id: String(row.id), key: String(row.key), values, vector: toFloats(vector) };
 }
 
 /** Arrow gives halves as their bits. */
@@ -47,11 +52,11 @@ export async function readTables(index: string): Promise<Tables> {
   return { images: images ?? [], captions: captions ?? [], failures: failures ?? [] };
 }
 
-/** Holds that two indexes hold the same, each id once. */
+/** Holds that two indexes hold the same, each key once. */
 export function assertSame(actual: Tables, expected: Tables): void {
   for (const kind of KINDS) {
-    const ids = actual[kind].map(({ id }) => id);
-    assert.equal(new Set(ids).size, ids.length, `${kind}: an id twice`);
+    const ids = actual[kind].map(({ key }) => key);
+    assert.equal(new Set(ids).size, ids.length, `${kind}: a key twice`);
     assert.deepEqual(actual[kind].map(comparable), expected[kind].map(comparable), kind);
     for (const [i, { id, vector }] of actual[kind].entries()) {
       const right = expected[kind][i]?.vector ?? [];
