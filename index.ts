@@ -31,9 +31,11 @@ export type {
   OptimizedTable,
   OptimizeOptions,
   ProgressOptions,
+  Removed,
   SearchOptions,
   SubmitOptions,
 } from './service/contract.ts';
 export type { OpenIndexOptions } from './service/index-parts.ts';
 export { openIndex } from './service/open-index.ts';
+export type { RemoveRequest } from './service/remove-request.ts';
 export type { Item, Source } from './sources/item.ts';

@@ -98,6 +98,22 @@ export const COMMANDS = {
       json: { sentence: 'Print one JSON object a line' },
     },
   },
+  remove: {
+    sentence:
+      'Take items out of a collection, with the captions of pictures that go; running it again goes on where it stopped',
+    options: {
+      index: THE_INDEX,
+      ...plain('collection'),
+      id: { sentence: 'The item of this id; a picture before a caption' },
+      key: { sentence: 'The item that the index knows by this key' },
+      source: { sentence: 'All of this source; beside an id that several have, the one that is meant' },
+      where: { sentence: 'What matches, pictures unless --in says captions; with --source, only of that' },
+      ...plain('all'),
+      in: { sentence: 'Only these; the captions of a picture go with it in any case' },
+      ...plain('dryRun'),
+      json: SUMMARY,
+    },
+  },
   optimize: {
     sentence:
       'Compact the tables of an index; build an approximate index of the vectors, and measure what it finds and how fast',

@@ -113,6 +113,18 @@ export const INDEX_OPTIONS = {
     default: false,
     sentence: 'Try again what is listed as failed',
   },
+  all: {
+    flag: '--all',
+    type: present,
+    default: false,
+    sentence: 'All that the collection has',
+  },
+  dryRun: {
+    flag: '--dry-run',
+    type: present,
+    default: false,
+    sentence: 'Only count what would go',
+  },
   ann: {
     flag: '--ann',
     type: present,

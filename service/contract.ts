@@ -3,6 +3,7 @@ import type { Progress } from '#pipeline/progress.ts';
 import type { RedisClient } from '#queue/connection.ts';
 import type { Priority } from '#queue/producer.ts';
 import type { IndexSummary } from '#runs/index-source.ts';
+import type { RemovedCounts } from '#runs/remove-items.ts';
 import type { RunStatus } from '#runs/status.ts';
 import type { Submitted } from '#runs/submit.ts';
 import type { PairProgress } from '#search/batch/pairs.ts';
@@ -24,8 +25,10 @@ import type {
   FailureRecord,
   GenerationRecord,
   ImageRecord,
+  RunRecord,
   VectorIndexState,
 } from '#store/contract.ts';
+import type { RemoveRequest } from './remove-request.ts';
 
 /** How one call is done. */
 export interface CallOptions {
@@ -94,6 +97,11 @@ export interface SubmitOptions extends TargetOptions, ProgressOptions<Submitted>
   readonly redisPatience?: number | undefined;
   /** Jobs that may wait in Redis before this waits too. */
   readonly maxWaiting?: number | undefined;
+}
+
+export interface Removed extends RemovedCounts {
+  /** Runs in the collection that were under way when it began: what they have of the items they may store again. */
+  readonly activeRuns: readonly RunRecord[];
 }
 
 export interface OptimizeOptions extends CallOptions {
@@ -173,6 +181,11 @@ export interface OpenIndex extends AsyncDisposable {
   index(source: string | Source, options?: IndexCallOptions): Promise<Indexed>;
   /** Puts a source into the queue, for workers to index. The same call again goes on where it stopped. */
   submit(source: string | Source, options: SubmitOptions): Promise<Submitted>;
+  /**
+   * Takes items out of all generations of a collection, with the captions of pictures that go and with their failures; the
+   * same call goes on where one was stopped or killed. Throws FILTER_INVALID, ID_AMBIGUOUS.
+   */
+  remove(request: RemoveRequest, options?: CallOptions): Promise<Removed>;
   /** Compacts the tables of a collection, and builds or drops its approximate index. Throws ANN_UNSUITABLE. */
   optimize(options?: OptimizeOptions): Promise<readonly OptimizedTable[]>;
   /** What approximate searches find of what exact ones do, and how much faster. Throws ANN_INDEX_MISSING. */

@@ -47,6 +47,7 @@ export function createIndex(parts: IndexParts): OpenIndex {
       (await import('./answer-retrieve.ts')).answerPairs(parts, request, options),
     index: async (source, options) => (await import('./index-into.ts')).indexInto(parts, source, options),
     submit: async (source, options) => (await import('./submit-into.ts')).submitInto(parts, source, options),
+    remove: async (request, options) => (await import('./remove.ts')).removeFrom(parts, request, options),
     optimize: async (options) => (await import('./optimize.ts')).optimizeIndex(parts, options),
     measure: async (options) => (await import('./measure.ts')).measureIndex(parts, options),
     items: (options) => listItems(parts, options),

@@ -150,6 +150,8 @@ export interface VectorIndexState {
 export interface CaptionTable extends VectorTable<CaptionRecord> {
   /** The caption with the smallest id of each of these pictures, by their keys. */
   firstOfImages(imageKeys: readonly string[]): Promise<Map<string, string>>;
+  /** The keys of all captions of these pictures, by theirs. */
+  keysOfImages(imageKeys: readonly string[]): AsyncIterable<string>;
   /**
    * All captions that hold a word, whatever its case, accents and English ending, in no order; none for words such
    * as "the". The first call makes a full-text index, and then throws STORE_WRITE_FAILED where that cannot be; what is

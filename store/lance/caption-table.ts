@@ -45,6 +45,15 @@ export async function openCaptionTable(
       }
       return new Map(Array.from(first, ([image, { caption }]) => [image, caption]));
     },
+    async *keysOfImages(imageKeys) {
+      for (const some of chunks(imageKeys)) {
+        const where = sqlIn(table.lance.sql('image_key'), some);
+        for await (const batch of table.lance.read({ columns: ['key'], where })) {
+          const key = readText(batch, 'key');
+          for (let index = 0; index < batch.numRows; index++) yield key(index);
+        }
+      }
+    },
     async *matching(word) {
       for await (const batch of table.lance.readMatches('caption', word, COLUMNS)) {
         const key = readText(batch, 'key');

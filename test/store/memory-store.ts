@@ -150,6 +150,9 @@ function createCaptions(dimensions: number): CaptionTable {
         }),
       );
     },
+    async *keysOfImages(imageKeys) {
+      for await (const row of table.scan()) if (imageKeys.includes(pictureKey(row) ?? '')) yield row.key;
+    },
     async *matching(word) {
       const wanted = word.toLowerCase();
       for await (const { key, imageSource, imageId, caption } of table.scan())

@@ -195,6 +195,11 @@ export function vectorTableSuite(open: OpenStore): void {
       ]),
     );
     assert.deepEqual(await captions.firstOfImages([]), new Map());
+
+    const theirs: string[] = [];
+    for await (const key of captions.keysOfImages(imageKeys(["it's", 'none']))) theirs.push(key);
+    assert.deepEqual(theirs.sort(), captionKeys(["it's#1", "it's#2"]).sort());
+    for await (const key of captions.keysOfImages([])) assert.fail(key);
   });
 
   test('VectorTable.optimize keeps every row and makes later writes and finds work on', async (t) => {
