@@ -16,7 +16,8 @@ if (isClone ? major < 24 : major < 22 || (major === 22 && minor < 12)) {
   );
   process.exitCode = 1;
 } else if ((word === '--version' || word === '-V') && more.length === 0) {
-  // Answered here: nothing else has to be loaded.
+  // Answered here: nothing else has to be loaded. Whoever does not take it has seen enough.
+  process.stdout.on('error', () => {});
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
   process.stdout.write(`${version}\n`);
 } else {

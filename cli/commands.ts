@@ -24,3 +24,14 @@ export const RUN: { readonly [Name in CommandName]: () => Promise<RunCommand<Nam
   doctor: async () => (await import('./doctor-command.ts')).runDoctor,
   config: async () => (await import('./config-command.ts')).runConfig,
 };
+
+/** Commands that do nothing but print: without their output there is nothing left of them. */
+export const ONLY_PRINT: ReadonlySet<CommandName> = new Set<CommandName>([
+  'search',
+  'failures',
+  'sources',
+  'status',
+  'embed',
+  'model inspect',
+  'config',
+]);

@@ -7,7 +7,8 @@ import { ALL_OPTIONS, type OptionName } from '#config/options.ts';
 import { resolveCommand } from '#config/resolve.ts';
 import packageJson from '#package.json' with { type: 'json' };
 import type { Call, RunCommand } from './call.ts';
-import { RUN } from './commands.ts';
+import { ONLY_PRINT, RUN } from './commands.ts';
+import { endWithOutput } from './output-streams.ts';
 
 /** The `vlmo` program with all its commands, as `config/` has them. */
 export function createProgram(): Command {
@@ -51,6 +52,7 @@ function createCommand<Name extends CommandName>(name: Name, word: string): Comm
     const sources = { flags, env: process.env, file: await readConfigFile() };
     const { config, origin } = resolveCommand(name, sources);
     requireOptions(command, spec, config);
+    if (ONLY_PRINT.has(name)) endWithOutput();
     const run = (await RUN[name]()) as RunCommand<Name>;
     await run(config, command.processedArgs as never, { origin, inOrder } satisfies Call<Name>);
   });
