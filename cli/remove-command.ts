@@ -2,6 +2,7 @@ import type { CommandConfig } from '#config/commands.ts';
 import { VlmoError } from '#errors.ts';
 import type { Removed } from '#service/contract.ts';
 import { openIndex } from '#service/open-index.ts';
+import type { Call } from './call.ts';
 import { EXIT_DONE, EXIT_INTERRUPTED } from './exit-codes.ts';
 import { counted, note, print, printJson } from './output.ts';
 import { stopOnSignals } from './signals.ts';
@@ -9,8 +10,20 @@ import { stopOnSignals } from './signals.ts';
 type RemoveFlags = CommandConfig<'remove'>;
 
 /** `vlmo remove`: takes items out of a collection, with their captions and failures. */
-export async function runRemove(flags: RemoveFlags): Promise<void> {
+export async function runRemove(
+  flags: RemoveFlags,
+  _: readonly [],
+  { origin }: Call<'remove'>,
+): Promise<void> {
   assertTogether(flags);
+  // What a variable or a file was once set to must not take anything out.
+  for (const name of ['id', 'key', 'source', 'where', 'all'] as const) {
+    if (flags[name] === undefined || flags[name] === false || origin(name) === 'flag') continue;
+    throw new VlmoError(
+      'USAGE_INVALID',
+      `Cannot remove: expected --${name} on the command line, received it elsewhere`,
+    );
+  }
   const { index: folder, json, ...request } = flags;
   await using index = await openIndex(folder, { write: !flags.dryRun, note });
   using signals = stopOnSignals();

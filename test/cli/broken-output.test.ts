@@ -24,7 +24,7 @@ test('vlmo index: output that nobody takes changes neither the work nor its exit
     const index = ['--index', join(FOLDER, `index-${n}`)];
     return [place, await shell(line, ['index', SOURCE, ...index, '--model', 'demo', '--device', 'cpu'])];
   });
-  // One of the two lines is none: 2 is what the command ends with where all went well otherwise.
+  // One of the source's lines cannot be read, and is listed as failed: exit code 2.
   assert.deepEqual(
     await Promise.all(codes),
     Object.keys(PLACES).map((place) => [place, '2\n']),
