@@ -1,3 +1,4 @@
+// Runs alone: what a consumer gives back has to be back within limits of time.
 import assert from 'node:assert/strict';
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
