@@ -113,6 +113,10 @@ export const ERROR_CODES = {
   DEVICE_WRONG: { retriable: false, meaning: 'A device computes something else than it should' },
   CONFIG_INVALID: { retriable: false, meaning: 'An option has a value that it cannot take' },
   USAGE_INVALID: { retriable: false, meaning: 'A command was called with arguments that do not go together' },
+  MODEL_CHANGED: {
+    retriable: false,
+    meaning: 'The bundled model is another one than that which made a collection',
+  },
   SEARCH_MODEL_MISMATCH: {
     retriable: false,
     meaning: 'A search would compare vectors of two different models',

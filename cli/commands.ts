@@ -21,6 +21,7 @@ export const RUN: { readonly [Name in CommandName]: () => Promise<RunCommand<Nam
   embed: async () => (await import('./embed-command.ts')).runEmbed,
   'model import': async () => (await import('./model-command.ts')).runImport,
   'model inspect': async () => (await import('./model-command.ts')).runInspect,
+  'model relocate': async () => (await import('./model-command.ts')).runRelocate,
   doctor: async () => (await import('./doctor-command.ts')).runDoctor,
   config: async () => (await import('./config-command.ts')).runConfig,
 };

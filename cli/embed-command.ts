@@ -13,7 +13,6 @@ import { noteCutTexts } from './note-cut.ts';
 import { noteDevice } from './note-device.ts';
 import { note, printJson } from './output.ts';
 import { describeError } from './report-error.ts';
-import { resolveModel } from './resolve-model.ts';
 
 interface Input {
   readonly kind: 'image' | 'text';
@@ -80,7 +79,7 @@ async function embedPairs(inputs: readonly Input[], config: EmbedConfig): Promis
 /** The model, on the device that was asked for. */
 async function openRunner(config: EmbedConfig): Promise<Runner & AsyncDisposable> {
   const device = await resolveDevice(config.device);
-  const model = await openModel(resolveModel(config.model));
+  const model = await openModel(config.model);
   if (config.pairs) model.requireMatching();
   model.requireEmbedding();
   noteDevice(config.device, device);

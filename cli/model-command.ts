@@ -1,8 +1,9 @@
 import type { CommandConfig } from '#config/commands.ts';
+import { modelFolder } from '#model/bundled.ts';
 import { type ModelFolder, openModelFolder } from '#model/vlmo/folder.ts';
 import { importCheckpoint } from '#model/vlmo/import.ts';
+import { openIndex } from '#service/open-index.ts';
 import { formatCount, note, print, printJson, table } from './output.ts';
-import { resolveModel } from './resolve-model.ts';
 
 /** `vlmo model import`: a checkpoint becomes a model folder. */
 export async function runImport(
@@ -21,7 +22,20 @@ export async function runInspect(
   { json }: CommandConfig<'model inspect'>,
   [folder]: readonly [string],
 ): Promise<void> {
-  printModel(await openModelFolder(resolveModel(folder)), json);
+  printModel(await openModelFolder(modelFolder(folder)), json);
+}
+
+/** `vlmo model relocate`: where the model of an index lies now. */
+export async function runRelocate(
+  { index: folder, json }: CommandConfig<'model relocate'>,
+  [model]: readonly [string],
+): Promise<void> {
+  await using index = await openIndex(folder, { write: true, note });
+  const moved = await index.relocateModel(model);
+  for (const { name, collection, modelPath } of moved) {
+    if (json) printJson({ generation: name, collection, model: modelPath });
+    else print(`The model of collection "${collection}" lies in ${modelPath} now.`);
+  }
 }
 
 function printModel(model: ModelFolder, json: boolean): void {

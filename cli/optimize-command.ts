@@ -9,7 +9,6 @@ import { EXIT_DONE } from './exit-codes.ts';
 import { noteEvery } from './note-every.ts';
 import { reportOptimized, reportRecall } from './optimize-report.ts';
 import { formatCount, formatDuration, note, printJson } from './output.ts';
-import { resolveModel } from './resolve-model.ts';
 
 type OptimizeFlags = CommandConfig<'optimize'>;
 
@@ -18,8 +17,7 @@ export async function runOptimize(flags: OptimizeFlags): Promise<void> {
   assertTogether(flags);
   const plot = flags.measure ? (flags.plot ?? 'recall.svg') : undefined;
   if (plot !== undefined) await requirePlace(plot);
-  const { collection, queries, sample, seed, k } = flags;
-  const model = flags.model === undefined ? undefined : resolveModel(flags.model);
+  const { collection, queries, sample, seed, k, model } = flags;
   await using index = await openIndex(flags.index, {
     compute: 'thread',
     device: 'cpu',

@@ -14,7 +14,6 @@ import { noteDevice } from './note-device.ts';
 import { openRedis } from './open-queue.ts';
 import { note } from './output.ts';
 import { showPairs, showRetrieval, showUntilDone } from './progress.ts';
-import { resolveModel } from './resolve-model.ts';
 import { reportPairs, reportRetrieval } from './retrieve-report.ts';
 import { stopOnSignals } from './signals.ts';
 
@@ -27,8 +26,7 @@ export async function runRetrieve(
   { origin }: Call<'retrieve'>,
 ): Promise<void> {
   checkUsage(flags, (name) => origin(name) === 'flag');
-  const model = flags.model === undefined ? undefined : resolveModel(flags.model);
-  await using index = await openIndex(flags.index, { ...flags, model });
+  await using index = await openIndex(flags.index, flags);
   using signals = stopOnSignals();
   if (flags.queued) await queued(index, flags, signals.signal);
   else if (flags.pairs) await pairs(index, flags, signals.signal);

@@ -1,6 +1,7 @@
 import type { CommandConfig } from '#config/commands.ts';
 import { resolveDevice } from '#devices/device.ts';
 import { VlmoError } from '#errors.ts';
+import { placeOf } from '#model/bundled.ts';
 import type { SearchAnswer } from '#search/request.ts';
 import type { OpenIndex } from '#service/contract.ts';
 import { openIndex } from '#service/open-index.ts';
@@ -9,7 +10,6 @@ import type { Call } from './call.ts';
 import { noteCutTexts } from './note-cut.ts';
 import { noteDevice } from './note-device.ts';
 import { note, print, printJson } from './output.ts';
-import { resolveModel } from './resolve-model.ts';
 import { hitsTable, nextPageCommand } from './search-output.ts';
 import { type AskedQuery, readQuery } from './search-query.ts';
 
@@ -41,7 +41,7 @@ export async function runSearch(
 }
 
 async function modelPathOf(index: OpenIndex, { collection, model }: SearchFlags): Promise<string> {
-  return model === undefined ? (await index.serving(collection)).modelPath : resolveModel(model);
+  return model ?? placeOf(await index.serving(collection));
 }
 
 /** Says what computes where that is not the CPU. */
@@ -50,9 +50,8 @@ async function readSettings({ queued, device, model, ...limits }: SearchFlags): 
   const resolved = await resolveDevice(device);
   if (resolved.provider !== 'cpu') noteDevice(device, resolved);
   const { maxPixels, maxImageBytes, decodeTimeout, decodeMemory } = limits;
-  const path = model === undefined ? undefined : resolveModel(model);
   const decoding = { maxPixels, maxImageBytes, decodeTimeout, decodeMemory };
-  return { compute: 'thread', device, model: path, ...decoding };
+  return { compute: 'thread', device, model, ...decoding };
 }
 
 function toRequest({ parts, keywords }: AskedQuery, flags: SearchFlags) {

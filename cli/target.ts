@@ -3,7 +3,6 @@ import type { OpenIndex } from '#service/contract.ts';
 import { openIndex } from '#service/open-index.ts';
 import type { IndexSettings } from '#service/settings.ts';
 import { note } from './output.ts';
-import { resolveModel } from './resolve-model.ts';
 
 export interface TargetFlags {
   readonly index: string;
@@ -17,7 +16,7 @@ export async function openTarget(
   settings: IndexSettings = {},
 ): Promise<OpenIndex> {
   const writing = { ...settings, note, write: true };
-  if (model !== undefined) return openIndex(index, { ...writing, create: true, model: resolveModel(model) });
+  if (model !== undefined) return openIndex(index, { ...writing, create: true, model });
   return openIndex(index, { ...writing, model: undefined }).catch((error: unknown) => {
     if (!(error instanceof VlmoError) || error.code !== 'STORE_NOT_FOUND') throw error;
     throw new VlmoError(

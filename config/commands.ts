@@ -165,6 +165,11 @@ export const COMMANDS = {
     arguments: [['<folder>', 'a model folder, or "demo"']],
     options: plain('json'),
   },
+  'model relocate': {
+    sentence: 'Tell an index where the model of its collections lies now; another model is refused',
+    arguments: [['<folder>', 'the model folder']],
+    options: { index: THE_INDEX, ...plain('json') },
+  },
   doctor: {
     sentence: 'Try out the devices, picture decoding, store, Redis and disk of this machine',
     options: {

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { errorMessage, VlmoError } from '#errors.ts';
+import { modelFolder } from './bundled.ts';
 import { CONFIG_FILE, type Model } from './model.ts';
 
 /** The code of each family of models, by the `model_type` of its config. */
@@ -11,9 +12,9 @@ const FAMILIES: Readonly<Record<string, () => Promise<{ openFamily(folder: strin
 
 const typed = z.object({ model_type: z.string() });
 
-/** Opens a model folder. Throws MODEL_NOT_FOUND, or MODEL_INVALID where its parts do not fit together. */
+/** Opens a model folder, or by the name "demo" the model that comes with the package. Throws MODEL_NOT_FOUND, or MODEL_INVALID where its parts do not fit together. */
 export async function openModel(folder: string): Promise<Model> {
-  const path = resolve(folder);
+  const path = resolve(modelFolder(folder));
   const text = await readFile(join(path, CONFIG_FILE), 'utf8').catch((cause: unknown) => {
     const message = `Cannot open model "${path}": expected a folder that "vlmo model import" wrote, received ${errorMessage(cause)}`;
     throw new VlmoError('MODEL_NOT_FOUND', message, { cause });

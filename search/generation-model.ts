@@ -1,17 +1,52 @@
 import { VlmoError } from '#errors.ts';
+import { isBundled, PACKAGE_VERSION, placeOf, sinceVersion, storedPlace } from '#model/bundled.ts';
 import { fingerprint } from '#model/fingerprint.ts';
 import type { Model } from '#model/model.ts';
 import { openModel } from '#model/open-model.ts';
 import { PREPROCESS_MODES, type PreprocessMode } from '#pictures/preprocess.ts';
 import type { GenerationRecord } from '#store/contract.ts';
 
-/** Opens a model folder and proves that it made this generation. Throws SEARCH_MODEL_MISMATCH. */
-export async function openGenerationModel(record: GenerationRecord, path = record.modelPath): Promise<Model> {
-  const model = await openModel(path);
-  if ((await fingerprint(model, preprocessMode(record))) === record.fingerprint) return model;
+/**
+ * Opens a model folder and proves that it made this generation. Throws MODEL_NOT_FOUND, SEARCH_MODEL_MISMATCH, or
+ * MODEL_CHANGED where the generation is of a model that was bundled once.
+ */
+export async function openGenerationModel(
+  record: GenerationRecord,
+  { path, index = 'INDEX' }: { readonly path?: string | undefined; readonly index?: string } = {},
+): Promise<Model> {
+  const model = await (path === undefined ? openStoredModel(record, index) : openModel(path));
+  const received = await fingerprint(model, preprocessMode(record));
+  if (received === record.fingerprint) return model;
+  const isOwn = isBundled({ modelPath: storedPlace(model.path), fingerprint: received });
+  if (isBundled(record) && isOwn) throw changed(record, received, index);
   throw new VlmoError(
     'SEARCH_MODEL_MISMATCH',
     `Cannot search collection "${record.collection}": expected its model "${record.modelName}" (${record.modelPath}), received "${model.name}" (${model.path}), whose vectors cannot be compared with it; index the collection with that model first`,
+  );
+}
+
+async function openStoredModel(record: GenerationRecord, index: string): Promise<Model> {
+  const place = placeOf(record);
+  try {
+    return await openModel(place);
+  } catch (error) {
+    if (!(error instanceof VlmoError) || error.code !== 'MODEL_NOT_FOUND') throw error;
+    const message = `Cannot open model "${place}" of collection "${record.collection}": there is no model folder any more; if it moved: vlmo model relocate FOLDER --index ${index}`;
+    throw new VlmoError('MODEL_NOT_FOUND', message, { cause: error });
+  }
+}
+
+function changed(
+  { collection, fingerprint: expected }: GenerationRecord,
+  received: string,
+  index: string,
+): VlmoError {
+  const since = sinceVersion(expected);
+  const maker =
+    since === undefined ? 'a version that this one does not know' : `vlmo-pipeline ${since} and later`;
+  return new VlmoError(
+    'MODEL_CHANGED',
+    `Cannot use collection "${collection}": expected the bundled model ${expected.slice(0, 12)} of ${maker}, received another, ${received.slice(0, 12)} of vlmo-pipeline ${PACKAGE_VERSION}, whose vectors cannot be compared; build the new generation from each source: vlmo index SOURCE --index ${index} --collection ${collection} --model demo`,
   );
 }
 

@@ -200,6 +200,11 @@ export interface OpenIndex extends AsyncDisposable {
   runs(now?: Date): Promise<readonly RunStatus[]>;
   /** Throws RUN_NOT_FOUND. */
   run(id: string, now?: Date): Promise<RunStatus>;
+  /**
+   * Writes down where the model lies now, for all generations that it made, and gives those. Throws
+   * SEARCH_MODEL_MISMATCH where it made none.
+   */
+  relocateModel(folder: string): Promise<readonly GenerationRecord[]>;
   /** What serves a collection. */
   serving(collection?: string): Promise<GenerationRecord>;
   generations(): Promise<readonly GenerationRecord[]>;

@@ -9,13 +9,14 @@ import { nameSource } from './source-name.ts';
 
 /** Indexes a source in this process; its generation serves the collection from the moment the run is complete. */
 export async function indexInto(
-  { store, settings, generations }: IndexParts,
+  parts: IndexParts,
   given: string | Source,
   options: IndexCallOptions = {},
 ): Promise<Indexed> {
+  const { store, settings, generations } = parts;
   const { retryFailed = false, signal = new AbortController().signal, onStart } = options;
   const source = typeof given === 'string' ? await openSource(given, options.source) : given;
-  const { record } = await openTarget(store, { model: settings.model, ...options });
+  const { record } = await openTarget(parts, { model: settings.model, ...options });
   const named = await nameSource(store, source, options);
   return generations.use(record, async (loaded) => {
     const [model, { preprocess, inference }] = [await loaded.model(), await loaded.pools()];

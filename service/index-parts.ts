@@ -8,7 +8,8 @@ export interface OpenIndexOptions extends IndexSettings {
   /** Makes the index where there is none. Default false: then that is STORE_NOT_FOUND. */
   readonly create?: boolean;
   /**
-   * Whether it is to be written: then an index of an older format is brought up to date first, of which `note` is told.
+   * Whether it is to be written: then an index of an older format is brought up to date first, of which `note` is told,
+   * as it is of a generation that another version's bundled model made.
    * Default what `create` is; an index of today's format can be written in any case.
    */
   readonly write?: boolean;
@@ -20,15 +21,17 @@ export interface IndexParts {
   readonly store: Store;
   readonly settings: Settings;
   readonly generations: LoadedGenerations;
+  /** Told what a person should know of a call. */
+  readonly note: (line: string) => void;
 }
 
 export async function openParts(
   folder: string,
-  { create = false, write = create, note, ...given }: OpenIndexOptions,
+  { create = false, write = create, note = () => undefined, ...given }: OpenIndexOptions,
 ): Promise<IndexParts> {
   const settings = resolveSettings(given);
   // Nothing is made for a model that cannot be used.
   if (create && settings.model !== undefined) await openEmbeddingModel(settings.model);
-  const store = await openStore(folder, { create, write, ...(note && { note }) });
-  return { store, settings, generations: new LoadedGenerations(store, settings) };
+  const store = await openStore(folder, { create, write, note });
+  return { store, settings, generations: new LoadedGenerations(store, settings), note };
 }

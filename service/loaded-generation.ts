@@ -45,7 +45,7 @@ export interface Indexing {
 export function loadGeneration(store: Store, tables: GenerationTables, settings: Settings): LoadedGeneration {
   const { record } = tables;
   const device = kept(() => resolveDevice(settings.device));
-  const model = kept(() => openGenerationModel(record, settings.model));
+  const model = kept(() => openGenerationModel(record, { path: settings.model, index: store.uri }));
   const pools = kept(async () =>
     createPools(await model(), {
       ...settings,

@@ -55,6 +55,7 @@ export function createIndex(parts: IndexParts): OpenIndex {
     failures: (collection) => store.failures.scan(collection),
     runs: (now) => listRuns(store, now),
     run: (id, now) => findRun(store, id, now),
+    relocateModel: async (folder) => (await import('./relocate-model.ts')).relocateModel(parts, folder),
     serving: async (collection = 'default') => (await activeTables(store, collection)).record,
     generations: () => store.generations(),
     warm: (collection) => warm(parts, collection),

@@ -1,4 +1,5 @@
 import { VlmoError } from '#errors.ts';
+import { isBundled, PACKAGE_VERSION, placeOf, storedPlace } from '#model/bundled.ts';
 import { fingerprint } from '#model/fingerprint.ts';
 import type { Model } from '#model/model.ts';
 import { openModel } from '#model/open-model.ts';
@@ -12,13 +13,22 @@ interface Target {
 
 /** The generation of a collection that a source goes into, registered in the index where it is new. */
 export async function openTarget(
-  store: Store,
+  { store, note }: { readonly store: Store; readonly note: (line: string) => void },
   { collection = 'default', model: named, preprocess = 'fast' }: TargetOptions,
 ): Promise<Target> {
-  const model = await openEmbeddingModel(named ?? (await knownModel(store, collection)));
+  const served = await store.activeGeneration(collection);
+  const model = await openEmbeddingModel(named ?? knownModel(served));
+  const made = await fingerprint(model, preprocess);
+  if (
+    served &&
+    isOtherBundled(served, { preprocess, fingerprint: made, modelPath: storedPlace(model.path) })
+  ) {
+    const text = `The bundled model of vlmo-pipeline ${PACKAGE_VERSION} is another one than that of collection "${collection}": a new generation is built, which serves once this run is complete; index every other source again too (vlmo sources).`;
+    note(text);
+  }
   const tables = await store.openGeneration({
-    ...{ collection, preprocess, modelName: model.name, modelPath: model.path },
-    fingerprint: await fingerprint(model, preprocess),
+    ...{ collection, preprocess, modelName: model.name, modelPath: storedPlace(model.path) },
+    fingerprint: made,
     dimensions: model.dimensions,
   });
   return { model, record: tables.record };
@@ -32,13 +42,21 @@ export async function openEmbeddingModel(path: string): Promise<Model> {
 }
 
 /** The model that the collection was indexed with. */
-async function knownModel(store: Store, collection: string): Promise<string> {
-  const record = await store.activeGeneration(collection);
-  if (record) return record.modelPath;
+function knownModel(served: GenerationRecord | undefined): string {
+  if (served) return placeOf(served);
   throw new VlmoError(
     'USAGE_INVALID',
     'Cannot index: expected --model FOLDER (or --model demo) for a new collection, received none',
   );
+}
+
+/** Whether both are of bundled models, but not of the same one. */
+function isOtherBundled(
+  served: GenerationRecord,
+  made: Pick<GenerationRecord, 'preprocess' | 'fingerprint' | 'modelPath'>,
+): boolean {
+  const areBundled = isBundled(served) && isBundled(made);
+  return areBundled && served.preprocess === made.preprocess && served.fingerprint !== made.fingerprint;
 }
 
 function requireEmbedding({ name, canEmbed, picture: { channels } }: Model): void {

@@ -15,13 +15,14 @@ const PATIENCE_SECONDS = 300;
 
 /** Puts a source into the queue of the index, for workers to index. */
 export async function submitInto(
-  { store, settings }: IndexParts,
+  parts: IndexParts,
   given: string | Source,
   options: SubmitOptions,
 ): Promise<Submitted> {
+  const { store, settings } = parts;
   const { redis, priority = 'normal', retryFailed = false, onStart } = options;
   const source = typeof given === 'string' ? await openSource(given, options.source) : given;
-  const { model, record: generation } = await openTarget(store, { model: settings.model, ...options });
+  const { model, record: generation } = await openTarget(parts, { model: settings.model, ...options });
   const named = await nameSource(store, source, options);
   const { isCut } = await loadTokenizer(model.path, model.maxTokens);
   const queues = openQueues(redis, store.id);

@@ -90,7 +90,7 @@ describe('openGenerationModel', () => {
     const { record } = await tinyIndex(t);
     const moved = join(await temporaryFolder(t), 'moved');
     await cp(MODEL, moved, { recursive: true });
-    assert.equal((await openGenerationModel(record, moved)).path, moved);
+    assert.equal((await openGenerationModel(record, { path: moved })).path, moved);
   });
 
   test('another vocabulary makes another model, refused with both names', async (t) => {
@@ -100,7 +100,7 @@ describe('openGenerationModel', () => {
     const tokenizer = join(other, 'tokenizer.json');
     await writeFile(tokenizer, (await readFile(tokenizer, 'utf8')).replace('"pizza"', '"pasta"'));
     await assert.rejects(
-      openGenerationModel(record, other),
+      openGenerationModel(record, { path: other }),
       vlmoError('SEARCH_MODEL_MISMATCH', '"tiny"', '"other"'),
     );
   });
@@ -108,7 +108,7 @@ describe('openGenerationModel', () => {
   test('another preprocessing than the index has makes another model', async (t) => {
     const { record } = await tinyIndex(t);
     await assert.rejects(
-      openGenerationModel({ ...record, preprocess: 'fast' }, MODEL),
+      openGenerationModel({ ...record, preprocess: 'fast' }, { path: MODEL }),
       vlmoError('SEARCH_MODEL_MISMATCH'),
     );
   });
