@@ -85,6 +85,7 @@ export const ERROR_CODES = {
   URL_UNSUPPORTED: { retriable: false, meaning: 'A picture is given as a URL where only files are read' },
   WORKER_CRASHED: { retriable: true, meaning: 'The thread or process that worked on an item died' },
   DECODER_UNAVAILABLE: { retriable: true, meaning: 'No process that decodes pictures can be started' },
+  THREAD_UNAVAILABLE: { retriable: true, meaning: 'No thread that computes can be started' },
   INFERENCE_FAILED: { retriable: true, meaning: 'The model could not be run on an item' },
   REQUEST_INVALID: {
     retriable: false,
@@ -131,6 +132,17 @@ export const ERROR_CODES = {
 } as const satisfies Record<string, { readonly retriable: boolean; readonly meaning: string }>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** What says nothing of the item that was worked on: it ends the work, and no item is listed for it. */
+const OF_THE_MACHINE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'DECODER_UNAVAILABLE',
+  'THREAD_UNAVAILABLE',
+]);
+
+/** Whether an error is one of the machine, for a person to mend, and no item's fault. */
+export function isOfTheMachine(error: unknown): error is VlmoError {
+  return error instanceof VlmoError && OF_THE_MACHINE.has(error.code);
+}
 
 /** An error as plain data: what crosses threads (structuredClone drops an error's class and code). */
 export interface ErrorData {

@@ -1,4 +1,4 @@
-import { Piscina } from 'piscina';
+import { createThreadPool } from '#devices/thread-pool.ts';
 import { errorMessage, VlmoError } from '#errors.ts';
 import type {
   BackendResult,
@@ -11,28 +11,24 @@ import type {
 
 /** One thread with segments of its own on a device, seen from outside. */
 export interface Backend extends AsyncDisposable {
-  /** Throws SCORING_FAILED where the device cannot take it. */
+  /** Throws SCORING_FAILED where the device cannot take it, and, as the others, THREAD_UNAVAILABLE. */
   open(task: Omit<OpenTask, 'kind'>): Promise<void>;
   score(task: Omit<ScoreTask, 'kind'>): Promise<Candidates>;
   close(segment: number): Promise<void>;
 }
 
 export function createBackend(setup: BackendSetup): Backend {
-  const pool = new Piscina({
-    filename: import.meta.resolve('#scorer/score.worker.ts'),
+  const pool = createThreadPool({
+    entry: import.meta.resolve('#scorer/score.worker.ts'),
     workerData: setup,
-    minThreads: 1,
-    maxThreads: 1,
-    idleTimeout: Number.POSITIVE_INFINITY,
-    recordTiming: false,
+    threads: 1,
   });
-  // A thread that dies takes its task with it, which says so.
-  pool.on('error', () => {});
 
   async function run(task: BackendTask): Promise<Candidates | null> {
     const result = await pool.run(task).then(
       (value) => value as BackendResult,
       (error: unknown) => {
+        if (error instanceof VlmoError) throw error;
         const received = `the end of its thread (${errorMessage(error)})`;
         throw new VlmoError('SCORING_FAILED', `Cannot score: expected the best rows, received ${received}`);
       },

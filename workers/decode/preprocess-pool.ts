@@ -17,7 +17,7 @@ export interface PreprocessPool extends AsyncDisposable {
   readonly concurrency: number;
   /**
    * Reads, hashes, decodes and resizes the pictures of a task; outcomes in their order. Rejects only where no process
-   * can be started, with DECODER_UNAVAILABLE: whatever a picture does to its process is an outcome.
+   * can be started, with DECODER_UNAVAILABLE, of which the next task tries anew: whatever a picture does to its process is an outcome.
    */
   run(task: PreprocessTask): Promise<PictureOutcome[]>;
   /** As `run`, before all pictures that wait: for somebody who waits for an answer. */
@@ -74,8 +74,8 @@ class DecoderPool {
   #ticker: NodeJS.Timeout | undefined;
   #restart: NodeJS.Timeout | undefined;
   #unstarted = 0;
-  /** Why nothing can be decoded any more. */
-  #failure: VlmoError | undefined;
+  /** Why nothing is decoded any more. */
+  #closed: VlmoError | undefined;
 
   constructor(setup: DecodeSetup, most: number) {
     this.#setup = setup;
@@ -84,7 +84,7 @@ class DecoderPool {
   }
 
   add(queue: 'bulk' | 'urgent', picture: PictureTask, place: Job['place']): Promise<PictureOutcome> {
-    if (this.#failure) return Promise.reject(this.#failure);
+    if (this.#closed) return Promise.reject(this.#closed);
     this.#watch(+1);
     const done = new Promise<PictureOutcome>((resolve, reject) => {
       this.#waiting[queue].push({ picture, deaths: 0, place, resolve, reject });
@@ -94,9 +94,9 @@ class DecoderPool {
   }
 
   async close(): Promise<void> {
-    this.#failure ??= new VlmoError('WORKER_CRASHED', 'Cannot decode pictures: the pool is closed');
+    this.#closed ??= new VlmoError('WORKER_CRASHED', 'Cannot decode pictures: the pool is closed');
     const closing = [...this.#decoders].map((decoder) => decoder.close());
-    this.#fail(this.#failure);
+    this.#reject(this.#closed);
     clearTimeout(this.#restart);
     await Promise.all(closing);
   }
@@ -153,8 +153,8 @@ class DecoderPool {
     end: DecoderEnd,
     { decoding, sha256, waiting }: { decoding?: Job; sha256: string | null; waiting: readonly Job[] },
   ): void {
-    if (this.#failure) {
-      for (const { reject } of decoding ? [decoding, ...waiting] : waiting) reject(this.#failure);
+    if (this.#closed) {
+      for (const { reject } of decoding ? [decoding, ...waiting] : waiting) reject(this.#closed);
       return;
     }
     this.#waiting.bulk.unshift(...waiting);
@@ -175,22 +175,22 @@ class DecoderPool {
   #retryStart(reason: string): void {
     this.#unstarted += 1;
     if (this.#decoders.size === 0 && this.#unstarted >= MAX_UNSTARTED) {
-      this.#fail(
+      this.#unstarted = 0;
+      this.#reject(
         new VlmoError(
           'DECODER_UNAVAILABLE',
           `Cannot start a decode process: expected it to take pictures, received ${reason}`,
         ),
       );
+      return;
     }
-    if (this.#failure) return;
     this.#restart ??= setTimeout(() => {
       this.#restart = undefined;
       this.#handOut();
     }, RESTART_MS * this.#unstarted).unref();
   }
 
-  #fail(failure: VlmoError): void {
-    this.#failure = failure;
+  #reject(failure: VlmoError): void {
     for (const queue of Object.values(this.#waiting))
       for (const { reject } of queue.splice(0)) reject(failure);
   }

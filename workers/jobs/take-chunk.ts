@@ -1,5 +1,5 @@
 import { type Engine, EngineDied } from '#engine/engine.ts';
-import { type ErrorCode, VlmoError } from '#errors.ts';
+import { type ErrorCode, isOfTheMachine, VlmoError } from '#errors.ts';
 import type { ChunkTally } from '#pipeline/index-chunk.ts';
 import { backoffMs, doublingMs } from '#queue/backoff.ts';
 import type { ChunkHandler, ChunkOutcome } from '#queue/consumer.ts';
@@ -96,7 +96,7 @@ export function createChunkHandler({
 /** What a person mends (a full disk, memory that the model does not fit in): the job waits for it, however long. */
 function isPassing(error: unknown): boolean {
   if (error instanceof EngineDied) return true;
-  return error instanceof VlmoError && PASSING.has(error.code);
+  return isOfTheMachine(error) || (error instanceof VlmoError && PASSING.has(error.code));
 }
 
 /** STORE_VERSION_UNSUPPORTED ends this worker too, and a worker of a newer version takes the job. */
@@ -104,7 +104,6 @@ const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'STORE_WRITE_FAILED',
   'STORE_READ_FAILED',
   'STORE_VERSION_UNSUPPORTED',
-  'DECODER_UNAVAILABLE',
 ]);
 
 /** Whoever wrote a job by hand need not say which source a picture is of. */

@@ -11,13 +11,14 @@ import type { InferenceResult, InferenceSetup, InferenceTask } from './protocol.
 export async function createEmbedder(
   setup: InferenceSetup,
 ): Promise<(task: InferenceTask) => Promise<InferenceResult>> {
-  try {
-    const { embed, isCut } = await load(setup);
-    return (task) =>
-      embed(task).then((vectors) => ({ kind: 'vectors', vectors, cut: cutTexts(task, isCut) }), failed);
-  } catch (error) {
-    return async () => failed(error);
-  }
+  // What could not be loaded is tried again by each task: a person may have mended it.
+  let loaded = await load(setup).catch(unstarted);
+  return async (task) => {
+    if ('kind' in loaded) loaded = await load(setup).catch(unstarted);
+    if ('kind' in loaded) return loaded;
+    const { embed, isCut } = loaded;
+    return embed(task).then((vectors) => ({ kind: 'vectors', vectors, cut: cutTexts(task, isCut) }), failed);
+  };
 }
 
 /** Which texts of a task the model does not read to their ends. */
@@ -49,7 +50,13 @@ async function load(setup: InferenceSetup): Promise<Loaded> {
   return { embed, isCut: loaded.isCut };
 }
 
-function failed(error: unknown): InferenceResult {
+type Failed = Exclude<InferenceResult, { readonly kind: 'vectors' }>;
+
+function unstarted(error: unknown): Failed {
+  return { ...failed(error), kind: 'unstarted' };
+}
+
+function failed(error: unknown): Failed {
   if (error instanceof VlmoError) return { kind: 'failed', error: toErrorData(error, error.code) };
   const message = `Cannot run the model: expected vectors, received an error (${errorMessage(error)})`;
   return { kind: 'failed', error: { code: 'INFERENCE_FAILED', message } };

@@ -1,5 +1,5 @@
-import { Piscina } from 'piscina';
 import type { Provider } from '#devices/device.ts';
+import { createThreadPool, type ThreadPool } from '#devices/thread-pool.ts';
 import { errorMessage, VlmoError } from '#errors.ts';
 import type { Model } from '#model/model.ts';
 // The lock that threads share a GPU by has to be there before they are.
@@ -14,7 +14,7 @@ export interface InferencePool extends AsyncDisposable {
   readonly threads: number;
   /**
    * Vectors of unit length [count, D], or the logits [B, 2] of a match. Throws what running the model throws;
-   * WORKER_CRASHED where a thread died. `onCut` is told which texts were longer than the model reads.
+   * WORKER_CRASHED where a thread died, THREAD_UNAVAILABLE where none can be started again. `onCut` is told which texts were longer than the model reads.
    */
   run(task: InferenceTask, onCut?: OnCut): Promise<Float32Array>;
   /** As `run`, before every task that waits for a thread. */
@@ -43,10 +43,18 @@ export async function createInferencePool(
     threads: options.threadsPerWorker,
     provider,
   };
-  const pool = createPool('#workers/threads/inference.worker.ts', setup, options.workers);
+  const pool = createThreadPool({
+    entry: import.meta.resolve('#workers/threads/inference.worker.ts'),
+    workerData: setup,
+    threads: options.workers,
+    taskQueue: new UrgentFirst(),
+    // Pictures pass through as large buffers that are garbage at once: a small nursery frees them soon, a large one
+    // lets hundreds of MB of them pile up first.
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+  });
   // As many tasks as idle threads: one goes to each.
   const onEach = (task: InferenceTask): Promise<unknown> =>
-    Promise.all(Array.from({ length: options.workers }, () => embed(pool, task)));
+    Promise.all(Array.from({ length: options.workers }, () => ask(pool, task)));
   const close = async (): Promise<void> => {
     // Threads that end together would give back what they hold of a GPU together, out of turn.
     if (provider !== 'cpu') await onEach({ kind: 'release' }).catch(() => undefined);
@@ -67,39 +75,40 @@ export async function createInferencePool(
   };
 }
 
-async function embed(pool: Piscina, task: InferenceTask, onCut?: OnCut): Promise<Float32Array> {
-  const result = await pool.run(task).then(
-    (value) => value as InferenceResult,
-    (error: unknown) => {
-      const received = `the end of its thread (${errorMessage(error)})`;
-      throw new VlmoError('WORKER_CRASHED', `Cannot run the model: expected vectors, received ${received}`, {
-        cause: error,
-      });
-    },
-  );
-  if (result.kind === 'failed') throw new VlmoError(result.error.code, result.error.message);
-  if (result.cut.length > 0) onCut?.(result.cut);
-  return result.vectors;
+/** As `ask`, of threads that have proved that they can run. */
+async function embed(pool: ThreadPool, task: InferenceTask, onCut?: OnCut): Promise<Float32Array> {
+  const result = await answerOf(pool, task);
+  if (result.kind === 'unstarted') {
+    const received = `an error (${result.error.message})`;
+    throw new VlmoError(
+      'THREAD_UNAVAILABLE',
+      `Cannot start a thread again: expected it to load the model, received ${received}`,
+    );
+  }
+  const { vectors, cut } = required(result);
+  if (cut.length > 0) onCut?.(cut);
+  return vectors;
+}
+
+async function ask(pool: ThreadPool, task: InferenceTask): Promise<void> {
+  required(await answerOf(pool, task));
+}
+
+async function answerOf(pool: ThreadPool, task: InferenceTask): Promise<InferenceResult> {
+  try {
+    return (await pool.run(task)) as InferenceResult;
+  } catch (error) {
+    if (error instanceof VlmoError) throw error;
+    const received = `the end of its thread (${errorMessage(error)})`;
+    throw new VlmoError('WORKER_CRASHED', `Cannot run the model: expected vectors, received ${received}`, {
+      cause: error,
+    });
+  }
+}
+
+function required(result: InferenceResult): Extract<InferenceResult, { kind: 'vectors' }> {
+  if (result.kind !== 'vectors') throw new VlmoError(result.error.code, result.error.message);
+  return result;
 }
 
 const YOUNG_GENERATION_MB = 4;
-
-function createPool(entry: string, workerData: unknown, threads: number): Piscina {
-  const pool = new Piscina({
-    filename: import.meta.resolve(entry),
-    workerData,
-    minThreads: threads,
-    maxThreads: threads,
-    // The pipeline bounds what is in flight; an idle thread keeps its sessions.
-    idleTimeout: Number.POSITIVE_INFINITY,
-    recordTiming: false,
-    taskQueue: new UrgentFirst(),
-    stricterFIFO: true,
-    // Pictures pass through as large buffers that are garbage at once: a small nursery frees them soon, a large one
-    // lets hundreds of MB of them pile up first.
-    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
-  });
-  // An idle thread that dies takes no task with it, and Piscina starts another. Unheard, the event would end the process.
-  pool.on('error', () => {});
-  return pool;
-}

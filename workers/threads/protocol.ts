@@ -17,7 +17,7 @@ export interface InferenceSetup {
 /** `release` gives back what a thread holds of a GPU, and answers with no vectors. */
 export type InferenceTask = RunTask | { readonly kind: 'release' };
 
-/** Vectors of unit length [count, D], or the logits [B, 2] of a match; or why there are none. */
+/** Vectors of unit length [count, D], or the logits [B, 2] of a match; or why there are none: `unstarted` where the model could not be loaded. */
 export type InferenceResult =
   | { readonly kind: 'vectors'; readonly vectors: Float32Array; readonly cut: readonly number[] }
-  | { readonly kind: 'failed'; readonly error: ErrorData };
+  | { readonly kind: 'failed' | 'unstarted'; readonly error: ErrorData };
