@@ -5,7 +5,7 @@ import { approximateScorer } from './approximate-ranking.ts';
 import { atLeast, exactRanking, type RowScorer } from './exact-ranking.ts';
 import { groupKey, groupRanking } from './group-ranking.ts';
 import { hybridRanking } from './hybrid-ranking.ts';
-import { findKeywords, wordsOf } from './keywords.ts';
+import { findKeywords, keywordsOf } from './keywords.ts';
 import { afterPosition, type Position } from './page.ts';
 import { byScore, type Ranked, type Ranking } from './ranking.ts';
 
@@ -76,7 +76,7 @@ async function basicRanking(
   if (request.keywords === undefined) {
     return { ranking: exactRanking(scorer, kind, query, where), isApproximate, weights: undefined };
   }
-  const words = wordsOf(request.keywords);
+  const words = keywordsOf(request.keywords);
   const { shares, weights } = await findKeywords(tables.captions, kind, words, from?.weights);
   return { ranking: hybridRanking(scorer, kind, query, where, shares), isApproximate, weights };
 }

@@ -1,5 +1,6 @@
 import type { CaptionTable, ItemKind } from '#store/contract.ts';
 import { pictureKey } from '#store/item-key.ts';
+import { wordsOf } from '#store/words.ts';
 
 /** What rows get for the words they hold. */
 export interface Keywords {
@@ -12,10 +13,9 @@ export interface Keywords {
 /** More words than this are passed over: each is looked up by itself. */
 const MAX_WORDS = 64;
 
-/** The words of a text, each once: runs of letters and digits. */
-export function wordsOf(text: string): string[] {
-  const words = text.toLowerCase().match(/[\p{Alphabetic}\p{N}]+/gu) ?? [];
-  return [...new Set(words)].slice(0, MAX_WORDS);
+/** The words of what somebody looks for, each once. */
+export function keywordsOf(text: string): string[] {
+  return wordsOf(text, MAX_WORDS);
 }
 
 /**

@@ -1,8 +1,10 @@
 import type { CaptionRecord } from '#store/contract.ts';
 import { pictureKey } from '#store/item-key.ts';
+import { termsOf } from '#store/words.ts';
 import { readOptionalText, readText, readTime } from './column-readers.ts';
 import { jsonColumn, optionalTextColumn, textColumn, timeColumn } from './columns.ts';
 import { META_FIELDS, metaFieldsJson, metaJson } from './meta-fields.ts';
+import { WORDS_COLUMN } from './text-index.ts';
 import type { RowFormat } from './vector-rows.ts';
 
 /** Columns of `<generation>.captions`, the vector aside. */
@@ -16,6 +18,7 @@ export const captionRows: RowFormat<CaptionRecord> = {
     optionalTextColumn('image_id', (row) => row.imageId),
     optionalTextColumn('image_key', pictureKey),
     textColumn('caption', (row) => row.caption),
+    optionalTextColumn(WORDS_COLUMN, (row) => termsOf(row.caption).join(' ')),
     textColumn('meta', (row) => metaJson(row.id, row.meta)),
     jsonColumn(META_FIELDS, (row) => metaFieldsJson(row.meta)),
     timeColumn('indexed_at', (row) => row.indexedAt),

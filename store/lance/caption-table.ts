@@ -1,5 +1,6 @@
 import type { Connection } from '@lancedb/lancedb';
 import type { CaptionRecord, CaptionTable } from '#store/contract.ts';
+import { foldText, termsOfWord } from '#store/words.ts';
 import { captionRows } from './caption-rows.ts';
 import { readOptionalText, readText } from './column-readers.ts';
 import { chunks } from './row-stream.ts';
@@ -55,11 +56,15 @@ export async function openCaptionTable(
       }
     },
     async *matching(word) {
-      for await (const batch of table.lance.readMatches('caption', word, COLUMNS)) {
+      const { terms, runs } = termsOfWord(word);
+      if (terms.length === 0) return;
+      for await (const batch of table.lance.readMatches(terms, COLUMNS)) {
+        const caption = readText(batch, 'caption');
         const key = readText(batch, 'key');
         const imageSource = readOptionalText(batch, 'image_source');
         const imageId = readOptionalText(batch, 'image_id');
         for (let index = 0; index < batch.numRows; index++) {
+          if (runs.length > 0 && !holdsAll(foldText(caption(index)), runs)) continue;
           yield { key: key(index), imageSource: imageSource(index), imageId: imageId(index) };
         }
       }
@@ -67,4 +72,8 @@ export async function openCaptionTable(
   };
 }
 
-const COLUMNS = ['key', 'image_source', 'image_id'];
+const COLUMNS = ['key', 'image_source', 'image_id', 'caption'];
+
+function holdsAll(text: string, runs: readonly string[]): boolean {
+  return runs.every((run) => text.includes(run));
+}

@@ -65,8 +65,8 @@ export interface LanceTable {
   version(): Promise<number>;
   /** The rows with the smallest `_distance` = 1 - dot product (by the index, nearly), nearest first. */
   readNearest(request: NearestRequest): AsyncGenerator<RecordBatch>;
-  /** All rows whose text in `column` holds a word, by a full-text index that the first call makes. */
-  readMatches(column: string, word: string, columns: readonly string[]): AsyncGenerator<RecordBatch>;
+  /** All rows that hold all of these terms, by a full-text index that the first call makes. */
+  readMatches(terms: readonly string[], columns: readonly string[]): AsyncGenerator<RecordBatch>;
   /** The approximate index on `vector`. */
   vectorIndex(): Promise<VectorIndexState | undefined>;
   buildVectorIndex(): Promise<void>;
@@ -89,7 +89,7 @@ export async function openLanceTable(
     : await attemptRead(what, () => connection.openTable(spec.name));
   const lacking = await attemptRead(what, () => lackingColumns(table, spec));
   const tidying = createTidying();
-  const textIndexes: Record<string, Promise<void>> = {};
+  let textIndex: Promise<void> | undefined;
 
   // A commit that meets another one is done again, and costs its work twice: those of this process go one at a time.
   let lastWrite: Promise<unknown> = Promise.resolve();
@@ -171,17 +171,17 @@ export async function openLanceTable(
       select(search.limit(limit), [...columns, '_distance']);
       return batches(what, where === undefined ? search : search.where(where));
     },
-    async *readMatches(column, word, columns) {
-      textIndexes[column] ??= write(() => ensureTextIndex(table, column));
-      await textIndexes[column].catch((error: unknown) => {
-        delete textIndexes[column];
+    async *readMatches(terms, columns) {
+      textIndex ??= write(() => ensureTextIndex(table));
+      await textIndex.catch((error: unknown) => {
+        textIndex = undefined;
         throw new VlmoError(
           'STORE_WRITE_FAILED',
           `Cannot search ${what} by keywords: it has no full-text index yet, and none can be made here (${errorMessage(error)}); the same search where it can be written makes one`,
           { cause: error },
         );
       });
-      yield* batches(what, select(textMatches(table, column, word), [...columns, '_score']));
+      yield* batches(what, select(textMatches(table, terms), [...columns, '_score']));
     },
     vectorIndex: () => attemptRead(what, () => readVectorIndex(table)),
     buildVectorIndex: () => write(() => buildVectorIndex(table, what)),

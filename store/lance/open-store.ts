@@ -126,10 +126,15 @@ type OlderColumns = ReturnType<typeof identitySql>;
 
 /** What stands for the columns that an index of an older format lacks, while it is only read. */
 async function olderColumns(folder: IndexFolder, connection: Connection): Promise<OlderColumns | undefined> {
-  if (folder.format >= 5) return undefined;
-  return attemptRead(`index "${folder.path}"`, async () => {
-    return identitySql(await sourceSql(await connection.openTable('runs')));
-  });
+  if (folder.format >= INDEX_FORMAT) return undefined;
+  const none: OlderColumns = { images: {}, captions: {}, failures: {} };
+  const { captions, ...others } =
+    folder.format >= 5
+      ? none
+      : await attemptRead(`index "${folder.path}"`, async () =>
+          identitySql(await sourceSql(await connection.openTable('runs'))),
+        );
+  return { ...others, captions: { ...captions, words: 'CAST(NULL AS STRING)' } };
 }
 
 async function openTables(

@@ -1,30 +1,35 @@
 import { Index, MatchQuery, Operator, type Query, type Table } from '@lancedb/lancedb';
 
-/** Makes the full-text index of a column where there is none. Rows written later are found without it being redone. */
-export async function ensureTextIndex(table: Table, column: string): Promise<void> {
+/** The column of terms (`termsOf`), divided by spaces, that the full-text index is made of. */
+export const WORDS_COLUMN = 'words';
+
+/** Makes the full-text index of terms where there is none. Rows written later are found without it being redone. */
+export async function ensureTextIndex(table: Table): Promise<void> {
   const indices = await table.listIndices();
-  if (indices.some(({ indexType, columns }) => indexType === 'FTS' && columns.includes(column))) return;
+  if (indices.some(({ indexType, columns }) => indexType === 'FTS' && columns.includes(WORDS_COLUMN))) return;
   // Without an index Lance looks through all rows too, but takes words apart in another way ("dogs" is not "dog").
-  await table.createIndex(column, { config: Index.fts(WORDS) });
+  await table.createIndex(WORDS_COLUMN, { config: Index.fts(TERMS) });
 }
 
-/** Words are runs of letters and digits, without case, accents and English endings; "the" and its like are left out. */
-const WORDS = {
-  baseTokenizer: 'simple',
+/** Terms are folded already, so that stems are those of bare letters; "the" and its like are left out. */
+const TERMS = {
+  baseTokenizer: 'whitespace',
   language: 'English',
-  lowercase: true,
+  lowercase: false,
   stem: true,
   removeStopWords: true,
-  asciiFolding: true,
+  asciiFolding: false,
   withPosition: false,
+  // In bytes; `termsOf` bounds the characters.
+  maxTokenLength: 2048,
 } as const;
 
 /**
- * All rows whose text holds a word: those the index knows and, read one by one, those it does not. Lance's score (BM25)
+ * All rows that hold these terms: those the index knows and, read one by one, those it does not. Lance's score (BM25)
  * is of no use beyond one query: it is another one after every commit, every update of the index and for every filter.
  */
-export function textMatches(table: Table, column: string, word: string): Query {
-  const query = new MatchQuery(word, column, { operator: Operator.And });
+export function textMatches(table: Table, terms: readonly string[]): Query {
+  const query = new MatchQuery(terms.join(' '), WORDS_COLUMN, { operator: Operator.And });
   return table.query().fullTextSearch(query).limit(ALL_ROWS);
 }
 

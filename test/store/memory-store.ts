@@ -21,6 +21,7 @@ import type {
   VectorTable,
 } from '#store/contract.ts';
 import { byPlace, itemKey, parsePlaceText, pictureKey, toPlaceText } from '#store/item-key.ts';
+import { foldText, termsOf, termsOfWord } from '#store/words.ts';
 import { passes } from './evaluate-filter.ts';
 
 /** A store in the memory of one process: the contract by its plainest means, to hold LanceDB against. */
@@ -154,15 +155,13 @@ function createCaptions(dimensions: number): CaptionTable {
       for await (const row of table.scan()) if (imageKeys.includes(pictureKey(row) ?? '')) yield row.key;
     },
     async *matching(word) {
-      const wanted = word.toLowerCase();
-      for await (const { key, imageSource, imageId, caption } of table.scan())
-        if (
-          caption
-            .toLowerCase()
-            .split(/[^\p{L}\p{N}]+/u)
-            .includes(wanted)
-        )
+      const { terms, runs } = termsOfWord(word);
+      for await (const { key, imageSource, imageId, caption } of table.scan()) {
+        const held = new Set(termsOf(caption));
+        const isHeld = terms.every((term) => held.has(term));
+        if (isHeld && terms.length > 0 && runs.every((run) => foldText(caption).includes(run)))
           yield { key, imageSource, imageId };
+      }
     },
   };
 }

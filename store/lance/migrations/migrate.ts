@@ -7,6 +7,7 @@ import { toFormat2 } from './format-2.ts';
 import { toFormat3 } from './format-3.ts';
 import { toFormat4 } from './format-4.ts';
 import { toFormat5 } from './format-5.ts';
+import { toFormat6 } from './format-6.ts';
 import type { Migration } from './migration.ts';
 
 /** By the format that each one brings an index to. */
@@ -15,6 +16,7 @@ const MIGRATIONS: ReadonlyMap<number, Migration> = new Map([
   [3, toFormat3],
   [4, toFormat4],
   [5, toFormat5],
+  [6, toFormat6],
 ]);
 
 /**

@@ -1,6 +1,7 @@
 import { describe } from 'node:test';
 import { filterSuite } from './filters.ts';
 import { generationSuite } from './generations.ts';
+import { keywordSuite } from './keywords.ts';
 import { ledgerSuite } from './ledger.ts';
 import { nearestSuite } from './nearest.ts';
 import type { OpenStore } from './open.ts';
@@ -16,5 +17,6 @@ export function storeSuite(name: string, open: OpenStore): void {
     filterSuite(open);
     registrySuite(open);
     ledgerSuite(open);
+    keywordSuite(open);
   });
 }
