@@ -123,6 +123,10 @@ export const ERROR_CODES = {
     meaning: 'A search would compare vectors of two different models',
   },
   ID_AMBIGUOUS: { retriable: false, meaning: 'Several sources of the collection have an item of this id' },
+  PRUNE_REFUSED: {
+    meaning: 'What a source no longer lists is so much, or so uncertain, that it is not taken out',
+    retriable: false,
+  },
   SOURCE_MOVED: {
     retriable: false,
     meaning: 'A source of this name was indexed from another place',

@@ -8,6 +8,7 @@ export { parseRedisUrl, type RedisAddress } from './queue/address.ts';
 export { closeRedis, connectRedis, type RedisClient } from './queue/connection.ts';
 export type { Query } from './queue/job.ts';
 export { createQueryClient, type QueryClient } from './queue/query-client.ts';
+export type { GoneItems } from './runs/pass.ts';
 export { composeVector, parseQueryText, type WeightedText } from './search/compose-query.ts';
 export type {
   Answers,
@@ -21,6 +22,7 @@ export type {
 } from './search/request.ts';
 export type {
   CallOptions,
+  GoneOptions,
   IndexCallOptions,
   Indexed,
   ItemsOptions,

@@ -1,17 +1,21 @@
 import type { IndexSummary } from '#runs/index-source.ts';
 import type { Indexed } from '#service/contract.ts';
 import { EXIT_DONE, EXIT_INTERRUPTED, EXIT_ITEMS_FAILED } from './exit-codes.ts';
+import { goneJson, goneLines } from './gone-report.ts';
 import { formatCount, formatDuration, print, printJson } from './output.ts';
 import { readingJson, readingLines } from './reading-report.ts';
 import { truncatedJson, truncatedLines } from './truncated-report.ts';
 
 interface ReportOptions {
+  readonly prune: boolean | 'all';
+  readonly dryRun: boolean;
   readonly index: string;
   readonly json: boolean;
 }
 
 /** Says how a run of `vlmo index` went, and sets the exit code. */
-export function reportIndexing(summary: Indexed, { index, json }: ReportOptions): void {
+export function reportIndexing(summary: Indexed, options: ReportOptions): void {
+  const { index, json } = options;
   const { name: generation, collection } = summary.generation;
   const { run, state, seen, stored, skipped, failed, knownFailures, seconds } = summary;
   if (json)
@@ -26,14 +30,18 @@ export function reportIndexing(summary: Indexed, { index, json }: ReportOptions)
       failed,
       known_failures: knownFailures,
       seconds,
+      ...goneJson(summary.gone),
       ...truncatedJson(summary.truncated),
       ...readingJson(summary.reading),
     });
   else
     print(
-      [describe(summary, index), ...truncatedLines(summary.truncated), ...readingLines(summary.reading)].join(
-        '\n',
-      ),
+      [
+        describe(summary, index),
+        ...goneLines(summary.gone, options),
+        ...truncatedLines(summary.truncated),
+        ...readingLines(summary.reading),
+      ].join('\n'),
     );
   process.exitCode = state === 'interrupted' ? EXIT_INTERRUPTED : failed > 0 ? EXIT_ITEMS_FAILED : EXIT_DONE;
 }

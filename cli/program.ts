@@ -2,7 +2,7 @@ import { Command, Option } from 'commander';
 import type { CommandSpec, Use } from '#config/command.ts';
 import { COMMAND_GROUPS, COMMANDS, type CommandName } from '#config/commands.ts';
 import { readConfigFile } from '#config/config-file.ts';
-import { envName, type OptionSpec } from '#config/option.ts';
+import { envName, flagName, type OptionSpec } from '#config/option.ts';
 import { ALL_OPTIONS, type OptionName } from '#config/options.ts';
 import { resolveCommand } from '#config/resolve.ts';
 import packageJson from '#package.json' with { type: 'json' };
@@ -38,6 +38,7 @@ function createCommand<Name extends CommandName>(name: Name, word: string): Comm
   const command = new Command(word).description(spec.sentence).exitOverride();
   for (const [argument, sentence] of spec.arguments ?? []) command.argument(argument, sentence);
   const inOrder: { name: string; value: string }[] = [];
+  valueByEqualsOnly(command, spec);
   const attributes = new Map<OptionName, string>();
   for (const [option, use] of Object.entries(spec.options) as [OptionName, Use][]) {
     const added = createOption(option, use, inOrder);
@@ -56,6 +57,17 @@ function createCommand<Name extends CommandName>(name: Name, word: string): Comm
     const run = (await RUN[name]()) as RunCommand<Name>;
     await run(config, command.processedArgs as never, { origin, inOrder } satisfies Call<Name>);
   });
+}
+
+/** `--prune SOURCE` is the flag and an argument: what a flag may have is said with `=`, as in `--prune=all`. */
+function valueByEqualsOnly(command: Command, spec: CommandSpec): void {
+  const flags = (Object.keys(spec.options) as OptionName[])
+    .map((name): OptionSpec => ALL_OPTIONS[name])
+    .filter(({ flag }) => flag.endsWith(']'))
+    .map(flagName);
+  if (flags.length === 0) return;
+  const parse = command.parseOptions.bind(command);
+  command.parseOptions = (argv) => parse(argv.map((word) => (flags.includes(word) ? `${word}=true` : word)));
 }
 
 /** Texts are parsed when all sources are known; here they are only kept. */

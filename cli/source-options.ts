@@ -1,7 +1,7 @@
 import type { Config } from '#config/options.ts';
 import type { SourceOptions } from '#sources/item.ts';
 
-type SourceConfig = Config<
+export type SourceConfig = Config<
   | 'imageColumn'
   | 'idColumn'
   | 'captionColumn'

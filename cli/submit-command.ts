@@ -1,10 +1,13 @@
 import type { CommandConfig } from '#config/commands.ts';
 import type { Submitted } from '#runs/submit.ts';
 import { openSource } from '#sources/open-source.ts';
+import type { Call } from './call.ts';
 import { EXIT_DONE, EXIT_INTERRUPTED } from './exit-codes.ts';
 import { followRun } from './follow-run.ts';
+import { assertPruneFlags, goneJson, goneLines } from './gone-report.ts';
 import { hintFlags, openRedis, patienceOf, SUBMIT_SECONDS } from './open-queue.ts';
 import { counted, formatCount, note, print, printJson } from './output.ts';
+import { previewPrune } from './preview-prune.ts';
 import { showSubmission, showUntilDone } from './progress.ts';
 import { readingJson, readingLines } from './reading-report.ts';
 import { stopOnSignals } from './signals.ts';
@@ -15,15 +18,21 @@ import { truncatedJson, truncatedLines } from './truncated-report.ts';
 type SubmitConfig = CommandConfig<'submit'>;
 
 /** `vlmo submit`: a source into jobs, for workers on this machine or others. */
-export async function runSubmit(config: SubmitConfig, [sourceName]: readonly [string]): Promise<void> {
-  const { collection, preprocess, priority, retryFailed, chunkItems, maxWaiting } = config;
+export async function runSubmit(
+  config: SubmitConfig,
+  [sourceName]: readonly [string],
+  { origin }: Call<'submit'>,
+): Promise<void> {
+  assertPruneFlags(config, origin);
+  if (config.dryRun) return previewPrune(config, sourceName);
+  const { collection, preprocess, priority, retryFailed, prune, chunkItems, maxWaiting } = config;
   const source = await openSource(sourceName, toSourceOptions(config));
   await using index = await openTarget(config);
   await using redis = await openRedis(index, config);
   using signals = stopOnSignals();
   using progress = showUntilDone(showSubmission);
   const submitted = await index.submit(source, {
-    ...{ collection, preprocess, priority, retryFailed, chunkItems, maxWaiting },
+    ...{ collection, preprocess, priority, retryFailed, prune, chunkItems, maxWaiting },
     ...{ sourceName: config.source, sourceMoved: config.sourceMoved, imagesOf: config.imagesOf },
     ...{ source: toSourceOptions(config), redis: redis.client },
     redisPatience: patienceOf(config, SUBMIT_SECONDS),
@@ -33,13 +42,18 @@ export async function runSubmit(config: SubmitConfig, [sourceName]: readonly [st
   report(submitted, config);
   if (config.wait && submitted.isWhole)
     await followRun(index, redis.client, submitted.run, signals.signal, config);
+  if (submitted.gone?.refused) throw submitted.gone.refused;
 }
 
 function report(submitted: Submitted, config: SubmitConfig): void {
   const { run, seen, chunks, added, isResumed, isWhole } = submitted;
   process.exitCode = isWhole ? EXIT_DONE : EXIT_INTERRUPTED;
   if (config.json && !config.wait) {
-    const reading = { ...truncatedJson(submitted.truncated), ...readingJson(submitted.reading) };
+    const reading = {
+      ...goneJson(submitted.gone),
+      ...truncatedJson(submitted.truncated),
+      ...readingJson(submitted.reading),
+    };
     printJson({ run, seen, jobs: chunks, added, resumed: isResumed, complete: isWhole, ...reading });
     return;
   }
@@ -50,7 +64,8 @@ function report(submitted: Submitted, config: SubmitConfig): void {
   say(
     `Run ${run}: ${counted(seen, 'item')} in ${counted(chunks, 'job')}, ${formatCount(added)} of them new in the queue.`,
   );
-  for (const line of [...truncatedLines(submitted.truncated), ...readingLines(submitted.reading)]) say(line);
+  const lines = [...goneLines(submitted.gone, config), ...truncatedLines(submitted.truncated)];
+  for (const line of [...lines, ...readingLines(submitted.reading)]) say(line);
   if (!config.wait)
     note(
       `Work on it: vlmo worker ${hintFlags(config)}\nSee how far it is: vlmo status ${run} ${hintFlags(config)}`,

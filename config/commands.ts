@@ -29,7 +29,7 @@ export const COMMANDS = {
     arguments: [['<source>', SOURCE]],
     options: {
       index: NEW_INDEX,
-      ...plain('model', 'collection', 'source', 'sourceMoved', 'imagesOf', 'retryFailed'),
+      ...plain('model', 'collection', 'source', 'sourceMoved', 'imagesOf', 'prune', 'dryRun', 'retryFailed'),
       json: SUMMARY,
       ...READING,
       ...plain('device', 'preprocess'),

@@ -1,4 +1,4 @@
-import { choice, type OptionSpec, present, text, texts } from './option.ts';
+import { choice, either, type OptionSpec, present, text, texts } from './option.ts';
 
 /** Which index, which part of it, and what is read into it. */
 export const INDEX_OPTIONS = {
@@ -112,6 +112,13 @@ export const INDEX_OPTIONS = {
     type: present,
     default: false,
     sentence: 'Try again what is listed as failed',
+  },
+  prune: {
+    flag: '--prune [how]',
+    type: either(choice('all'), present),
+    default: false,
+    sentence:
+      'Take out what the source no longer lists, unless that is more than half of it; "all": also then',
   },
   all: {
     flag: '--all',

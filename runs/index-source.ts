@@ -11,6 +11,7 @@ import { activateGeneration } from './activate.ts';
 import { beginRun } from './begin.ts';
 import { fitItems } from './fit-items.ts';
 import { holdLease, type RunCounts } from './lease.ts';
+import { type GoneItems, Pass, type Prune } from './pass.ts';
 import { pruneFailures, untilOlderAreKnown, watchOlder } from './prune-failures.ts';
 import { RunWatch } from './run-watch.ts';
 import { type Truncated, TruncatedCount } from './truncated.ts';
@@ -24,6 +25,8 @@ export interface IndexJob extends IndexerSetup {
   readonly imagesOf?: string | undefined;
   /** Try again what is listed as failed. */
   readonly retryFailed: boolean;
+  /** Whether what the source no longer lists is taken out; left out, it is counted. */
+  readonly prune?: Prune | undefined;
   /** Stops taking items; what was taken is finished. */
   readonly signal: AbortSignal;
   /** Called once with a way to ask how far the run is. */
@@ -35,6 +38,8 @@ export interface IndexSummary extends Progress {
   readonly truncated: Truncated;
   /** What the source passed over; undefined where it cannot. */
   readonly reading: ReadingReport | undefined;
+  /** What the source no longer lists; undefined where it was not read to its end. */
+  readonly gone: GoneItems | undefined;
   readonly run: string;
   readonly state: RunState;
   readonly seconds: number;
@@ -65,10 +70,12 @@ export async function indexSource(job: IndexJob): Promise<IndexSummary> {
     store.runs.upsert({ ...run, ...counts(), state, endedAt: new Date(), owner: null, lease: null });
   const truncated = new TruncatedCount();
   const lease = holdLease(store, run, counts);
+  let gone: GoneItems | undefined;
   try {
     job.onStart?.(() => progress.snapshot());
     await watchOlder(store, run, watch);
-    await stream(job, indexer, progress, {
+    const pass = await Pass.begin(store, { ...run, run: run.id });
+    await stream(job, pass, indexer, progress, {
       ...{ run: run.id, runNumber: run.number, retryFailed: job.retryFailed },
       add: (count, items) => progress.add(count, items),
       onTruncated: ({ id }) => truncated.add(id),
@@ -76,6 +83,8 @@ export async function indexSource(job: IndexJob): Promise<IndexSummary> {
     await indexer.writer.flush();
     if (!signal.aborted) await untilOlderAreKnown(store, run, watch, signal);
     if (!signal.aborted) await pruneFailures(store, run, watch);
+    if (!signal.aborted)
+      gone = await pass.end({ prune: job.prune ?? false, reading: source.report?.(), signal });
     await indexer.writer.tidy();
   } catch (error) {
     await indexer.writer.abandon();
@@ -94,6 +103,7 @@ export async function indexSource(job: IndexJob): Promise<IndexSummary> {
     state,
     truncated,
     reading: source.report?.(),
+    gone,
     seconds: (performance.now() - begun) / 1000,
     replaced,
   };
@@ -102,6 +112,7 @@ export async function indexSource(job: IndexJob): Promise<IndexSummary> {
 /** Hands the items to the indexer, chunk by chunk, until the source ends or a batch fails. */
 async function stream(
   job: IndexJob,
+  pass: Pass,
   indexer: Indexer,
   progress: ProgressCounter,
   runContext: RunContext,
@@ -109,10 +120,8 @@ async function stream(
   const failure = new AbortController();
   const plan = await createPlanner(job.store, job.tables);
   try {
-    for await (const items of chunks(
-      fitItems(withImagesOf(untilAborted(job.source.items(job.signal), job.signal), job.imagesOf)),
-      CHUNK_ITEMS,
-    )) {
+    const read = pass.watch(untilAborted(job.source.items(job.signal), job.signal));
+    for await (const items of chunks(fitItems(withImagesOf(read, job.imagesOf)), CHUNK_ITEMS)) {
       progress.add('seen', items.length);
       const { end } = await indexer.begin(runContext, await plan(items, job.sourceName ?? job.source.uri));
       end.catch((error: unknown) => failure.abort(error));

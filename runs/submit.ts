@@ -8,6 +8,7 @@ import { type Chunk, toChunks } from './chunk-jobs.ts';
 import { fitItems } from './fit-items.ts';
 import { holdLease } from './lease.ts';
 import { openRun } from './open-run.ts';
+import { type GoneItems, Pass, type Prune } from './pass.ts';
 import { type Truncated, TruncatedCount } from './truncated.ts';
 import { withImagesOf } from './with-images-of.ts';
 
@@ -23,6 +24,8 @@ export interface Submission {
   readonly priority: Priority;
   /** Try again what is listed as failed. */
   readonly retryFailed: boolean;
+  /** Whether what the source no longer lists is taken out; left out, it is counted. */
+  readonly prune?: Prune | undefined;
   /** What else was asked, for telling two submissions of one source apart. */
   readonly options: Readonly<Record<string, unknown>>;
   /** Items of one job. */
@@ -52,6 +55,8 @@ export interface Submitted {
   readonly isWhole: boolean;
   /** What the source passed over so far; undefined where it cannot. */
   readonly reading: ReadingReport | undefined;
+  /** What the source no longer lists; undefined until it was read to its end. */
+  readonly gone: GoneItems | undefined;
   /** Captions longer than the model reads, of those read. */
   readonly truncated: Truncated;
 }
@@ -79,10 +84,12 @@ export async function submitSource(submission: Submission): Promise<Submitted> {
   const met = new Set<string>();
   const counts = { seen: 0, chunks: 0, added: 0 };
   const truncated = new TruncatedCount();
+  let gone: GoneItems | undefined;
   const progress = (isWhole = false): Submitted => ({
     ...{ run: run.id, isResumed, isWhole, fraction: source.fraction() },
     reading: source.report?.(),
     truncated,
+    gone,
     ...counts,
   });
   submission.onStart?.(progress);
@@ -104,7 +111,8 @@ export async function submitSource(submission: Submission): Promise<Submitted> {
   );
   // The next chunks are read while the last ones are written.
   let writing: Promise<void> = Promise.resolve();
-  const read = withImagesOf(untilAborted(source.items(signal), signal), submission.imagesOf);
+  const pass = await Pass.begin(store, { ...run, run: run.id });
+  const read = withImagesOf(pass.watch(untilAborted(source.items(signal), signal)), submission.imagesOf);
   const items = countCut(fitItems(read), submission, truncated);
   const common = { run: run.id, collection: generation.collection, generation: generation.name, retryFailed };
   try {
@@ -126,6 +134,8 @@ export async function submitSource(submission: Submission): Promise<Submitted> {
       await writing.catch(() => undefined);
       if (!signal.aborted) throw error;
     }
+    if (!signal.aborted)
+      gone = await pass.end({ prune: submission.prune ?? false, reading: source.report?.(), signal });
     await lease[Symbol.asyncDispose]();
     if (isResumed && !signal.aborted) await takeBack(submission, run.id, met);
     const { items: seen } = await store.ledger.tally(run.id);

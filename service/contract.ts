@@ -3,6 +3,7 @@ import type { Progress } from '#pipeline/progress.ts';
 import type { RedisClient } from '#queue/connection.ts';
 import type { Priority } from '#queue/producer.ts';
 import type { IndexSummary } from '#runs/index-source.ts';
+import type { GoneItems, Prune } from '#runs/pass.ts';
 import type { RemovedCounts } from '#runs/remove-items.ts';
 import type { RunStatus } from '#runs/status.ts';
 import type { Submitted } from '#runs/submit.ts';
@@ -75,11 +76,17 @@ export interface TargetOptions extends SourceNaming {
   readonly model?: string | undefined;
   /** How pictures are resized; default `fast`. */
   readonly preprocess?: 'reference' | 'fast' | undefined;
+  /** Takes out what the source no longer lists; `all` also where that is most of it. Left out, it is counted. */
+  readonly prune?: Prune | undefined;
   /** Tries again what is listed as failed. */
   readonly retryFailed?: boolean | undefined;
   /** How to read a manifest. */
   readonly source?: SourceOptions | undefined;
 }
+
+export interface GoneOptions
+  extends CallOptions,
+    Pick<TargetOptions, 'collection' | 'source' | 'sourceName' | 'sourceMoved' | 'prune'> {}
 
 export interface IndexCallOptions extends TargetOptions, ProgressOptions<Progress> {}
 
@@ -176,9 +183,12 @@ export interface OpenIndex extends AsyncDisposable {
   pairs(request: PairsRequest, options?: ProgressOptions<PairProgress>): Promise<Answers['pairs']>;
   /**
    * Indexes a folder, a manifest or a source of your own: every item is stored, skipped or listed as failed. When the run
-   * is whole, its generation serves the collection. The same call again does what is new or changed.
+   * is whole, its generation serves the collection. The same call again does what is new or changed, and says what the
+   * source no longer lists (`gone`); with `prune` that is taken out, or `gone.refused` says why not.
    */
   index(source: string | Source, options?: IndexCallOptions): Promise<Indexed>;
+  /** What `index` would find gone; reads the source and changes nothing. With `prune`, what that would refuse. */
+  gone(source: string | Source, options?: GoneOptions): Promise<GoneItems>;
   /** Puts a source into the queue, for workers to index. The same call again goes on where it stopped. */
   submit(source: string | Source, options: SubmitOptions): Promise<Submitted>;
   /**

@@ -14,14 +14,24 @@ export async function indexInto(
   options: IndexCallOptions = {},
 ): Promise<Indexed> {
   const { store, settings, generations } = parts;
-  const { retryFailed = false, signal = new AbortController().signal, onStart } = options;
+  const { retryFailed = false, prune, signal = new AbortController().signal, onStart } = options;
   const source = typeof given === 'string' ? await openSource(given, options.source) : given;
   const { record } = await openTarget(parts, { model: settings.model, ...options });
   const named = await nameSource(store, source, options);
   return generations.use(record, async (loaded) => {
     const [model, { preprocess, inference }] = [await loaded.model(), await loaded.pools()];
     const summary = await indexSource({
-      ...{ source, ...named, store, tables: loaded.tables, preprocess, inference, retryFailed, signal },
+      ...{
+        source,
+        ...named,
+        store,
+        tables: loaded.tables,
+        preprocess,
+        inference,
+        retryFailed,
+        prune,
+        signal,
+      },
       batchSize: await loaded.batchSize(),
       pictureBytes: pictureValues(model.picture),
       ...(onStart && { onStart }),

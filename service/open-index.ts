@@ -46,6 +46,7 @@ export function createIndex(parts: IndexParts): OpenIndex {
     pairs: async (request, options) =>
       (await import('./answer-retrieve.ts')).answerPairs(parts, request, options),
     index: async (source, options) => (await import('./index-into.ts')).indexInto(parts, source, options),
+    gone: async (source, options) => (await import('./gone-from.ts')).goneFrom(parts, source, options),
     submit: async (source, options) => (await import('./submit-into.ts')).submitInto(parts, source, options),
     remove: async (request, options) => (await import('./remove.ts')).removeFrom(parts, request, options),
     optimize: async (options) => (await import('./optimize.ts')).optimizeIndex(parts, options),

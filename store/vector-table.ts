@@ -16,6 +16,12 @@ export interface VectorTable<Row extends ItemRow>
     NearestRows<Row>,
     ApproximateRows<Row> {}
 
+/** A row by its key, and the run that wrote it last. */
+export interface RowKey {
+  readonly key: string;
+  readonly run: string;
+}
+
 /** What a row is known by: to the index, and to people. */
 export interface ItemRow extends ItemPlace {
   readonly key: string;
@@ -27,6 +33,8 @@ export interface RowReader<Row> {
   find(keys: readonly string[]): Promise<Map<string, Row>>;
   /** All rows that a filter lets through, in the store's order, in bounded batches. */
   scan(where?: Filter): AsyncIterable<Row>;
+  /** As `scan`, of each row only what tells it apart and who wrote it. */
+  scanKeys(where?: Filter): AsyncIterable<readonly RowKey[]>;
   count(where?: Filter): Promise<number>;
 }
 
@@ -38,6 +46,8 @@ export interface RowWriter<Row> {
   upsert(batch: VectorBatch<Row>): Promise<void>;
   /** Keys that are not stored are passed over; beyond 4,096 keys it takes several commits. */
   delete(keys: readonly string[]): Promise<void>;
+  /** As `delete`, of rows that are still as these runs wrote them: what another has written since stays. */
+  deleteUnchanged(rows: readonly RowKey[]): Promise<void>;
   /**
    * Merges small fragments, drops versions older than ten minutes, and brings the indexes up to date. For
    * the end of a run: during it, `upsert` does this when it pays.

@@ -2,6 +2,7 @@ import type { Connection } from '@lancedb/lancedb';
 import { halfToFloat } from '#float16.ts';
 import type { Filter, ItemKind, ItemRow, VectorTable } from '#store/contract.ts';
 import { itemKey, parsePlaceText } from '#store/item-key.ts';
+import { toWellFormed } from '#well-formed.ts';
 import { readAddresses, readVectors } from './addressed-vectors.ts';
 import { readAllVectors, readText, readVector } from './column-readers.ts';
 import { compileFilter } from './compile-filter.ts';
@@ -98,6 +99,19 @@ export async function openVectorTable<Row extends ItemRow>(
     },
     async delete(keys) {
       for (const some of chunks(keys)) await lance.delete(sqlIn('key', some));
+    },
+    async deleteUnchanged(given) {
+      for (const some of chunks(given)) {
+        const runs = [...new Set(some.map(({ run }) => run))];
+        const keys = some.map(({ key }) => key);
+        await lance.delete(`${sqlIn('key', keys)} AND ${sqlIn('run', runs.map(toWellFormed))}`);
+      }
+    },
+    async *scanKeys(where) {
+      for await (const batch of lance.read({ columns: ['key', 'run'], where: compile(where) })) {
+        const [key, run] = [readText(batch, 'key'), readText(batch, 'run')];
+        yield Array.from({ length: batch.numRows }, (_, index) => ({ key: key(index), run: run(index) }));
+      }
     },
     count: (where) => lance.count(compile(where)),
     nearest: (query, { k, where }) =>

@@ -40,6 +40,8 @@ describe('vlmo index', () => {
       failed: 0,
       known_failures: 0,
       truncated: 0,
+      gone: { images: 0, captions: 0, failures: 0 },
+      pruned: false,
       left_out: {},
     };
     assert.deepEqual(stable(first.lines[0] as Summary), { ...counts, stored: 6, skipped: 0 });

@@ -38,6 +38,8 @@ describe('vlmo submit', { timeout: 600_000 }, () => {
       added: 9,
       resumed: false,
       complete: true,
+      gone: { images: 0, captions: 0, failures: 0 },
+      pruned: false,
       truncated: 0,
       left_out: {},
     });
@@ -49,6 +51,8 @@ describe('vlmo submit', { timeout: 600_000 }, () => {
       added: 0,
       resumed: true,
       complete: true,
+      gone: { images: 0, captions: 0, failures: 0 },
+      pruned: false,
       truncated: 0,
       left_out: {},
     });

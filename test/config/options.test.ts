@@ -15,7 +15,7 @@ describe('ALL_OPTIONS', () => {
   for (const [name, { type, default: initial, flag, sentence }] of options) {
     test(`${name}: its default is a value that it takes, its flag has a placeholder where it takes one`, () => {
       if (initial !== undefined) assert.deepEqual(type.parse(initial), initial);
-      assert.match(flag, type.isSwitch ? /^--[a-z-]+$/ : /^(-k|--[a-z-]+) <[a-z]+(\.\.\.)?>$/);
+      assert.match(flag, type.isSwitch ? /^--[a-z-]+$/ : /^(-k|--[a-z-]+) (<[a-z]+(\.\.\.)?>|\[[a-z]+\])$/);
       assert.equal(type.isSwitch ? initial : false, false, 'a switch that nobody says is off');
       assert.match(sentence, /^["A-Z].*[^.]$/);
     });

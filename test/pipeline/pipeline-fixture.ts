@@ -71,7 +71,9 @@ export function run(
   { preprocess, inference, model }: Engine,
   { store, tables }: Pick<Index, 'store' | 'tables'>,
   source: Source,
-  options: Partial<Pick<IndexJob, 'retryFailed' | 'signal' | 'onStart' | 'sourceName' | 'imagesOf'>> = {},
+  options: Partial<
+    Pick<IndexJob, 'retryFailed' | 'signal' | 'onStart' | 'sourceName' | 'imagesOf' | 'prune'>
+  > = {},
 ): Promise<IndexSummary> {
   return indexSource({
     source,

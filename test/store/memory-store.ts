@@ -15,6 +15,7 @@ import type {
   ItemRow,
   Ledger,
   Neighbour,
+  RowKey,
   RunRecord,
   RunTable,
   Store,
@@ -68,7 +69,7 @@ interface Entry<Row> {
   readonly address: bigint;
 }
 
-function createTable<Row extends ItemRow>(dimensions: number, kind: ItemKind): VectorTable<Row> {
+function createTable<Row extends ItemRow & RowKey>(dimensions: number, kind: ItemKind): VectorTable<Row> {
   const entries = new Map<string, Entry<Row>>();
   let version = 0;
   let addresses = 0n;
@@ -103,6 +104,13 @@ function createTable<Row extends ItemRow>(dimensions: number, kind: ItemKind): V
     async delete(keys) {
       for (const key of keys) entries.delete(key);
       version += 1;
+    },
+    async deleteUnchanged(given) {
+      for (const { key, run } of given) if (entries.get(key)?.row.run === run) entries.delete(key);
+      version += 1;
+    },
+    async *scanKeys(where) {
+      yield matching(where).map(({ row: { key, run } }) => ({ key, run }));
     },
     optimize: async () => {},
     vector: async (key) => (await table.findVectors([key])).get(key),

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { floatToHalf, halfToFloat } from '#float16.ts';
 import { parseFilter } from '#search/filter/filter.ts';
+import type { Filter, ImageRecord, RowKey } from '#store/contract.ts';
+import { anyOf } from '#store/filter.ts';
 import { toPlaceText } from '#store/item-key.ts';
 import {
   captionKeys,
@@ -57,6 +59,29 @@ export function vectorTableSuite(open: OpenStore): void {
     assert.deepEqual((await captions.find(captionKeys(['a#0', 'b#0']))).get(caption.key), caption);
     assert.deepEqual((await captions.find(captionKeys(['a#0', 'b#0']))).get(loose.key), loose);
     assert.deepEqual(await images.find([]), new Map());
+  });
+
+  test('VectorTable.scanKeys names who wrote a row last; deleteUnchanged leaves what another has written since', async (t) => {
+    const { images } = await (await open(t)).openGeneration(generationSpec());
+    const rows = ['a', 'b', 'c'].map((id) =>
+      imageRow(id, { run: `wrote ${id}`, source: id === 'c' ? 'x' : 'y' }),
+    );
+    await images.upsert({ rows, vectors: unitVectors(3, 4) });
+    const keysOf = async (where?: Filter): Promise<RowKey[]> => {
+      const found: RowKey[] = [];
+      for await (const some of images.scanKeys(where)) found.push(...some);
+      return found.sort((a, b) => (a.run < b.run ? -1 : 1));
+    };
+    const [a, b, c] = rows.map(({ key, run }) => ({ key, run }));
+    assert.deepEqual(await keysOf(), [a, b, c]);
+    const before = await keysOf(anyOf('source', ['y']));
+    assert.deepEqual(before, [a, b]);
+    const again = { ...rows[1], run: 'wrote again' } as ImageRecord;
+    await images.upsert({ rows: [again], vectors: unitVectors(1, 4) });
+    await images.deleteUnchanged(before);
+    assert.deepEqual(await keysOf(), [{ ...b, run: 'wrote again' }, c]);
+    await images.deleteUnchanged([]);
+    assert.equal(await images.count(), 2);
   });
 
   test('VectorTable keeps any text as id, with and without an index on it', async (t) => {
