@@ -3,7 +3,7 @@
     python3 training/evaluate.py .train/result --data .train/data [--heads 4] [--queries twenty.png]
 
 FOLDER holds vlmo_demo.pt and vocab.txt. Queries are CLDR names, three random keywords, and captions of 1,000 scenes made
-of held-out drawings: 250 families of four that differ in one point each. Re-ranking takes the top 32 by cosine and sorts
+of held-out drawings: 250 families of four that differ in one point each; and the free descriptions of judging.tsv. Re-ranking takes the top 32 by cosine and sorts
 them by the fusion encoder's log-odds of a match, alone and added to exp(logit_scale) cosine. Prints the figures and writes
 FOLDER/figures.json. Confidence intervals are 95 %, bootstrapped over queries (over families for scenes).
 """
@@ -16,6 +16,7 @@ import torch
 from PIL import Image, ImageDraw
 
 import data
+import judge
 import scenes
 from model import load
 
@@ -144,6 +145,14 @@ def main():
     own = s[torch.arange(len(rich)), torch.tensor(rich)]
     figures["three keywords"] = {"queries": len(rich), **table((s > own[:, None]).sum(1).cpu())}
 
+    texts, right = judge.descriptions("judging", names)
+    _, k = embed(model, x[:0], tokenizer.batch(texts), device)
+    first, five, places = judge.hits(k @ e.t(), right)
+    figures["free descriptions"] = {
+        "queries": len(texts), "right at 1": interval(first), "precision at 5": interval(five),
+        "precision at 5, of as many as are right": interval(places), "best possible precision at 5": interval(right.sum(1).clamp(max=5) / 5)[0],
+    }  # fmt: skip
+
     _, match, both = rerank(model, similarity, x, ids, device)
     figures["text to image, re-ranked"] = {"by match": table(match), "by match and cosine": table(both)}
 
@@ -161,6 +170,8 @@ def main():
         "re-ranked by match": {**table(match, families), "gain at recall@1": gain(match)},
         "re-ranked by match and cosine": {**table(both, families), "gain at recall@1": gain(both)},
     }  # fmt: skip
+    of = lambda pictures, texts: judge.calibration(judge.match_pairs(model, pictures, texts, device))
+    figures["calibration error of the match probability"] = {"drawings": of(x, ids), "scenes": of(sx, sids)}
     print(json.dumps(figures, indent=1))
     json.dump(figures, open(o.out or f"{o.folder}/figures.json", "w"), indent=1)
     if o.queries:
