@@ -60,6 +60,7 @@ export const ERROR_CODES = {
     retriable: false,
     meaning: 'A worker of the queue works on another copy of the index',
   },
+  STORE_TABLE_LOST: { retriable: false, meaning: 'A table that the index had is gone or damaged' },
   STORE_READ_FAILED: { retriable: true, meaning: 'The index could not be read' },
   STORE_WRITE_FAILED: { retriable: true, meaning: 'The index could not be written' },
   FILTER_INVALID: { retriable: false, meaning: 'A filter (--where) cannot be understood' },

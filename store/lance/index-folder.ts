@@ -19,6 +19,8 @@ export interface IndexFolder {
   /** What it was when it was opened. */
   readonly format: number;
   readonly lancePath: string;
+  /** Whether its own tables were all made once: one that is missing is lost. */
+  readonly isMade: boolean;
 }
 
 /**
@@ -40,8 +42,8 @@ export async function openIndexFolder(
     if (marker === undefined) throw notFound(path);
   }
   refuseNewer(path, marker);
-  const { format, id = idOfFormat1(path) } = marker;
-  return { path, lancePath: join(path, 'lance'), id, format };
+  const { format, id = idOfFormat1(path), made = false } = marker;
+  return { path, lancePath: join(path, 'lance'), id, format, isMade: made };
 }
 
 /**
@@ -61,6 +63,12 @@ export async function readFormat({ path }: IndexFolder): Promise<number> {
 /** Notes that the index is of this format from now on; whatever a later program keeps in the marker stays. */
 export async function writeFormat({ path, id }: IndexFolder, format: number): Promise<void> {
   await writeMarker(path, { ...(await readMarker(path)), format, id }, rename);
+}
+
+/** Notes that the index has all its own tables; while no other process changes its format. */
+export async function writeMade({ path }: IndexFolder): Promise<void> {
+  const marker = await readMarker(path);
+  if (marker && !marker.made) await writeMarker(path, { ...marker, made: true }, rename);
 }
 
 /** Gives a copy of an index an id of its own. Throws STORE_NOT_FOUND. */
@@ -116,6 +124,7 @@ const markerSchema = z.looseObject({
     .string()
     .regex(/^[0-9a-f]{32}$/)
     .optional(),
+  made: z.boolean().optional(),
 });
 type Marker = z.infer<typeof markerSchema>;
 

@@ -11,7 +11,7 @@ import type { VectorIndexState } from '#store/contract.ts';
 import { createTidying } from './compaction-policy.ts';
 import { keyMarks } from './key-marks.ts';
 import { isConflict, retryConflicts } from './retry-conflicts.ts';
-import { attemptRead, attemptWrite } from './store-errors.ts';
+import { attemptRead, attemptWrite, tableLost } from './store-errors.ts';
 import { ensureTextIndex, textMatches } from './text-index.ts';
 import { buildVectorIndex, dropVectorIndex, readVectorIndex, searchByIndex } from './vector-index.ts';
 
@@ -86,7 +86,7 @@ export async function openLanceTable(
   const what = `table "${spec.name}" in "${folder}"`;
   const table = create
     ? await attemptWrite(what, () => openOrCreate(connection, spec))
-    : await attemptRead(what, () => connection.openTable(spec.name));
+    : await attemptRead(what, () => openMade(connection, spec.name, folder));
   const lacking = await attemptRead(what, () => lackingColumns(table, spec));
   const tidying = createTidying();
   let textIndex: Promise<void> | undefined;
@@ -192,6 +192,15 @@ export async function openLanceTable(
       table.close();
     },
   };
+}
+
+async function openMade(connection: Connection, name: string, folder: string): Promise<Table> {
+  try {
+    return await connection.openTable(name);
+  } catch (error) {
+    if (/was not found/.test(errorMessage(error))) throw tableLost(name, folder, error);
+    throw error;
+  }
 }
 
 /** Not `existOk`: it compares schemas, and the JSON column of a table that exists never equals the one asked for. */

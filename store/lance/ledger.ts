@@ -9,15 +9,19 @@ import { sqlIn, sqlText } from './sql.ts';
 
 const RECENT_MS = 60_000;
 
-/** The ledger of an index; its tables are made where they are not there yet. */
-export async function openLedger(connection: Connection, folder: string): Promise<Ledger & AsyncDisposable> {
+/** The ledger of an index; with `create`, its tables are made where they are not there yet. */
+export async function openLedger(
+  connection: Connection,
+  folder: string,
+  create: boolean,
+): Promise<Ledger & AsyncDisposable> {
   const chunkSpec = { ...spec('chunks', chunkColumns, ['run', 'id']), isTransient: true };
-  const chunks = await openLanceTable(connection, folder, chunkSpec, true);
+  const chunks = await openLanceTable(connection, folder, chunkSpec, create);
   const results = await openLanceTable(
     connection,
     folder,
     spec('chunk_results', resultColumns, ['run', 'chunk']),
-    true,
+    create,
   );
 
   async function* ids(run: string): AsyncGenerator<string> {

@@ -1,18 +1,19 @@
 import { type Connection, connect, Session } from '@lancedb/lancedb';
 import { VlmoError } from '#errors.ts';
-import type { GenerationRecord, GenerationSpec, GenerationTables, Store } from '#store/contract.ts';
+import type { GenerationRecord, GenerationSpec, GenerationTables, Ledger, Store } from '#store/contract.ts';
+import { tablesToMake } from './base-tables.ts';
 import { openCaptionTable } from './caption-table.ts';
 import { openFailureTable } from './failure-table.ts';
 import { assertNotSameFolder, generationName } from './generation-names.ts';
 import { openGenerationRegistry } from './generation-registry.ts';
 import { imageRows } from './image-rows.ts';
-import { INDEX_FORMAT, type IndexFolder, notFound, openIndexFolder, requireFormat } from './index-folder.ts';
+import { INDEX_FORMAT, type IndexFolder, openIndexFolder, requireFormat, writeMade } from './index-folder.ts';
 import { openLedger } from './ledger.ts';
 import { identitySql } from './migrations/identity-sql.ts';
-import { migrateIndex } from './migrations/migrate.ts';
+import { migrateIndex, withFormatLock } from './migrations/migrate.ts';
 import { sourceSql } from './migrations/source-sql.ts';
 import { openRunTable } from './run-table.ts';
-import { attemptRead } from './store-errors.ts';
+import { attemptRead, attemptWrite } from './store-errors.ts';
 import { openVectorTable } from './vector-table.ts';
 
 export interface OpenOptions {
@@ -29,7 +30,7 @@ export interface OpenOptions {
  * format is brought up to date where it is opened to be written, and read as it is otherwise.
  *
  * Every read sees what other processes committed before it. Throws STORE_NOT_FOUND, STORE_FOLDER_OCCUPIED,
- * STORE_VERSION_UNSUPPORTED, STORE_READ_FAILED or STORE_WRITE_FAILED.
+ * STORE_VERSION_UNSUPPORTED, STORE_TABLE_LOST, STORE_READ_FAILED or STORE_WRITE_FAILED.
  *
  *     await using store = await openStore('./index', { create: true });
  *     const { images } = await store.openGeneration(spec);
@@ -40,13 +41,17 @@ export async function openStore(
   { create, write = create, note = () => undefined }: OpenOptions,
 ): Promise<Store> {
   const folder = await openIndexFolder(uri, { create });
-  const connection = await openConnection(folder, create);
+  const connection = await openConnection(folder);
+  const missing = await tablesToMake(folder, connection, create);
+  const ledger = await openOwnLedger(connection, folder, missing, write);
   if (write) await migrateIndex(folder, connection, note);
-  const registry = await openGenerationRegistry(connection, folder.path, create);
+  const isNew = missing.has('runs');
+  const registry = await openGenerationRegistry(connection, folder.path, isNew);
   const older = write ? undefined : await olderColumns(folder, connection);
-  const failures = await openFailureTable(connection, folder.path, create, older?.failures ?? {});
-  const runs = await openRunTable(connection, folder.path, create);
-  const ledger = await openLedger(connection, folder.path);
+  const failures = await openFailureTable(connection, folder.path, isNew, older?.failures ?? {});
+  const runs = await openRunTable(connection, folder.path, isNew);
+  if (write && !folder.isMade)
+    await attemptWrite(`index "${folder.path}"`, () => withFormatLock(folder, () => writeMade(folder)));
   const opened = new Map<string, Promise<OpenGeneration>>();
 
   function open(record: GenerationRecord, create: boolean): Promise<OpenGeneration> {
@@ -112,14 +117,24 @@ interface OpenGeneration extends GenerationTables {
 const INDEX_CACHE_BYTES = BigInt(256 * 2 ** 20);
 const METADATA_CACHE_BYTES = BigInt(64 * 2 ** 20);
 
-async function openConnection(folder: IndexFolder, create: boolean): Promise<Connection> {
+async function openConnection(folder: IndexFolder): Promise<Connection> {
   return attemptRead(`index "${folder.path}"`, async () => {
     // 0: look for a newer version before each read, so that a server sees what an indexing process commits.
     const session = new Session(INDEX_CACHE_BYTES, METADATA_CACHE_BYTES);
-    const connection = await connect(folder.lancePath, { readConsistencyInterval: 0, session });
-    if (create || (await connection.tableNames({ limit: 1_000_000 })).includes('runs')) return connection;
-    throw notFound(folder.path);
+    return connect(folder.lancePath, { readConsistencyInterval: 0, session });
   });
+}
+
+/** An index of before there was a ledger, opened to be read, gets an empty one in memory. */
+async function openOwnLedger(
+  connection: Connection,
+  folder: IndexFolder,
+  missing: ReadonlySet<string>,
+  write: boolean,
+): Promise<Ledger & AsyncDisposable> {
+  const isMissing = missing.has('chunks') || missing.has('chunk_results');
+  const place = isMissing && !write ? await connect('memory://') : connection;
+  return openLedger(place, folder.path, isMissing);
 }
 
 type OlderColumns = ReturnType<typeof identitySql>;

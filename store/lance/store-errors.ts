@@ -18,6 +18,15 @@ export async function attemptWrite<T>(what: string, step: () => Promise<T>): Pro
   }
 }
 
+/** A table that was there once. */
+export function tableLost(name: string, folder: string, cause?: unknown): VlmoError {
+  return new VlmoError(
+    'STORE_TABLE_LOST',
+    `Cannot open index "${folder}": its table "${name}" is gone or damaged; restore "lance/${name}.lance" from a backup, or index anew into another folder; what else is wrong says: vlmo doctor --index ${folder}`,
+    { cause },
+  );
+}
+
 function failure(
   code: 'STORE_READ_FAILED' | 'STORE_WRITE_FAILED',
   verb: string,

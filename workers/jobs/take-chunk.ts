@@ -103,6 +103,7 @@ function isPassing(error: unknown): boolean {
 const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'STORE_WRITE_FAILED',
   'STORE_READ_FAILED',
+  'STORE_TABLE_LOST',
   'STORE_VERSION_UNSUPPORTED',
 ]);
 

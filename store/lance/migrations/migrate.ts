@@ -19,6 +19,11 @@ const MIGRATIONS: ReadonlyMap<number, Migration> = new Map([
   [6, toFormat6],
 ]);
 
+/** Does a step while no process changes the format of the index. */
+export function withFormatLock(folder: IndexFolder, step: () => Promise<void>): Promise<void> {
+  return withLock(join(folder.path, '.migration.lock'), step);
+}
+
 /**
  * Brings an index up to the format of this program, one number after the other, while no other process does. Every step
  * of a migration looks for what is there before it works: one that was killed goes on with the next opening. `note` is
@@ -32,7 +37,7 @@ export async function migrateIndex(
   if ((await readFormat(folder)) === INDEX_FORMAT) return;
   const what = `index "${folder.path}"`;
   await attemptWrite(what, () =>
-    withLock(join(folder.path, '.migration.lock'), async () => {
+    withFormatLock(folder, async () => {
       // Another process may have done some of it meanwhile.
       for (let format = (await readFormat(folder)) + 1; format <= INDEX_FORMAT; format++) {
         const migration = MIGRATIONS.get(format);

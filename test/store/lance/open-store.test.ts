@@ -115,7 +115,7 @@ test('Store.tables of a generation whose files are gone says which table is miss
   await store.close();
   await rm(join(folder, 'lance', `${record.name}.images.lance`), { recursive: true });
   const again = closeAfter(t, await openStore(folder, { create: false }));
-  const gone = { code: 'STORE_READ_FAILED', message: /default\.0123456789ab\.images.*index/ };
+  const gone = { code: 'STORE_TABLE_LOST', message: /index.*default\.0123456789ab\.images/ };
   await assert.rejects(again.tables(record), gone);
   await assert.rejects(again.openGeneration(generationSpec()), gone, 'nor is it made anew to be written');
 });

@@ -96,7 +96,7 @@ test('openStore reads an index of format 1 as it is, and brings it up to date to
   assert.equal(notes.length, 2 * (INDEX_FORMAT - 1));
   assert.match(
     await readFile(join(index, 'vlmo-index.json'), 'utf8'),
-    new RegExp(`^{"format":${INDEX_FORMAT},"id":"[0-9a-f]{32}"}\n$`),
+    new RegExp(`^{"format":${INDEX_FORMAT},"id":"[0-9a-f]{32}","made":true}\n$`),
   );
   assert.deepEqual(await keysOf(index, 'runs'), ['id']);
   assert.deepEqual((await keysOf(index, 'failures')).sort(), ['collection', 'key']);
