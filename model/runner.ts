@@ -9,6 +9,8 @@ export interface RunOptions {
   readonly priority?: Priority | undefined;
   /** Work that has not begun when it is aborted is not begun. */
   readonly signal?: AbortSignal | undefined;
+  /** Never in one run with the work of others, which shows in the last digits. */
+  readonly isAlone?: boolean | undefined;
   /** Called with the places of texts that are longer than the model reads, if there are some. */
   readonly onCut?: ((places: readonly number[]) => void) | undefined;
 }

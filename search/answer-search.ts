@@ -9,14 +9,14 @@ import type { Search, SearchAnswer } from './request.ts';
 import { findSubject } from './rerank/match-subject.ts';
 import { rerank } from './rerank/rerank.ts';
 import { search } from './search.ts';
+import { storedName } from './stored-item.ts';
 
 /** What a search is answered with. Models are asked for only where the request needs them. */
-export interface AnswerDeps extends Pick<SearchDeps, 'scorers'> {
+export interface AnswerDeps extends Pick<SearchDeps, 'scorers' | 'sharesRuns' | 'signal'> {
   encoder(): Promise<Encoder>;
   crossEncoder(): Promise<CrossEncoder>;
   /** Told of a row whose picture cannot be read any more, and why. */
   readonly warn?: ((row: Ranked, reason: VlmoError) => void) | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -30,9 +30,10 @@ export async function answerSearch(
 ): Promise<SearchAnswer> {
   const { signal } = deps;
   const reranking = request.rerank === undefined ? undefined : await planReranking(tables, request, deps);
-  const vector = await embedQuery(tables, request, () => deps.encoder(), { signal });
-  signal?.throwIfAborted();
-  return search(tables, vector, request, { scorers: deps.scorers, rerank: reranking });
+  const embed = (isAlone: boolean): Promise<Float32Array> =>
+    embedQuery(tables, request, () => deps.encoder(), { signal, isAlone });
+  const sharesRuns = deps.sharesRuns === true && storedName(request) === undefined;
+  return search(tables, embed, request, { scorers: deps.scorers, rerank: reranking, sharesRuns, signal });
 }
 
 async function planReranking(

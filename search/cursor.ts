@@ -17,19 +17,34 @@ const cursorSchema = z.strictObject({
 });
 
 /** Where a page ends, and what the next one must know of the first. */
-export type Cursor = z.output<typeof cursorSchema>;
+export interface Cursor extends z.output<typeof cursorSchema> {
+  /**
+   * The vector of the query [D], where it was embedded beside others: embedded again it would differ in its last digits,
+   * and so would the order. One that was embedded alone is the same each time, and part of what was asked.
+   */
+  readonly query?: Float32Array;
+}
 
 /** A text that holds a cursor, sealed together with what was asked. */
-export function writeCursor(cursor: Cursor, asked: string): string {
-  const json = JSON.stringify(cursor);
-  return seal(json, asked) + Buffer.from(json).toString('base64url');
+export function writeCursor({ query, ...rest }: Cursor, asked: string): string {
+  const json = Buffer.from(JSON.stringify(rest));
+  return sealed(query ? Buffer.concat([json, SEPARATOR, bytesOf(query)]) : json, asked);
+}
+
+/** The vector [D] that a cursor holds, before anybody knows whether it is one. */
+export function queryIn(text: string, dimensions: number): Float32Array | undefined {
+  const bytes = payloadOf(text);
+  const at = bytes.length - 4 * dimensions;
+  if (at < 1 || bytes[at - 1] !== SEPARATOR[0] || bytes.indexOf(SEPARATOR) !== at - 1) return undefined;
+  return new Float32Array(new Uint8Array(bytes.subarray(at)).buffer);
 }
 
 /** Throws CURSOR_INVALID for what `writeCursor` has not written, or not for the same search. */
-export function readCursor(text: string, asked: string): Cursor {
-  const json = Buffer.from(text.slice(SEAL_LENGTH), 'base64url').toString();
-  if (text === seal(json, asked) + Buffer.from(json).toString('base64url')) {
-    const read = cursorSchema.safeParse(parseJson(json));
+export function readCursor(text: string, asked: string): z.output<typeof cursorSchema> {
+  const bytes = payloadOf(text);
+  if (text === sealed(bytes, asked)) {
+    const end = bytes.indexOf(SEPARATOR);
+    const read = cursorSchema.safeParse(parseJson(bytes.toString('utf8', 0, end < 0 ? bytes.length : end)));
     if (read.success) return read.data;
   }
   const shown = text.length > 40 ? `${text.slice(0, 40)}…` : text;
@@ -48,20 +63,26 @@ function parseJson(json: string): unknown {
 }
 
 const SEAL_LENGTH = 16;
+/** Between text and vector: no JSON has it. */
+const SEPARATOR = Buffer.from('\n');
 
-function seal(json: string, asked: string): string {
-  return createHash('sha256')
-    .update(asked)
-    .update('\n')
-    .update(json)
-    .digest('base64url')
-    .slice(0, SEAL_LENGTH);
+function payloadOf(text: string): Buffer {
+  return Buffer.from(text.slice(SEAL_LENGTH), 'base64url');
 }
 
-/** A digest of all that decides the order of a search: its vector [D] and what else was asked. */
-export function digestOf(query: Float32Array, asked: object): string {
+function sealed(bytes: Buffer, asked: string): string {
+  const hash = createHash('sha256').update(asked).update('\n').update(bytes);
+  return hash.digest('base64url').slice(0, SEAL_LENGTH) + bytes.toString('base64url');
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+/** A digest of all that decides the order of a search: what was asked, and its vector [D] where no cursor holds it. */
+export function digestOf(query: Float32Array | undefined, asked: object): string {
   const hash = createHash('sha256').update(JSON.stringify(asked)).update('\n');
-  return hash.update(new Uint8Array(query.buffer, query.byteOffset, query.byteLength)).digest('hex');
+  return (query ? hash.update(bytesOf(query)) : hash).digest('hex');
 }
 
 /** A key in few characters: two of a thousand have the same in fewer than one of 10^8 searches. */

@@ -1,27 +1,36 @@
+import { createHash } from 'node:crypto';
 import type { GenerationTables } from '#store/contract.ts';
-import { type Cursor, digestOf, readCursor, writeCursor } from './cursor.ts';
+import { type Cursor, digestOf, queryIn, readCursor, writeCursor } from './cursor.ts';
 import { parseFilter } from './filter/filter.ts';
 import { toHits } from './hits.ts';
+import type { AskedParts } from './query.ts';
 import { type Arranged, buildRanking, type SearchDeps } from './ranking/build-ranking.ts';
 import type { Ranked } from './ranking/ranking.ts';
 import type { SearchAnswer, SearchOrder } from './request.ts';
 
+/** A query's vector [D] of unit length, or what makes it: alone where that has to give the same digits each time. */
+type QueryVector = Float32Array | ((isAlone: boolean) => Promise<Float32Array>);
+
 /**
- * The k best rows for a query vector [D] of unit length, best first, ties by id, then source; k of them whenever k match. Rows written
+ * The k best rows for a query, best first, ties by id, then source; k of them whenever k match. Rows written
  * or deleted between two pages make none come twice, and none be left out that was there. Throws FILTER_INVALID,
- * CURSOR_INVALID, ANN_INDEX_MISSING, and what re-ranking throws.
+ * CURSOR_INVALID, ANN_INDEX_MISSING, and what embedding and re-ranking throw.
  */
 export async function search(
   tables: GenerationTables,
-  query: Float32Array,
-  request: SearchOrder,
+  asks: QueryVector,
+  request: SearchOrder & AskedParts,
   means: SearchDeps = {},
 ): Promise<SearchAnswer> {
   const kind = request.in === 'images' ? 'image' : 'caption';
   const where = request.where === undefined ? undefined : parseFilter(request.where, kind);
-  const { k } = request;
-  const asked = digestOf(query, whatDecides(tables, request));
-  const from = request.cursor === undefined ? undefined : readCursor(request.cursor, asked);
+  const { k, cursor } = request;
+  const carried = cursor === undefined ? undefined : queryIn(cursor, tables.record.dimensions);
+  const query = carried ?? (typeof asks === 'function' ? await asks(cursor !== undefined) : asks);
+  // Only a first page is embedded beside others; what follows it has its vector, or embeds it alone.
+  const isCarried = carried !== undefined || (means.sharesRuns === true && cursor === undefined);
+  const asked = digestOf(isCarried ? undefined : query, whatDecides(tables, request));
+  const from = cursor === undefined ? undefined : readCursor(cursor, asked);
   const arranged = await buildRanking({ tables, kind, query, where, request, from }, means);
   // One more tells whether there is another page.
   const found = await arranged.ranking(k + 1);
@@ -30,20 +39,28 @@ export async function search(
   const isLast = found.length <= k;
   return {
     hits: await toHits(tables, rows, before),
-    cursor: isLast ? null : writeCursor(nextCursor(rows, arranged, from), asked),
+    cursor: isLast
+      ? null
+      : writeCursor({ ...nextCursor(rows, arranged, from), ...(isCarried && { query }) }, asked),
     approximate: arranged.isApproximate,
   };
 }
 
 /** All of a request that decides the order; how long its pages are may change. */
-function whatDecides({ record }: GenerationTables, request: SearchOrder): readonly unknown[] {
+function whatDecides({ record }: GenerationTables, request: SearchOrder & AskedParts): readonly unknown[] {
+  const { id, source, key, text, texts, image, imageWeight } = request;
+  const query = { id, source, key, text, texts, image: pictureName(image), imageWeight };
   const { in: target, where, minScore, rerank, minMatch, groupBy, keywords, approximate } = request;
   const order = { where, minScore, rerank, minMatch, groupBy, keywords, approximate: approximate === true };
-  return [record.name, target, order];
+  return [record.name, query, target, order];
+}
+
+function pictureName(image: AskedParts['image']): string | undefined {
+  return image instanceof Uint8Array ? createHash('sha256').update(image).digest('hex') : image;
 }
 
 /** Marks beyond this are forgotten, the oldest first, so that a cursor stays below 64 KiB. */
-const MAX_SHOWN = 4096;
+const MAX_SHOWN = 3500;
 
 function nextCursor(
   rows: readonly Ranked[],

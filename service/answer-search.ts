@@ -22,6 +22,7 @@ export async function answerSearchRequest(
       scorers: isResident() ? await loaded.scorers() : undefined,
       warn: ({ id }, reason) => onUnread?.(id, reason),
       signal,
+      sharesRuns: settings.compute === 'pools',
     });
   });
 

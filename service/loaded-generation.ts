@@ -3,6 +3,7 @@ import { type CrossEncoder, createCrossEncoder } from '#model/cross-encoder.ts';
 import { createEncoder, type Encoder } from '#model/encoder.ts';
 import type { Model } from '#model/model.ts';
 import type { Runner } from '#model/runner.ts';
+import { shareRuns } from '#model/shared-runs.ts';
 import { pictureValues } from '#pictures/picture-spec.ts';
 import { pictureBatchSize } from '#pipeline/batch-size.ts';
 import { Indexer } from '#pipeline/indexer.ts';
@@ -62,7 +63,9 @@ export function loadGeneration(store: Store, tables: GenerationTables, settings:
   );
   const runner = kept(
     async (): Promise<Runner> =>
-      settings.compute === 'thread' ? threadRunner() : createPoolRunner(await model(), await pools()),
+      settings.compute === 'thread'
+        ? threadRunner()
+        : shareRuns(createPoolRunner(await model(), await pools())),
   );
   const batchSize = async (): Promise<number> => {
     const isGpu = (await device()).provider !== 'cpu';

@@ -113,6 +113,8 @@ export interface NearestOptions {
   readonly k: number;
   /** Applied before scoring, so that k rows come back whenever k match. */
   readonly where?: Filter | undefined;
+  /** What has not begun when it is aborted need not begin. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A row found by `nearest`. */

@@ -2,7 +2,7 @@ import type { Filter, GenerationTables, ItemKind } from '#store/contract.ts';
 import { type Cursor, markOf } from '../cursor.ts';
 import type { SearchOrder } from '../request.ts';
 import { approximateScorer } from './approximate-ranking.ts';
-import { atLeast, exactRanking, type RowScorer } from './exact-ranking.ts';
+import { atLeast, exactRanking, type RowScorer, stoppable } from './exact-ranking.ts';
 import { groupKey, groupRanking } from './group-ranking.ts';
 import { hybridRanking } from './hybrid-ranking.ts';
 import { findKeywords, keywordsOf } from './keywords.ts';
@@ -15,6 +15,9 @@ export interface SearchDeps {
   readonly scorers?: { readonly images: RowScorer; readonly captions: RowScorer } | undefined;
   /** The first rows of an order, as the fusion encoder orders them; needed where `rerank` is asked. */
   readonly rerank?: ((ranking: Ranking, first: number, minMatch?: number) => Ranking) | undefined;
+  /** Whether a query may be embedded in one run with others, which its vector then shows in its last digits. */
+  readonly sharesRuns?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface ArrangeTask {
@@ -72,7 +75,8 @@ async function basicRanking(
   const all: RowScorer = isApproximate
     ? await approximateScorer(tables, request.in)
     : (means.scorers ?? tables)[request.in];
-  const scorer = request.minScore === undefined ? all : atLeast(all, request.minScore);
+  const told = means.signal ? stoppable(all, means.signal) : all;
+  const scorer = request.minScore === undefined ? told : atLeast(told, request.minScore);
   if (request.keywords === undefined) {
     return { ranking: exactRanking(scorer, kind, query, where), isApproximate, weights: undefined };
   }

@@ -39,3 +39,13 @@ export function atLeast(scorer: RowScorer, cosine: number): RowScorer {
     },
   };
 }
+
+/** A scorer that is told to stop by a signal. */
+export function stoppable(scorer: RowScorer, signal: AbortSignal): RowScorer {
+  return {
+    async nearest(query, options) {
+      signal.throwIfAborted();
+      return scorer.nearest(query, { ...options, signal });
+    },
+  };
+}

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type Cursor, digestOf, readCursor, writeCursor } from '#search/cursor.ts';
+import { type Cursor, digestOf, queryIn, readCursor, writeCursor } from '#search/cursor.ts';
 import type { SearchOrder } from '#search/request.ts';
 import { search } from '#search/search.ts';
 import { vlmoError } from '../model/vlmo/model-fixture.ts';
@@ -44,6 +44,19 @@ describe('readCursor', () => {
     }
   });
 
+  test('gives back the vector that was written, and refuses one of which a letter was changed', () => {
+    const query = Float32Array.of(0.1, -0.7, 1e-30);
+    const text = writeCursor({ ...CURSOR, query }, ASKED);
+    assert.deepEqual(queryIn(text, 3), query);
+    assert.equal(queryIn(text, 2), undefined);
+    assert.equal(queryIn(writeCursor(CURSOR, ASKED), 3), undefined);
+    assert.deepEqual(readCursor(text, ASKED), CURSOR);
+    for (let at = 0; at < text.length; at++) {
+      const changed = text.slice(0, at) + (text[at] === 'A' ? 'B' : 'A') + text.slice(at + 1);
+      assert.throws(() => readCursor(changed, ASKED), REFUSED, String(at));
+    }
+  });
+
   test('refuses one that was asked for with something else', () => {
     const text = writeCursor(CURSOR, ASKED);
     for (const other of [
@@ -57,7 +70,6 @@ describe('readCursor', () => {
   test('refuses what was sealed rightly and is no cursor', () => {
     const position = { score: 1, id: 'a' };
     for (const forged of [
-      null,
       {},
       [],
       { ...CURSOR, position: { score: null, id: 'a' } },
@@ -101,5 +113,56 @@ describe('search with a cursor', () => {
       await assert.rejects(refused, REFUSED, JSON.stringify(other).slice(0, 200));
     }
     await assert.rejects(search(corpus.tables, queryVector(corpus), same), REFUSED, 'another vector');
+  });
+
+  test('holds the vector where it was embedded beside others: every page is of that one', async (t) => {
+    const corpus = await randomCorpus(t, 60);
+    const vector = queryVector(corpus);
+    const whole = await search(corpus.tables, vector, { in: 'images', k: 100 });
+    let runs = 0;
+    // As a batch does: the same text, other last digits.
+    const embed = async (): Promise<Float32Array> => {
+      const factor = 1 + 1e-6 * runs++;
+      return vector.map((value) => value * factor);
+    };
+    const ids: string[] = [];
+    let cursor: string | null | undefined;
+    for (; cursor !== null; ) {
+      const request = { in: 'images', k: 7, text: 'red', cursor } as const;
+      const page = await search(corpus.tables, embed, request, { sharesRuns: true });
+      ids.push(...page.hits.map(({ id }) => id));
+      if (page.cursor !== null) assert.deepEqual(queryIn(page.cursor, vector.length), vector);
+      ({ cursor } = page);
+    }
+    assert.deepEqual(
+      ids,
+      whole.hits.map(({ id }) => id),
+    );
+    assert.equal(runs, 1, 'later pages need no model');
+    const first = await search(
+      corpus.tables,
+      embed,
+      { in: 'images', k: 7, text: 'red' },
+      { sharesRuns: true },
+    );
+    const other = { in: 'images', k: 7, text: 'blue', cursor: first.cursor ?? '' } as const;
+    await assert.rejects(search(corpus.tables, embed, other), REFUSED, 'another text');
+  });
+
+  test('without a vector, the query is embedded alone again', async (t) => {
+    const corpus = await randomCorpus(t, 30);
+    const vector = queryVector(corpus);
+    const alone: boolean[] = [];
+    const embed = async (isAlone: boolean): Promise<Float32Array> => {
+      alone.push(isAlone);
+      return vector;
+    };
+    const { cursor } = await search(corpus.tables, embed, { in: 'images', k: 7, text: 'red' });
+    assert.equal(queryIn(cursor ?? '', vector.length), undefined);
+    const next = { in: 'images', k: 7, text: 'red', cursor: cursor ?? '' } as const;
+    const { hits, cursor: third } = await search(corpus.tables, embed, next, { sharesRuns: true });
+    assert.equal(hits[0]?.rank, 8);
+    assert.equal(queryIn(third ?? '', vector.length), undefined, 'what began short stays short');
+    assert.deepEqual(alone, [false, true]);
   });
 });

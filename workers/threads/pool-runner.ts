@@ -16,7 +16,7 @@ export function createPoolRunner(
     },
     async run(task, { priority, signal, onCut } = {}) {
       signal?.throwIfAborted();
-      return priority === 'bulk' ? inference.run(task, onCut) : inference.runUrgent(task);
+      return priority === 'bulk' ? inference.run(task, onCut) : inference.runUrgent(task, onCut);
     },
   };
 }
