@@ -21,14 +21,23 @@ export async function runIndex(
 ): Promise<void> {
   assertPruneFlags(config, origin);
   if (config.dryRun) return previewPrune(config, sourceName);
-  const { collection, preprocess, retryFailed, prune } = config;
+  const { collection, preprocess, retryFailed, verify, prune } = config;
   const device = await resolveDevice(config.device);
   const source = await openSource(sourceName, toSourceOptions(config));
   await using index = await openTarget(config, config);
   using signals = stopOnSignals();
   using progress = showUntilDone(showProgress);
   const { source: name, sourceMoved, imagesOf } = config;
-  const asked = { collection, preprocess, retryFailed, prune, sourceName: name, sourceMoved, imagesOf };
+  const asked = {
+    collection,
+    preprocess,
+    retryFailed,
+    verify,
+    prune,
+    sourceName: name,
+    sourceMoved,
+    imagesOf,
+  };
   const indexed = await index.index(source, {
     ...{ ...asked, signal: signals.signal },
     onStart(count) {

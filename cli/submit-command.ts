@@ -25,14 +25,14 @@ export async function runSubmit(
 ): Promise<void> {
   assertPruneFlags(config, origin);
   if (config.dryRun) return previewPrune(config, sourceName);
-  const { collection, preprocess, priority, retryFailed, prune, chunkItems, maxWaiting } = config;
+  const { collection, preprocess, priority, retryFailed, verify, prune, chunkItems, maxWaiting } = config;
   const source = await openSource(sourceName, toSourceOptions(config));
   await using index = await openTarget(config);
   await using redis = await openRedis(index, config);
   using signals = stopOnSignals();
   using progress = showUntilDone(showSubmission);
   const submitted = await index.submit(source, {
-    ...{ collection, preprocess, priority, retryFailed, prune, chunkItems, maxWaiting },
+    ...{ collection, preprocess, priority, retryFailed, verify, prune, chunkItems, maxWaiting },
     ...{ sourceName: config.source, sourceMoved: config.sourceMoved, imagesOf: config.imagesOf },
     ...{ source: toSourceOptions(config), redis: redis.client },
     redisPatience: patienceOf(config, SUBMIT_SECONDS),

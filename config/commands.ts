@@ -29,7 +29,17 @@ export const COMMANDS = {
     arguments: [['<source>', SOURCE]],
     options: {
       index: NEW_INDEX,
-      ...plain('model', 'collection', 'source', 'sourceMoved', 'imagesOf', 'prune', 'dryRun', 'retryFailed'),
+      ...plain(
+        'model',
+        'collection',
+        'source',
+        'sourceMoved',
+        'imagesOf',
+        'verify',
+        'prune',
+        'dryRun',
+        'retryFailed',
+      ),
       json: SUMMARY,
       ...READING,
       ...plain('device', 'preprocess'),

@@ -113,6 +113,12 @@ export const INDEX_OPTIONS = {
     default: false,
     sentence: 'Try again what is listed as failed',
   },
+  verify: {
+    flag: '--verify',
+    type: present,
+    default: false,
+    sentence: 'Read all files, also those whose size and times are what they were when they were read last',
+  },
   prune: {
     flag: '--prune [how]',
     type: either(choice('all'), present),

@@ -23,7 +23,7 @@ export const QUEUE_COMMANDS = {
     options: {
       index: NEW_INDEX,
       ...plain('model', 'collection', 'priority', 'retryFailed', 'wait', 'json'),
-      ...plain('source', 'sourceMoved', 'imagesOf', 'prune', 'dryRun'),
+      ...plain('source', 'sourceMoved', 'imagesOf', 'verify', 'prune', 'dryRun'),
       ...READING,
       ...plain('embeddedRedis', 'redisPatience', 'preprocess', 'chunkItems', 'maxWaiting'),
     },

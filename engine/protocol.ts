@@ -21,6 +21,7 @@ export interface IndexCall {
   readonly source: string;
   readonly generation: GenerationRecord;
   readonly retryFailed: boolean;
+  readonly verify?: boolean | undefined;
   readonly items: readonly Item[];
 }
 

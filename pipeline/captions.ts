@@ -19,7 +19,7 @@ export async function indexCaptions(context: BatchContext, batch: readonly Plann
     const result = embedded[i];
     if (result && 'isCut' in result) context.runContext.onTruncated?.(planned.item);
     if (!result) throw new Error(`No result for caption "${planned.item.id}": this is a bug`);
-    if ('error' in result) await context.writer.addFailure(context.runContext, planned, result.error, null);
+    if ('error' in result) await context.writer.addFailure(context.runContext, planned, result.error);
     else
       await context.writer.addCaption(
         context.runContext,

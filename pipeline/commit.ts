@@ -34,11 +34,12 @@ export class Commit {
     row: ImageRecord,
     vector: Float32Array,
     failure: FailureRecord | undefined,
+    count: 'stored' | 'skipped',
   ): void {
     this.#images.set(row.key, { row, vector });
     this.#superseded.images.delete(row.key);
     this.#settle(row.key, failure);
-    this.#counts.push({ runContext, counts: ['stored'] });
+    this.#counts.push({ runContext, counts: [count] });
   }
 
   addCaption(

@@ -13,6 +13,8 @@ export interface Chunk {
   readonly items: readonly Item[];
   /** Try again what is listed as failed. */
   readonly retryFailed: boolean;
+  /** Read files too that have not changed. */
+  readonly verify?: boolean | undefined;
 }
 
 /** What has become of the items of a chunk: stored + skipped + failed are all of them. */
@@ -31,10 +33,10 @@ export interface ChunkTally {
 export async function indexChunk(indexer: Indexer, plan: Planner, chunk: Chunk): Promise<ChunkTally> {
   const counts: Record<Count, number> = { seen: 0, stored: 0, skipped: 0, failed: 0, knownFailures: 0 };
   const failures: ChunkTally['failures'][number][] = [];
-  const { run, runNumber, retryFailed, source, items } = chunk;
+  const { run, runNumber, retryFailed, verify, source, items } = chunk;
   const { end } = await indexer.begin(
     {
-      ...{ run, runNumber, retryFailed },
+      ...{ run, runNumber, retryFailed, verify },
       add: (count, number = 1) => {
         counts[count] += number;
       },

@@ -91,6 +91,6 @@ async function listBroken(
     const { item, failure }: PlannedBroken = planned;
     if (!runContext.retryFailed && failure?.message === item.error.message)
       await writer.addKnownFailure(runContext, failure);
-    else await writer.addFailure(runContext, planned, item.error, null);
+    else await writer.addFailure(runContext, planned, item.error);
   }
 }

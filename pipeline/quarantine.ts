@@ -17,7 +17,7 @@ export async function quarantine(
     message: `Cannot index "${item.id}": expected a vector or an error, received the end of the process each time it was tried alone`,
   } as const;
   const runContext = { run, runNumber, retryFailed: true, add: () => undefined };
-  await writer.addFailure(runContext, planned, error, null);
+  await writer.addFailure(runContext, planned, error);
   await writer.flush();
   return { stored: 0, skipped: 0, failed: 1, failures: [] };
 }

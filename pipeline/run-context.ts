@@ -10,6 +10,8 @@ export interface RunContext {
   readonly runNumber: number | null;
   /** Try again what is listed as failed. */
   readonly retryFailed: boolean;
+  /** Read files too that have not changed since they were read last. */
+  readonly verify?: boolean | undefined;
   /** Called when it is true in the store: after the commit of what was written. */
   add(count: Count, items?: number): void;
   /** Called with each item that fails now, and how often it has been tried, before it is listed. */

@@ -9,6 +9,9 @@ import type { RunContext } from './run-context.ts';
 const MAX_ITEMS = 2048;
 const MAX_WAIT_MS = 2000;
 
+/** Of a picture that could not be read, and of all that is none. */
+const UNREAD = { sha256: null, stamp: undefined };
+
 type FailedItem = Planned<ImageItem | CaptionItem | BrokenItem, ImageRecord | CaptionRecord>;
 
 /**
@@ -44,9 +47,10 @@ export class Writer {
     row: ImageRecord,
     vector: Float32Array,
     failure?: FailureRecord,
+    count: 'stored' | 'skipped' = 'stored',
   ): Promise<void> {
     await this.#room();
-    this.#pending.addImage(runContext, row, vector, failure);
+    this.#pending.addImage(runContext, row, vector, failure, count);
     this.#added();
   }
 
@@ -73,7 +77,7 @@ export class Writer {
     runContext: RunContext,
     { item, key, source, stored, failure }: FailedItem,
     error: ErrorData,
-    sha256: string | null,
+    content: { readonly sha256: string | null; readonly stamp: string | undefined } = UNREAD,
   ): Promise<void> {
     const { collection } = this.#tables.record;
     const { id, uri, kind } = item;
@@ -87,7 +91,8 @@ export class Writer {
         kind,
         id,
         uri,
-        sha256,
+        sha256: content.sha256,
+        stamp: content.stamp ?? null,
         code: error.code,
         message: error.message,
         attempts,

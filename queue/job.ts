@@ -37,6 +37,7 @@ const imageItem = z.strictObject({
   id: name.describe('Known by it in its source; a second item with the same id replaces the first'),
   uri: name.describe('Absolute path or file URL of the picture, as the worker sees it'),
   meta: meta.describe('Whatever a search may filter on'),
+  described: name.optional().describe('Set by vlmo submit: what the files beside it are known by'),
 });
 const captionItem = z.strictObject({
   kind: z.literal('caption'),
@@ -74,6 +75,7 @@ export const chunkJobSchema = z.strictObject({
     .optional()
     .describe('Name of the source of the items: two sources may have the same ids; left out, "default"'),
   retryFailed: z.boolean().optional().describe('Try again what is listed as failed for good'),
+  verify: z.boolean().optional().describe('Read files too that have not changed'),
   items: z.array(item).min(1).max(MAX_ITEMS),
   attempt: z.int().min(1).optional().describe('Set by the worker when it tries some items again'),
   tally: z

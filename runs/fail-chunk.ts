@@ -50,7 +50,7 @@ async function list(
   for (const { item, source, key } of items) {
     const { kind, id, uri } = item;
     records.set(key, {
-      ...{ collection, key, source, kind, id, uri, code, message, retriable, sha256: null },
+      ...{ collection, key, source, kind, id, uri, code, message, retriable, sha256: null, stamp: null },
       item: JSON.stringify({ ...item, source }),
       ...{ attempts: (attempts.get(key) ?? 0) + 1, failedAt: new Date(), run, runNumber: number },
     });

@@ -25,6 +25,8 @@ export interface IndexJob extends IndexerSetup {
   readonly imagesOf?: string | undefined;
   /** Try again what is listed as failed. */
   readonly retryFailed: boolean;
+  /** Read files too that have not changed since they were read last. */
+  readonly verify?: boolean | undefined;
   /** Whether what the source no longer lists is taken out; left out, it is counted. */
   readonly prune?: Prune | undefined;
   /** Stops taking items; what was taken is finished. */
@@ -76,7 +78,7 @@ export async function indexSource(job: IndexJob): Promise<IndexSummary> {
     await watchOlder(store, run, watch);
     const pass = await Pass.begin(store, { ...run, run: run.id });
     await stream(job, pass, indexer, progress, {
-      ...{ run: run.id, runNumber: run.number, retryFailed: job.retryFailed },
+      ...{ run: run.id, runNumber: run.number, retryFailed: job.retryFailed, verify: job.verify },
       add: (count, items) => progress.add(count, items),
       onTruncated: ({ id }) => truncated.add(id),
     });

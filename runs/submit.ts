@@ -24,6 +24,8 @@ export interface Submission {
   readonly priority: Priority;
   /** Try again what is listed as failed. */
   readonly retryFailed: boolean;
+  /** Read files too that have not changed since they were read last. */
+  readonly verify?: boolean | undefined;
   /** Whether what the source no longer lists is taken out; left out, it is counted. */
   readonly prune?: Prune | undefined;
   /** What else was asked, for telling two submissions of one source apart. */
@@ -72,12 +74,15 @@ const CHUNKS_PER_COMMIT = 32;
  */
 export async function submitSource(submission: Submission): Promise<Submitted> {
   const { source, store, producer, generation, retryFailed } = submission;
-  const options = { ...submission.options, imagesOf: submission.imagesOf, retryFailed };
+  const { imagesOf } = submission;
+  const verify = submission.verify || undefined;
+  const options = { ...submission.options, imagesOf, retryFailed, verify };
   const request = {
     ...({ kind: 'queued', source: submission.sourceName ?? source.uri, place: source.uri } as const),
     ...{ generation, options },
   };
   const { run, isResumed } = await openRun(store, request, submission.signal, submission.clock?.());
+  const pass = await Pass.begin(store, { ...run, run: run.id });
   const lost = new AbortController();
   const signal = AbortSignal.any([submission.signal, lost.signal]);
   const settled = isResumed ? await settledChunks(store, run.id) : new Set<string>();
@@ -111,10 +116,15 @@ export async function submitSource(submission: Submission): Promise<Submitted> {
   );
   // The next chunks are read while the last ones are written.
   let writing: Promise<void> = Promise.resolve();
-  const pass = await Pass.begin(store, { ...run, run: run.id });
   const read = withImagesOf(pass.watch(untilAborted(source.items(signal), signal)), submission.imagesOf);
   const items = countCut(fitItems(read), submission, truncated);
-  const common = { run: run.id, collection: generation.collection, generation: generation.name, retryFailed };
+  const common = {
+    run: run.id,
+    collection: generation.collection,
+    generation: generation.name,
+    retryFailed,
+    verify,
+  };
   try {
     try {
       for await (const some of chunks(toChunks(items, common, submission), CHUNKS_PER_COMMIT)) {

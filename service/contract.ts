@@ -78,6 +78,8 @@ export interface TargetOptions extends SourceNaming {
   readonly preprocess?: 'reference' | 'fast' | undefined;
   /** Takes out what the source no longer lists; `all` also where that is most of it. Left out, it is counted. */
   readonly prune?: Prune | undefined;
+  /** Reads files too that have not changed since they were read last. */
+  readonly verify?: boolean | undefined;
   /** Tries again what is listed as failed. */
   readonly retryFailed?: boolean | undefined;
   /** How to read a manifest. */

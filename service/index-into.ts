@@ -14,7 +14,7 @@ export async function indexInto(
   options: IndexCallOptions = {},
 ): Promise<Indexed> {
   const { store, settings, generations } = parts;
-  const { retryFailed = false, prune, signal = new AbortController().signal, onStart } = options;
+  const { retryFailed = false, verify, prune, signal = new AbortController().signal, onStart } = options;
   const source = typeof given === 'string' ? await openSource(given, options.source) : given;
   const { record } = await openTarget(parts, { model: settings.model, ...options });
   const named = await nameSource(store, source, options);
@@ -29,6 +29,7 @@ export async function indexInto(
         preprocess,
         inference,
         retryFailed,
+        verify,
         prune,
         signal,
       },

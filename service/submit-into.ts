@@ -20,7 +20,7 @@ export async function submitInto(
   options: SubmitOptions,
 ): Promise<Submitted> {
   const { store, settings } = parts;
-  const { redis, priority = 'normal', retryFailed = false, prune, onStart } = options;
+  const { redis, priority = 'normal', retryFailed = false, verify, prune, onStart } = options;
   const source = typeof given === 'string' ? await openSource(given, options.source) : given;
   const { model, record: generation } = await openTarget(parts, { model: settings.model, ...options });
   const named = await nameSource(store, source, options);
@@ -28,7 +28,7 @@ export async function submitInto(
   const queues = openQueues(redis, store.id);
   try {
     return await submitSource({
-      ...{ source, ...named, store, generation, priority, retryFailed, prune },
+      ...{ source, ...named, store, generation, priority, retryFailed, verify, prune },
       producer: createPatientProducer(queues, options.maxWaiting ?? ALL_OPTIONS.maxWaiting.default, {
         seconds: options.redisPatience ?? PATIENCE_SECONDS,
       }),

@@ -17,6 +17,8 @@ export interface ImageItem extends OfSource {
   /** Absolute path of the picture, or its URL. */
   readonly uri: string;
   readonly meta: Meta;
+  /** What the files beside it are known by that `meta` and captions came from; left out where there are none. */
+  readonly described?: string | undefined;
 }
 
 /** One caption to index. */

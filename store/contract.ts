@@ -40,6 +40,8 @@ export interface FailureRecord {
   readonly retriable: boolean;
   /** Digest of the content that failed, or null where it could not be read: changed content is tried again. */
   readonly sha256: string | null;
+  /** What its file was known by when it was read; null where that is not known. */
+  readonly stamp: string | null;
   /** JSON of the item as its source gave it, to try it again without its source; null where it is not known. */
   readonly item: string | null;
   readonly failedAt: Date;

@@ -14,6 +14,10 @@ export interface ImageRecord {
   /** Hex digest of the encoded file: the picture's content for resume. */
   readonly sha256: string;
   readonly format: string;
+  /** What the file was known by when it was read, its content unchanged as long as this is; null where that is not known. */
+  readonly stamp: string | null;
+  /** The same of the files beside it that `meta` and captions came from; null where there are none. */
+  readonly described: string | null;
   readonly meta: Readonly<Record<string, unknown>>;
   readonly indexedAt: Date;
   readonly run: string;

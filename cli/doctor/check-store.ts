@@ -49,6 +49,8 @@ async function tryOut(folder: string): Promise<void> {
       width: 1,
       height: 1,
       bytes: 1,
+      stamp: null,
+      described: null,
       sha256: '0'.repeat(64),
       format: 'jpeg',
     },

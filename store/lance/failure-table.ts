@@ -20,6 +20,7 @@ import {
   timeColumn,
 } from './columns.ts';
 import { openLanceTable } from './lance-table.ts';
+import { FORMAT_7 } from './migrations/format-7.ts';
 import { chunks, rows } from './row-stream.ts';
 import { sqlIn, sqlText } from './sql.ts';
 
@@ -82,9 +83,10 @@ const columns = [
   timeColumn('failed_at', (record: FailureRecord) => record.failedAt),
   textColumn('run', (record: FailureRecord) => record.run),
   optionalInt64Column('run_number', (record: FailureRecord) => record.runNumber),
+  optionalTextColumn('stamp', (record: FailureRecord) => record.stamp),
 ];
 /** What stands for columns that tables of before format 5 lack. */
-const ADDED = { item: 'CAST(NULL AS STRING)', run_number: 'CAST(NULL AS BIGINT)' };
+const ADDED = { item: 'CAST(NULL AS STRING)', run_number: 'CAST(NULL AS BIGINT)', ...FORMAT_7.failures };
 const IS_NOT_OLDER =
   'source.run_number IS NULL OR target.run_number IS NULL OR source.run_number >= target.run_number';
 const names = columns.map((column) => column.field.name);
@@ -105,6 +107,7 @@ function reader(batch: RecordBatch): (index: number) => FailureRecord {
   const failedAt = readTime(batch, 'failed_at');
   const run = readText(batch, 'run');
   const runNumber = readOptionalNumber(batch, 'run_number');
+  const stamp = readOptionalText(batch, 'stamp');
   return (index) => ({
     collection: collection(index),
     key: key(index),
@@ -121,6 +124,7 @@ function reader(batch: RecordBatch): (index: number) => FailureRecord {
     failedAt: failedAt(index),
     run: run(index),
     runNumber: runNumber(index),
+    stamp: stamp(index),
   });
 }
 

@@ -1,6 +1,13 @@
 import type { ImageRecord } from '#store/contract.ts';
-import { readNumber, readText, readTime } from './column-readers.ts';
-import { int32Column, int64Column, jsonColumn, textColumn, timeColumn } from './columns.ts';
+import { readNumber, readOptionalText, readText, readTime } from './column-readers.ts';
+import {
+  int32Column,
+  int64Column,
+  jsonColumn,
+  optionalTextColumn,
+  textColumn,
+  timeColumn,
+} from './columns.ts';
 import { META_FIELDS, metaFieldsJson, metaJson } from './meta-fields.ts';
 import type { RowFormat } from './vector-rows.ts';
 
@@ -20,6 +27,8 @@ export const imageRows: RowFormat<ImageRecord> = {
     jsonColumn(META_FIELDS, (row) => metaFieldsJson(row.meta)),
     timeColumn('indexed_at', (row) => row.indexedAt),
     textColumn('run', (row) => row.run),
+    optionalTextColumn('stamp', (row) => row.stamp),
+    optionalTextColumn('described', (row) => row.described),
   ],
   readColumns: [
     'key',
@@ -34,6 +43,8 @@ export const imageRows: RowFormat<ImageRecord> = {
     'meta',
     'indexed_at',
     'run',
+    'stamp',
+    'described',
   ],
   reader(batch) {
     const key = readText(batch, 'key');
@@ -48,6 +59,8 @@ export const imageRows: RowFormat<ImageRecord> = {
     const meta = readText(batch, 'meta');
     const indexedAt = readTime(batch, 'indexed_at');
     const run = readText(batch, 'run');
+    const stamp = readOptionalText(batch, 'stamp');
+    const described = readOptionalText(batch, 'described');
     return (index) => ({
       key: key(index),
       source: source(index),
@@ -61,6 +74,8 @@ export const imageRows: RowFormat<ImageRecord> = {
       meta: JSON.parse(meta(index)) as ImageRecord['meta'],
       indexedAt: indexedAt(index),
       run: run(index),
+      stamp: stamp(index),
+      described: described(index),
     });
   },
 };

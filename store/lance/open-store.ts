@@ -9,6 +9,7 @@ import { openGenerationRegistry } from './generation-registry.ts';
 import { imageRows } from './image-rows.ts';
 import { INDEX_FORMAT, type IndexFolder, openIndexFolder, requireFormat, writeMade } from './index-folder.ts';
 import { openLedger } from './ledger.ts';
+import { FORMAT_7 } from './migrations/format-7.ts';
 import { identitySql } from './migrations/identity-sql.ts';
 import { migrateIndex, withFormatLock } from './migrations/migrate.ts';
 import { sourceSql } from './migrations/source-sql.ts';
@@ -163,7 +164,7 @@ async function openTables(
   const imageSpec = {
     ...{ name: `${name}.images`, format: imageRows, dimensions, indexed: [] },
     kind: 'image',
-    added: older?.images ?? {},
+    added: { ...FORMAT_7.images, ...older?.images },
   } as const;
   const images = await openVectorTable(connection, folder, imageSpec, create);
   const captions = await openCaptionTable(

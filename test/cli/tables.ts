@@ -11,7 +11,7 @@ export interface StoredRow {
   readonly vector: Float32Array;
 }
 
-const VOLATILE = new Set(['vector', 'indexed_at', 'failed_at', 'run', 'run_number', '_distance']);
+const VOLATILE = new Set(['vector', 'indexed_at', 'failed_at', 'run', 'run_number', 'stamp', '_distance']);
 
 export const KINDS = ['images', 'captions', 'failures'] as const;
 export type Tables = Readonly<Record<(typeof KINDS)[number], readonly StoredRow[]>>;

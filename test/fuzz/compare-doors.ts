@@ -31,8 +31,8 @@ async function contents(store: TwoDoors['store'], tables: GenerationTables): Pro
   return found;
 }
 
-/** What differs from run to run, and from collection to collection. */
-const RUN = { run: '', indexedAt: null };
+/** What differs from run to run, and from collection to collection; a file is known where it was not written just now. */
+const RUN = { run: '', indexedAt: null, stamp: null };
 /** A worker tries again by itself what may pass; a direct run leaves that to the next one. */
 const FAILURE = { failedAt: null, runNumber: null, collection: '', attempts: 0 };
 

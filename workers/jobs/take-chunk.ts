@@ -55,7 +55,7 @@ export function createChunkHandler({
     const request = {
       ...{ run: run?.id ?? `job ${id}`, runNumber: run?.number ?? null },
       source: job.source ?? run?.source ?? DEFAULT_SOURCE,
-      ...{ generation, retryFailed: job.retryFailed ?? false },
+      ...{ generation, retryFailed: job.retryFailed ?? false, verify: job.verify },
     };
     const tally = await indexItems(engine, lock, {
       ...request,

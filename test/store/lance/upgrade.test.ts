@@ -130,3 +130,34 @@ test('Store.requireFormat refuses an index that a newer program has raised meanw
   const tables = await store.openGeneration(generationSpec());
   await assert.rejects(createChunkPlanner(store, tables)([], 's'), { code: 'STORE_VERSION_UNSUPPORTED' });
 });
+
+test('openStore reads an index of format 6, which does not know files by their times, and adds that to be written', async (t) => {
+  const index = join(await temporaryFolder(t), 'index');
+  {
+    await using made = await openStore(index, { create: true });
+    await write(made);
+  }
+  const connection = await connect(join(index, 'lance'));
+  for (const [name, columns] of [
+    ['default.0123456789ab.images', ['stamp', 'described']],
+    ['failures', ['stamp']],
+  ] as const)
+    await (await connection.openTable(name)).dropColumns([...columns]);
+  connection.close();
+  const marker = join(index, 'vlmo-index.json');
+  const { id } = JSON.parse(await readFile(marker, 'utf8')) as { id: string };
+  await writeFile(marker, JSON.stringify({ format: 6, id }));
+  const row = imageRow('a');
+  for (const write of [false, true]) {
+    await using store = await openStore(index, { create: false, write });
+    const [generation] = await store.generations();
+    assert.ok(generation);
+    const { images } = await store.tables(generation);
+    assert.deepEqual((await images.find([row.key])).get(row.key), row);
+    assert.deepEqual(await collect(store.failures.scan()), [failureRecord('b')]);
+    if (!write) continue;
+    const known = { ...row, stamp: '1 2 3', described: 'x' };
+    await images.upsert({ rows: [known], vectors: unitVectors(1, 4) });
+    assert.deepEqual((await images.find([row.key])).get(row.key), known);
+  }
+});
