@@ -166,7 +166,7 @@ export interface CaptionTable extends VectorTable<CaptionRecord> {
   keysOfImages(imageKeys: readonly string[]): AsyncIterable<string>;
   /**
    * All captions that hold a word, whatever its case, accents, form of Unicode and English ending, in no order; none for
-   * words such as "the". One of a script without spaces is found wherever it stands (`termsOf`). The first call makes a full-text index, and then throws STORE_WRITE_FAILED where that cannot be; what is
+   * words such as "the". One of a script without spaces is found wherever it stands (`termsOf`). The first call makes a full-text index; where the store may not be written, one for this process alone. What is
    * written later is found at once, and `optimize` brings the index up to date.
    */
   matching(word: string): AsyncIterable<Pick<CaptionRecord, 'key' | 'imageSource' | 'imageId'>>;

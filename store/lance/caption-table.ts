@@ -1,10 +1,13 @@
 import type { Connection } from '@lancedb/lancedb';
+import type { RecordBatch } from 'apache-arrow';
+import { type ErrorCode, VlmoError } from '#errors.ts';
 import type { CaptionRecord, CaptionTable } from '#store/contract.ts';
 import { foldText, termsOfWord } from '#store/words.ts';
 import { captionRows } from './caption-rows.ts';
 import { readOptionalText, readText } from './column-readers.ts';
 import { chunks } from './row-stream.ts';
 import { sqlIn } from './sql.ts';
+import { COPIED_COLUMNS, createTextCopy } from './text-copy.ts';
 import { type OpenVectorTable, openVectorTable, type VectorTableSpec } from './vector-table.ts';
 
 export async function openCaptionTable(
@@ -22,8 +25,29 @@ export async function openCaptionTable(
     added,
   } as const;
   const table = await openVectorTable(connection, folder, spec, create);
+  const copy = createTextCopy(table.lance, `table "${name}" in "${folder}"`);
+
+  /** What may not be written (a read-only disk, an older format that was opened to be read) is searched in a copy. */
+  async function matches(terms: readonly string[]): Promise<AsyncIterable<RecordBatch>> {
+    const isIndexed = await table.lance.makeTextIndex().then(
+      () => true,
+      (error: unknown) => {
+        if (error instanceof VlmoError && CANNOT_BE_WRITTEN.has(error.code)) return false;
+        throw error;
+      },
+    );
+    return isIndexed ? table.lance.readMatches(terms, COPIED_COLUMNS) : copy.read(terms);
+  }
+
   return {
     ...table,
+    lance: {
+      ...table.lance,
+      async close() {
+        await copy[Symbol.asyncDispose]();
+        await table.lance.close();
+      },
+    },
     async firstOfImages(imageKeys) {
       const first = new Map<string, { readonly id: string; readonly caption: string }>();
       for (const some of chunks(imageKeys)) {
@@ -58,7 +82,7 @@ export async function openCaptionTable(
     async *matching(word) {
       const { terms, runs } = termsOfWord(word);
       if (terms.length === 0) return;
-      for await (const batch of table.lance.readMatches(terms, COLUMNS)) {
+      for await (const batch of await matches(terms)) {
         const caption = readText(batch, 'caption');
         const key = readText(batch, 'key');
         const imageSource = readOptionalText(batch, 'image_source');
@@ -72,7 +96,10 @@ export async function openCaptionTable(
   };
 }
 
-const COLUMNS = ['key', 'image_source', 'image_id', 'caption'];
+const CANNOT_BE_WRITTEN: ReadonlySet<ErrorCode> = new Set([
+  'STORE_WRITE_FAILED',
+  'STORE_VERSION_UNSUPPORTED',
+]);
 
 function holdsAll(text: string, runs: readonly string[]): boolean {
   return runs.every((run) => text.includes(run));

@@ -1,3 +1,5 @@
+import { access, constants } from 'node:fs/promises';
+import { join } from 'node:path';
 import {
   type Connection,
   Index,
@@ -12,7 +14,7 @@ import { createTidying } from './compaction-policy.ts';
 import { keyMarks } from './key-marks.ts';
 import { isConflict, retryConflicts } from './retry-conflicts.ts';
 import { attemptRead, attemptWrite, tableLost } from './store-errors.ts';
-import { ensureTextIndex, textMatches } from './text-index.ts';
+import { ensureTextIndex, hasTextIndex, textMatches } from './text-index.ts';
 import { buildVectorIndex, dropVectorIndex, readVectorIndex, searchByIndex } from './vector-index.ts';
 
 export interface LanceTableSpec {
@@ -65,7 +67,9 @@ export interface LanceTable {
   version(): Promise<number>;
   /** The rows with the smallest `_distance` = 1 - dot product (by the index, nearly), nearest first. */
   readNearest(request: NearestRequest): AsyncGenerator<RecordBatch>;
-  /** All rows that hold all of these terms, by a full-text index that the first call makes. */
+  /** Makes the full-text index of terms where there is none. Throws STORE_WRITE_FAILED, STORE_VERSION_UNSUPPORTED. */
+  makeTextIndex(): Promise<void>;
+  /** All rows that hold all of these terms, by the full-text index. */
   readMatches(terms: readonly string[], columns: readonly string[]): AsyncGenerator<RecordBatch>;
   /** The approximate index on `vector`. */
   vectorIndex(): Promise<VectorIndexState | undefined>;
@@ -98,6 +102,13 @@ export async function openLanceTable(
     const written = lastWrite.then(() => attemptWrite(what, () => retryConflicts(step)));
     lastWrite = written.catch(() => undefined);
     return written;
+  }
+
+  async function makeTextIndex(): Promise<void> {
+    if (await attemptRead(what, () => hasTextIndex(table))) return;
+    // Lance would take all texts apart first, and then find that it cannot write.
+    await attemptWrite(what, () => access(join(folder, 'lance', `${spec.name}.lance`), constants.W_OK));
+    await write(() => ensureTextIndex(table));
   }
 
   /** Other processes commit meanwhile: a compaction that meets them gives way, and is done another time. */
@@ -171,18 +182,14 @@ export async function openLanceTable(
       select(search.limit(limit), [...columns, '_distance']);
       return batches(what, where === undefined ? search : search.where(where));
     },
-    async *readMatches(terms, columns) {
-      textIndex ??= write(() => ensureTextIndex(table));
-      await textIndex.catch((error: unknown) => {
+    makeTextIndex() {
+      textIndex ??= makeTextIndex().catch((error: unknown) => {
         textIndex = undefined;
-        throw new VlmoError(
-          'STORE_WRITE_FAILED',
-          `Cannot search ${what} by keywords: it has no full-text index yet, and none can be made here (${errorMessage(error)}); the same search where it can be written makes one`,
-          { cause: error },
-        );
+        throw error;
       });
-      yield* batches(what, select(textMatches(table, terms), [...columns, '_score']));
+      return textIndex;
     },
+    readMatches: (terms, columns) => batches(what, select(textMatches(table, terms), [...columns, '_score'])),
     vectorIndex: () => attemptRead(what, () => readVectorIndex(table)),
     buildVectorIndex: () => write(() => buildVectorIndex(table, what)),
     dropVectorIndex: () => write(() => dropVectorIndex(table)),

@@ -5,10 +5,14 @@ export const WORDS_COLUMN = 'words';
 
 /** Makes the full-text index of terms where there is none. Rows written later are found without it being redone. */
 export async function ensureTextIndex(table: Table): Promise<void> {
-  const indices = await table.listIndices();
-  if (indices.some(({ indexType, columns }) => indexType === 'FTS' && columns.includes(WORDS_COLUMN))) return;
+  if (await hasTextIndex(table)) return;
   // Without an index Lance looks through all rows too, but takes words apart in another way ("dogs" is not "dog").
   await table.createIndex(WORDS_COLUMN, { config: Index.fts(TERMS) });
+}
+
+export async function hasTextIndex(table: Table): Promise<boolean> {
+  const indices = await table.listIndices();
+  return indices.some(({ indexType, columns }) => indexType === 'FTS' && columns.includes(WORDS_COLUMN));
 }
 
 /** Terms are folded already, so that stems are those of bare letters; "the" and its like are left out. */

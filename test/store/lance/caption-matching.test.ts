@@ -106,16 +106,21 @@ test('CaptionTable.matching makes one index, at the first call', async (t) => {
   assert.equal((await indices()).length, 1);
 });
 
-test('CaptionTable.matching says so where the index cannot be made, and makes it once it can', async (t) => {
+test('CaptionTable.matching finds the same where the index cannot be made, follows the table, and makes it once it can', async (t) => {
   const store = await temporaryStore(t);
   const { record, captions } = await store.openGeneration(generationSpec());
-  await put(captions, { a: 'a dog' });
+  await put(captions, { a: 'a dog', b: '一只红苹果' });
   const place = join(store.uri, 'lance', `${record.name}.captions.lance`, '_indices');
   await writeFile(place, 'a file where a folder has to be');
-  await assert.rejects(matching(captions, 'dog'), {
-    code: 'STORE_WRITE_FAILED',
-    message: /^Cannot search .* by keywords: it has no full-text index yet, and none can be made here/,
-  });
-  await rm(place);
   assert.deepEqual(await matching(captions, 'dogs'), ['a']);
+  assert.deepEqual(await matching(captions, '苹果'), ['b']);
+  await put(captions, { a: 'a horse', c: 'two dogs' });
+  assert.deepEqual(await Promise.all(['dog', 'horses', 'dog'].map((word) => matching(captions, word))), [
+    ['c'],
+    ['a'],
+    ['c'],
+  ]);
+  await rm(place);
+  assert.deepEqual(await matching(captions, 'dogs'), ['c']);
+  assert.equal((await readdir(place)).length, 1);
 });

@@ -80,7 +80,14 @@ async function contents(store: Store) {
   const [first = new Float32Array()] = vectors.map(([, vector]) => vector);
   const nearest = (await images.nearest(first, { k: 100 })).map(({ row, score }) => [row.key, score]);
   const firsts = await captions.firstOfImages(pictures.map(({ key }) => key));
+  const held = new Map<string, string[]>();
+  for (const word of texts.flatMap(({ caption }) => caption.split(' '))) {
+    const found = (await collect(captions.matching(word))).map(({ key }) => key);
+    held.set(word, found.sort());
+  }
+  assert.ok([...held.values()].filter((found) => found.length > 0).length > 5);
   return {
+    held: [...held],
     ...{ pictures: sorted(pictures), texts: sorted(texts), failures: sorted(failures), runs: sorted(runs) },
     ...{ vectors: sorted(vectors), nearest, firsts: sorted([...firsts]) },
   };
