@@ -1,7 +1,13 @@
 import { kthLargest } from './kth-largest.ts';
 import type { Candidates } from './protocol.ts';
 
-const MIN_CAPACITY = 256;
+/** Room at first: most lists of a device stay this short, and there is one for each query. */
+const MIN_CAPACITY = 32;
+const MIN_TIGHTENED = 256;
+/** Values of a row: part, row, value, error. */
+const WIDTH = 4;
+
+let lower = new Float64Array(MIN_TIGHTENED);
 
 /**
  * The rows in doubt of one query, gathered from one segment after the other. k rows are surely at least as good as the
@@ -9,18 +15,15 @@ const MIN_CAPACITY = 256;
  */
 export class DoubtfulRows {
   readonly #k: number;
-  #parts = new Int32Array(MIN_CAPACITY);
-  #rows = new Int32Array(MIN_CAPACITY);
-  #values = new Float64Array(MIN_CAPACITY);
-  #errors = new Float64Array(MIN_CAPACITY);
-  #lower = new Float64Array(MIN_CAPACITY);
+  /** [length, 4] in one piece of memory, since thousands of lists are made a second. */
+  #items = new Float64Array(WIDTH * MIN_CAPACITY);
   #length = 0;
   #least = Number.NEGATIVE_INFINITY;
   #tightenAt: number;
 
   constructor(k: number) {
     this.#k = k;
-    this.#tightenAt = Math.max(MIN_CAPACITY, 4 * k);
+    this.#tightenAt = Math.max(MIN_TIGHTENED, 4 * k);
   }
 
   get length(): number {
@@ -28,11 +31,19 @@ export class DoubtfulRows {
   }
 
   part(at: number): number {
-    return this.#parts[at] as number;
+    return this.#items[WIDTH * at] as number;
   }
 
   row(at: number): number {
-    return this.#rows[at] as number;
+    return this.#items[WIDTH * at + 1] as number;
+  }
+
+  value(at: number): number {
+    return this.#items[WIDTH * at + 2] as number;
+  }
+
+  error(at: number): number {
+    return this.#items[WIDTH * at + 3] as number;
   }
 
   /** What a row has to reach with its error to be among the k best. */
@@ -47,12 +58,12 @@ export class DoubtfulRows {
 
   push(part: number, row: number, value: number, error: number): void {
     if (value + error < this.#least) return;
-    if (this.#length === this.#rows.length) this.#grow();
-    const at = this.#length++;
-    this.#parts[at] = part;
-    this.#rows[at] = row;
-    this.#values[at] = value;
-    this.#errors[at] = error;
+    if (WIDTH * this.#length === this.#items.length) this.#grow();
+    const at = WIDTH * this.#length++;
+    this.#items[at] = part;
+    this.#items[at + 1] = row;
+    this.#items[at + 2] = value;
+    this.#items[at + 3] = error;
     if (this.#length === this.#tightenAt) {
       this.tighten();
       this.#tightenAt = Math.max(this.#tightenAt, 2 * this.#length);
@@ -61,31 +72,25 @@ export class DoubtfulRows {
 
   /** Drops what k others are better than. */
   tighten(): void {
-    const length = this.#length;
+    const [items, length] = [this.#items, this.#length];
     if (length >= this.#k) {
-      for (let i = 0; i < length; i++)
-        this.#lower[i] = (this.#values[i] as number) - (this.#errors[i] as number);
-      this.raise(kthLargest(this.#lower, length, this.#k));
+      if (lower.length < length) lower = new Float64Array(2 * length);
+      for (let i = 0; i < length; i++) lower[i] = this.value(i) - this.error(i);
+      this.raise(kthLargest(lower, length, this.#k));
     }
     let kept = 0;
     for (let i = 0; i < length; i++) {
-      const [value, error] = [this.#values[i] as number, this.#errors[i] as number];
-      if (value + error < this.#least) continue;
-      this.#parts[kept] = this.#parts[i] as number;
-      this.#rows[kept] = this.#rows[i] as number;
-      this.#values[kept] = value;
-      this.#errors[kept++] = error;
+      if (this.value(i) + this.error(i) < this.#least) continue;
+      if (kept !== i) items.copyWithin(WIDTH * kept, WIDTH * i, WIDTH * (i + 1));
+      kept += 1;
     }
     this.#length = kept;
   }
 
   #grow(): void {
-    const size = 2 * this.#rows.length;
-    this.#parts = grown(this.#parts, new Int32Array(size));
-    this.#rows = grown(this.#rows, new Int32Array(size));
-    this.#values = grown(this.#values, new Float64Array(size));
-    this.#errors = grown(this.#errors, new Float64Array(size));
-    this.#lower = new Float64Array(size);
+    const larger = new Float64Array(2 * this.#items.length);
+    larger.set(this.#items);
+    this.#items = larger;
   }
 
   /** The lists of all queries, one after the other. */
@@ -101,19 +106,14 @@ export class DoubtfulRows {
     };
     let at = 0;
     lists.forEach((list, q) => {
-      const { length } = list;
-      candidates.parts.set(list.#parts.subarray(0, length), at);
-      candidates.rows.set(list.#rows.subarray(0, length), at);
-      candidates.values.set(list.#values.subarray(0, length), at);
-      candidates.errors.set(list.#errors.subarray(0, length), at);
-      at += length;
+      for (let i = 0; i < list.length; i++, at++) {
+        candidates.parts[at] = list.part(i);
+        candidates.rows[at] = list.row(i);
+        candidates.values[at] = list.value(i);
+        candidates.errors[at] = list.error(i);
+      }
       candidates.ends[q] = at;
     });
     return candidates;
   }
-}
-
-function grown<T extends Int32Array | Float64Array>(old: T, larger: T): T {
-  larger.set(old);
-  return larger;
 }

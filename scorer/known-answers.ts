@@ -3,7 +3,7 @@ import type { Provider } from '#devices/provider.ts';
 import { floatToHalf } from '#float16.ts';
 import type { Backend } from './backend.ts';
 import { createBackends } from './backends.ts';
-import { BLOCK_ROWS, HIDDEN } from './blocks.ts';
+import { BLOCK_ROWS } from './blocks.ts';
 import { dotHalves } from './dot.ts';
 
 /** Whole blocks, so that every lane of a workgroup has rows in every turn of its loop. */
@@ -77,8 +77,8 @@ interface Comparison {
 /** Every row that is shown is asked for, and has to be there; no other. */
 async function compare({ backend, device, halves, queries, isHidden, k }: Comparison): Promise<number> {
   const shown = Array.from({ length: ROWS }, (_, row) => row).filter((row) => !isHidden(row));
-  const bias = Float32Array.from({ length: ROWS }, (_, row) => (isHidden(row) ? HIDDEN : 0));
-  const parts = [{ segment: SEGMENT, bias: shown.length < ROWS ? bias : null }];
+  const hidden = Uint8Array.from({ length: ROWS }, (_, row) => (isHidden(row) ? 1 : 0));
+  const parts = [{ segment: SEGMENT, hidden: shown.length < ROWS ? hidden : null }];
   const { ends, rows, values, errors } = await backend.score({ parts, queries, k });
   const dimensions = queries.length / QUERIES;
   let largest = 0;

@@ -28,8 +28,8 @@ export interface ScoreTask {
 
 export interface ScoredPart {
   readonly segment: number;
-  /** Added to the scores [rows]; null where every row may be found. */
-  readonly bias: Float32Array | null;
+  /** 1 for rows that are not to be found [rows]; null where every row may be. */
+  readonly hidden: Uint8Array | null;
 }
 
 export interface CloseTask {

@@ -32,7 +32,7 @@ const MAX_CPU_ROWS = 65_536;
  * The vectors of a table on a device, kept as the table is. Rows that are new wait in a small tail, which is scored
  * here; many of them make a segment. Rows that are gone are hidden, and segments without any row are dropped.
  *
- *     table ── addresses ──► which rows there are now ──► bias of each segment
+ *     table ── addresses ──► which rows there are now ──► mask of each segment
  *       └───── vectors ────► new ones: tail, or shared memory ──► segment on a backend (a thread and its device)
  */
 export class ResidentVectors implements AsyncDisposable {

@@ -1,5 +1,4 @@
 import type { Backend } from './backend.ts';
-import { HIDDEN } from './blocks.ts';
 import type { GrowingRows } from './growing-rows.ts';
 import type { IdList } from './id-list.ts';
 import type { RowPositions } from './row-positions.ts';
@@ -21,8 +20,8 @@ export interface RowMask {
   readonly parts: readonly {
     readonly segment: Segment;
     readonly count: number;
-    /** Added to the scores; null where every row may be found. */
-    readonly bias: Float32Array | null;
+    /** 1 for rows that are not to be found [rows]; null where every row may be. */
+    readonly hidden: Uint8Array | null;
   }[];
   /** Addresses in the tail; undefined for all of it. */
   readonly tail: readonly bigint[] | undefined;
@@ -38,19 +37,19 @@ export interface Places {
 
 /** What of a corpus lies at these addresses; undefined where one of them is not in it. */
 export function maskOf({ segments, book, tail }: Places, addresses: BigUint64Array): RowMask | undefined {
-  const masks = segments.map((segment) => ({ segment, shown: new Uint8Array(segment.rows), count: 0 }));
+  const masks = segments.map((segment) => ({ segment, hidden: allHidden(segment.rows), count: 0 }));
   const inTail = book.visit(addresses, (position) => {
     const mask = masks[segmentAt(segments, position)];
     if (!mask) throw new Error(`No segment has position ${position}: this is a bug`);
-    mask.shown[position - mask.segment.first] = 1;
+    mask.hidden[position - mask.segment.first] = 0;
     mask.count += 1;
   });
   if (!inTail.every((address) => tail.has(address))) return undefined;
   const parts = masks
     .filter(({ count }) => count > 0)
-    .map(({ segment, shown, count }) => ({
+    .map(({ segment, hidden, count }) => ({
       ...{ segment, count },
-      bias: count === segment.rows ? null : toBias(shown),
+      hidden: count === segment.rows ? null : hidden,
     }));
   return { parts, tail: [...inTail] };
 }
@@ -66,8 +65,6 @@ function segmentAt(segments: readonly Segment[], position: number): number {
 }
 
 /** In shared memory, so that no query copies it to its backend. */
-function toBias(shown: Uint8Array): Float32Array {
-  const bias = new Float32Array(new SharedArrayBuffer(4 * shown.length));
-  for (let row = 0; row < shown.length; row++) bias[row] = shown[row] === 1 ? 0 : HIDDEN;
-  return bias;
+function allHidden(rows: number): Uint8Array {
+  return new Uint8Array(new SharedArrayBuffer(rows)).fill(1);
 }

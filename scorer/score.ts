@@ -2,20 +2,21 @@ import type { Backend } from './backend.ts';
 import { dot, dotHalves } from './dot.ts';
 import { DoubtfulRows } from './doubtful-rows.ts';
 import type { GrowingRows } from './growing-rows.ts';
-import { kthLargest } from './kth-largest.ts';
 import type { Candidates } from './protocol.ts';
 import type { RowMask } from './row-mask.ts';
 
 export interface Found {
   /** Id and source of the row, as `toPlaceText` gives them. */
   readonly id: string;
-  /** The product of query and stored vector in float64. */
+  /** The product of query and stored vector in float64; of many queries at once it may be summed up in any order. */
   readonly score: number;
 }
 
 type Part = RowMask['parts'][number];
 type TailRow = ReturnType<GrowingRows['rows']> extends Iterable<infer Row> ? Row : never;
 
+/** Scores of a device that are this near to the product in float64 are taken as they are. */
+const MAX_TRUSTED_ERROR = 2 ** -36;
 /** The part of rows that are in none. */
 const TAIL = -1;
 
@@ -38,6 +39,8 @@ export async function score(
   const answers = await Promise.all(groups.map(([backend, parts]) => ask(backend, parts, queries, k)));
   const parts = groups.flatMap(([, some]) => some);
   const waiting = [...tail.rows(view.tail)];
+  // Whoever pages from one search to the next compares scores to the last bit, which must not hang on the device's batches.
+  const isAlone = queries.length === dimensions;
   return Array.from({ length: queries.length / dimensions }, (_, q) => {
     const query = queries.subarray(q * dimensions, (q + 1) * dimensions);
     const list = new DoubtfulRows(k);
@@ -49,7 +52,7 @@ export async function score(
       pushAll(list, answer, q, first);
       first += groups[group]?.[1].length ?? 0;
     });
-    return best(list, { parts, waiting }, query, k);
+    return best(list, { parts, waiting }, query, k, isAlone);
   });
 }
 
@@ -59,7 +62,7 @@ function ask(
   queries: Float32Array,
   k: number,
 ): Promise<Candidates> {
-  const asked = parts.map(({ segment, bias }) => ({ segment: segment.number, bias }));
+  const asked = parts.map(({ segment, hidden }) => ({ segment: segment.number, hidden }));
   return backend.score({ parts: asked, queries, k });
 }
 
@@ -80,23 +83,47 @@ interface Places {
 }
 
 /** The k best of the rows in doubt. */
-function best(list: DoubtfulRows, { parts, waiting }: Places, query: Float32Array, k: number): Found[] {
+function best(list: DoubtfulRows, places: Places, query: Float32Array, k: number, isAlone: boolean): Found[] {
   list.tighten();
-  const count = list.length;
-  const products = new Float64Array(count);
-  for (let i = 0; i < count; i++) {
-    const part = parts[list.part(i)];
-    products[i] = part
-      ? dotHalves(query, part.segment.halves, list.row(i) * query.length)
-      : dot(query, (waiting[list.row(i)] as TailRow).values);
-  }
-  const least = count > k ? kthLargest(products.slice(), count, k) : Number.NEGATIVE_INFINITY;
-  const found: Found[] = [];
-  products.forEach((score, i) => {
-    if (score < least) return;
-    const part = parts[list.part(i)];
-    const id = part ? part.segment.ids.at(list.row(i)) : (waiting[list.row(i)] as TailRow).id;
-    found.push({ id, score });
+  const product = (at: number): number => productOf(list, at, places, query);
+  const rows = Array.from({ length: list.length }, (_, at) => {
+    const error = list.error(at);
+    return { at, error, score: isAlone || error > MAX_TRUSTED_ERROR ? product(at) : list.value(at) };
   });
-  return found.sort((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1)).slice(0, k);
+  rows.sort((a, b) => b.score - a.score);
+  settle(rows, product);
+  const least = rows.length > k ? rows.map(({ score }) => score).sort((a, b) => b - a)[k - 1] : undefined;
+  return rows
+    .filter(({ score }) => least === undefined || score >= least)
+    .map(({ at, score }) => ({ id: idOf(list, at, places), score }))
+    .sort((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1))
+    .slice(0, k);
+}
+
+interface Scored {
+  readonly at: number;
+  readonly error: number;
+  score: number;
+}
+
+/** Scores again, one value after the other, what lies too near to its neighbour for the order to be sure. */
+function settle(rows: readonly Scored[], product: (at: number) => number): void {
+  const doubtful = new Set<Scored>();
+  rows.forEach((row, i) => {
+    const next = rows[i + 1];
+    if (next && row.score - next.score <= row.error + next.error) doubtful.add(row).add(next);
+  });
+  for (const row of doubtful) row.score = product(row.at);
+}
+
+function productOf(list: DoubtfulRows, at: number, { parts, waiting }: Places, query: Float32Array): number {
+  const part = parts[list.part(at)];
+  return part
+    ? dotHalves(query, part.segment.halves, list.row(at) * query.length)
+    : dot(query, (waiting[list.row(at)] as TailRow).values);
+}
+
+function idOf(list: DoubtfulRows, at: number, { parts, waiting }: Places): string {
+  const part = parts[list.part(at)];
+  return part ? part.segment.ids.at(list.row(at)) : (waiting[list.row(at)] as TailRow).id;
 }

@@ -42,12 +42,12 @@ async function shareOf(
 ): Promise<string> {
   const segments = new CpuSegments();
   const rows = Math.floor(stored.length / dimensions / 64) * 64;
-  const parts: { segment: number; bias: null }[] = [];
+  const parts: { segment: number; hidden: null }[] = [];
   for (let first = 0; first < rows; first += SEGMENT_ROWS) {
     const some = Math.min(SEGMENT_ROWS, rows - first);
     const halves = floatToHalf(stored.subarray(first * dimensions, (first + some) * dimensions));
     await segments.open({ kind: 'open', segment: first, halves, rows: some, dimensions });
-    parts.push({ segment: first, bias: null });
+    parts.push({ segment: first, hidden: null });
   }
   const all = Float32Array.from(queries.flatMap((query) => [...query]));
   const { rows: doubtful } = await segments.score({ parts, queries: all, k });

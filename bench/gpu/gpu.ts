@@ -9,6 +9,8 @@ const HELP = `npm run bench -- gpu [options]
     --parts LIST        dims,rows,special,filters,commits,borders,million (all)
     --out FILE          JSON, written after each part
   --doubt               share of rows that 8 bits leave in doubt; needs the development packages
+  --stored ROWS         a real index: loaded beside a scan alone, all its captions answered; needs LanceDB
+    --captions N        100000
   without --check       speed of exact search and of the model, beside the CPU and PyTorch where python3 has it
     --device NAME       auto, cpu, webgpu or cuda (auto)
     --rows LIST         100000,1000000
@@ -31,6 +33,8 @@ export async function gpu(args: readonly string[]): Promise<void> {
       help: { type: 'boolean', default: false },
       check: { type: 'boolean', default: false },
       doubt: { type: 'boolean', default: false },
+      stored: { type: 'string' },
+      captions: { type: 'string', default: '100000' },
       parts: { type: 'string' },
       out: { type: 'string' },
       device: { type: 'string' },
@@ -45,6 +49,13 @@ export async function gpu(args: readonly string[]): Promise<void> {
   else if (values.check) await check({ devices: listed(device ?? 'cpu'), parts: listed(parts), out });
   // Loaded alone: it draws what the demo draws, with packages that a GPU machine may not have.
   else if (values.doubt) await (await import('./doubt.ts')).doubt();
+  // Loaded alone: it opens a store.
+  else if (values.stored !== undefined)
+    await (await import('./stored.ts')).stored({
+      ...values,
+      stored: values.stored,
+      device: device ?? 'auto',
+    });
   else await speed({ ...values, device: device ?? 'auto' });
 }
 

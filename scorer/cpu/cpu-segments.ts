@@ -2,7 +2,7 @@ import ort from 'onnxruntime-node';
 import { halfToFloat } from '#float16.ts';
 import { encodeModel } from '#onnx/encode.ts';
 import type { Graph } from '#onnx/graph.ts';
-import { BLOCK_ROWS } from '../blocks.ts';
+import { BLOCK_ROWS, biasOf } from '../blocks.ts';
 import type { DeviceSegments } from '../device-segments.ts';
 import { longestRow } from '../dot.ts';
 import { DoubtfulRows } from '../doubtful-rows.ts';
@@ -69,10 +69,10 @@ export class CpuSegments implements DeviceSegments {
     for (let at = 0; at < count; at += step) {
       const some = queries.subarray(at * dimensions, (at + step) * dimensions);
       const quantised = new Map<Frame, QuantisedQueries>();
-      for (const [part, { segment: number, bias }] of parts.entries()) {
+      for (const [part, { segment: number, hidden }] of parts.entries()) {
         const segment = this.#segments.get(number);
         if (!segment) throw new Error(`No segment ${number} is open: this is a bug`);
-        const task = { segment, queries: some, quantised, bias };
+        const task = { segment, queries: some, quantised, hidden };
         await this.#scoreSegment(task, (q, scores) =>
           selectRows(lists[at + q] as DoubtfulRows, part, scores, k),
         );
@@ -88,13 +88,13 @@ export class CpuSegments implements DeviceSegments {
   }
 
   async #scoreSegment(
-    { segment, queries, quantised, bias }: SegmentTask,
+    { segment, queries, quantised, hidden }: SegmentTask,
     visit: (q: number, scores: Parameters<typeof selectRows>[2]) => void,
   ): Promise<void> {
     const { session, rows, dimensions, form, noBias } = segment;
     const count = queries.length / dimensions;
     const blocks = rows / BLOCK_ROWS;
-    const shown = bias ? new ort.Tensor('float32', bias, [rows]) : noBias;
+    const bias = hidden ? new ort.Tensor('float32', biasOf(hidden), [rows]) : noBias;
     const fetches = this.#fetches(session, count, rows);
     const [scores, maxima] = session.outputNames.map((name) => fetches[name]?.data as Float32Array) as [
       Float32Array,
@@ -106,7 +106,7 @@ export class CpuSegments implements DeviceSegments {
     });
     if (!('frame' in form)) {
       const feed = new ort.Tensor('float32', queries, [count, dimensions]);
-      await session.run({ queries: feed, bias: shown }, fetches);
+      await session.run({ queries: feed, bias }, fetches);
       for (let q = 0; q < count; q++) {
         const query = queries.subarray(q * dimensions, (q + 1) * dimensions);
         const errors = new Float64Array(blocks).fill(float32Error(query, form.longest));
@@ -117,7 +117,7 @@ export class CpuSegments implements DeviceSegments {
     const mine = quantised.get(form.frame) ?? quantiseQueries(queries, form.frame);
     quantised.set(form.frame, mine);
     const feed = new ort.Tensor('uint8', mine.bytes, [2 * count, dimensions]);
-    await session.run({ queries: feed, bias: shown }, fetches);
+    await session.run({ queries: feed, bias }, fetches);
     const errors = new Float64Array(blocks);
     for (let q = 0; q < count; q++) {
       const [spread, rest] = [mine.spreadLengths[q] as number, mine.rests[q] as number];
@@ -151,7 +151,7 @@ interface SegmentTask {
   readonly segment: Segment;
   readonly queries: Float32Array;
   readonly quantised: Map<Frame, QuantisedQueries>;
-  readonly bias: Float32Array | null;
+  readonly hidden: Uint8Array | null;
 }
 
 function createSession(graph: Graph): Promise<ort.InferenceSession> {

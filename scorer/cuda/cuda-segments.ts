@@ -3,15 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ort from 'onnxruntime-node';
 import { errorMessage, VlmoError } from '#errors.ts';
-import { floatToHalf, halfToFloat } from '#float16.ts';
 import { encodeModel } from '#onnx/encode.ts';
 import { makeScratchFolder } from '#scratch-folder.ts';
 import { BLOCK_ROWS } from '../blocks.ts';
 import type { DeviceSegments } from '../device-segments.ts';
 import { longestRow } from '../dot.ts';
 import { DoubtfulRows } from '../doubtful-rows.ts';
+import { kthLargest } from '../kth-largest.ts';
 import type { Candidates, OpenTask, ScoreTask } from '../protocol.ts';
-import { float32Error } from '../score-error.ts';
 import { buildTopKGraph, HIDDEN_HALF } from './top-k-graph.ts';
 
 interface Segment {
@@ -22,15 +21,15 @@ interface Segment {
   readonly longest: number;
 }
 
-/** Scores that the device holds at a time, [Q, rows] in 16 bits. */
-const MAX_SCORES = 2 ** 29;
+/** Bytes on the device at a time: scores in 16 bits [Q, rows], or vectors in float64 [Q, k, D]. */
+const MAX_BYTES = 2 ** 30;
 /** Rows that are fetched beyond k at first: enough that real data seldom needs a second look. */
 const MARGIN = 22;
 const PREFIX = 'vlmo-segment-';
 
 /**
- * Segments on a GPU through onnxruntime: float16 products with float32 sums, and the best blocks and rows chosen there. Only
- * those come back, more of them where the error of 16 bits leaves a doubt.
+ * Segments on a GPU through onnxruntime: float16 products with float32 sums, the best blocks and rows chosen there and scored
+ * again in float64. Only those come back, more of them where the error of 16 bits leaves a doubt.
  */
 export class CudaSegments implements DeviceSegments {
   readonly #provider: string;
@@ -75,14 +74,8 @@ export class CudaSegments implements DeviceSegments {
     });
     const dimensions = segments[0]?.dimensions ?? queries.length;
     const lists = Array.from({ length: queries.length / dimensions }, () => new DoubtfulRows(k));
-    for (const [part, segment] of segments.entries()) {
-      const bias = parts[part]?.bias ?? null;
-      const step = Math.max(1, Math.floor(MAX_SCORES / segment.rows));
-      for (let at = 0; at < lists.length; at += step) {
-        const some = lists.slice(at, at + step);
-        await search({ segment, part, bias, k }, queries.subarray(at * dimensions), some);
-      }
-    }
+    for (const [part, segment] of segments.entries())
+      await search({ segment, part, hidden: parts[part]?.hidden ?? null, k, queries, lists });
     return DoubtfulRows.concat(lists);
   }
 
@@ -96,95 +89,119 @@ export class CudaSegments implements DeviceSegments {
 interface Search {
   readonly segment: Segment;
   readonly part: number;
-  readonly bias: Float32Array | null;
+  readonly hidden: Uint8Array | null;
   readonly k: number;
+  /** [Q, D], and a list for each. */
+  readonly queries: Float32Array;
+  readonly lists: readonly DoubtfulRows[];
 }
 
 /** Fetches more rows of a segment for each query until the last one is out of the question. */
-async function search(
-  { segment, part, bias, k }: Search,
-  queries: Float32Array,
-  lists: readonly DoubtfulRows[],
-): Promise<void> {
-  const { dimensions, rows, longest } = segment;
-  let open = lists.map((list, q) => ({
-    list,
-    query: queries.subarray(q * dimensions, (q + 1) * dimensions),
-  }));
+async function search(task: Search): Promise<void> {
+  const { segment, part, hidden, k, queries, lists } = task;
+  const { dimensions, rows } = segment;
+  const errors = lists.map((_, q) => errorOf(queries, q, segment));
+  let open = lists.map((_, q) => q);
   for (let limit = k + MARGIN; open.length > 0; limit *= 4) {
-    const some = new Float32Array(open.length * dimensions);
-    open.forEach(({ query }, i) => {
-      some.set(query, i * dimensions);
-    });
-    const found = await run(segment, some, limit, bias);
-    open = open.filter(({ list, query }, i) => {
-      const error = errorOf(query, longest);
-      const values = found.values.subarray(i * found.k, (i + 1) * found.k);
-      // The k-th of them is surely this good.
-      if (found.k >= k) list.raise((values[k - 1] as number) - error(values[k - 1] as number));
-      const last = values[found.k - 1] as number;
-      const isWhole = found.k === rows || last < HIDDEN_HALF / 2 || last + error(last) < list.least;
-      if (!isWhole) return true;
-      for (let n = 0; n < found.k; n++) {
-        const value = values[n] as number;
-        if (value < HIDDEN_HALF / 2 || value + error(value) < list.least) break;
-        list.push(part, found.rows[i * found.k + n] as number, value, error(value));
-      }
-      return false;
-    });
+    const asked = Math.min(limit, rows);
+    const step = Math.max(1, Math.floor(MAX_BYTES / Math.max(2 * rows, 8 * asked * dimensions)));
+    const left: number[] = [];
+    for (let at = 0; at < open.length; at += step) {
+      const some = open.slice(at, at + step);
+      const found = await run(segment, queriesOf(task, some), asked, hidden);
+      some.forEach((q, i) => {
+        const fetched = { found, at: i * asked, count: asked, isAll: asked === rows };
+        if (!note(lists[q] as DoubtfulRows, part, fetched, errors[q] as ScoreError, k)) left.push(q);
+      });
+    }
+    open = left;
   }
 }
 
-/**
- * How far a score may be from the product in float64: the query is rounded to 16 bits, the sum and, where a library adds it
- * in parts, these too.
- */
-function errorOf(query: Float32Array, longest: number): (value: number) => number {
-  const rounded = halfToFloat(floatToHalf(query));
-  const rest = Math.hypot(...query.map((value, i) => value - (rounded[i] as number)));
-  const whole = Math.hypot(...query) * longest;
-  const fixed = rest * longest + 2 ** -11 * whole + float32Error(query, longest) + 2 ** -24;
-  return (value) => fixed + 2 ** -10.99 * Math.abs(value);
-}
-
+/** What was found for one query: `count` rows of `found` [n, 3] from `at` on. */
 interface Fetched {
-  readonly k: number;
-  /** [Q, k], best first. */
-  readonly values: Float32Array;
-  readonly rows: Int32Array;
+  readonly found: Float64Array;
+  readonly at: number;
+  readonly count: number;
+  /** Whether the segment has no more. */
+  readonly isAll: boolean;
 }
 
+let products = new Float64Array(256);
+
+/** Pushes what was found for a query, if nothing that was not can be among the k best. */
+function note(
+  list: DoubtfulRows,
+  part: number,
+  { found, at, count, isAll }: Fetched,
+  { fixed, exact }: ScoreError,
+  k: number,
+): boolean {
+  // Hidden rows come last.
+  let shown = count;
+  while (shown > 0 && (found[3 * (at + shown) - 2] as number) < HIDDEN_HALF / 2) shown--;
+  if (shown >= k) {
+    if (products.length < shown) products = new Float64Array(2 * shown);
+    for (let n = 0; n < shown; n++) products[n] = found[3 * (at + n) + 2] as number;
+    list.raise(kthLargest(products, shown, k) - exact);
+  }
+  const last = found[3 * (at + count) - 2] as number;
+  if (!isAll && shown === count && last + fixed + HALF_UNIT * Math.abs(last) >= list.least) return false;
+  for (let n = at; n < at + shown; n++)
+    list.push(part, found[3 * n] as number, found[3 * n + 2] as number, exact);
+  return true;
+}
+
+/** How far a score may be from the product in float64, summed up one by one. */
+interface ScoreError {
+  /** In 16 bits, and `HALF_UNIT` of the score. */
+  readonly fixed: number;
+  /** In float64, summed up in another order. */
+  readonly exact: number;
+}
+
+const HALF_UNIT = 2 ** -10.99;
+
+/**
+ * In 16 bits the query is rounded, then the sum and, where a library adds it in parts, these too. In float64 a sum of n
+ * products is off by at most n units of 2^-53 of the lengths, in either order.
+ */
+function errorOf(queries: Float32Array, q: number, { longest, dimensions }: Segment): ScoreError {
+  let squares = 0;
+  for (let i = q * dimensions; i < (q + 1) * dimensions; i++)
+    squares += (queries[i] as number) * (queries[i] as number);
+  const whole = Math.sqrt(squares) * longest;
+  const float32 = (dimensions + 2) * 2 ** -24 * 1.01;
+  const rounded = 2 ** -11 * whole + Math.sqrt(dimensions) * 2 ** -25 * longest;
+  const fixed = rounded + 2 ** -11 * whole + float32 * whole + 2 ** -24;
+  return { fixed, exact: (dimensions + 2) * 2 ** -52 * whole };
+}
+
+function queriesOf({ segment: { dimensions }, queries }: Search, chosen: readonly number[]): Float32Array {
+  if (chosen.length * dimensions === queries.length) return queries;
+  const some = new Float32Array(chosen.length * dimensions);
+  chosen.forEach((q, i) => {
+    some.set(queries.subarray(q * dimensions, (q + 1) * dimensions), i * dimensions);
+  });
+  return some;
+}
+
+/** The best rows of each query in 16 bits, [Q, k, 3]: row, score in 16 bits, product in float64. */
 async function run(
   { session, rows, dimensions }: Segment,
   queries: Float32Array,
-  asked: number,
-  bias: Float32Array | null,
-): Promise<Fetched> {
-  const count = queries.length / dimensions;
-  const k = Math.min(asked, rows);
-  const kBlocks = Math.min(k, rows / BLOCK_ROWS);
+  k: number,
+  hidden: Uint8Array | null,
+): Promise<Float64Array> {
   const results = await session.run({
-    queries: new ort.Tensor('float32', queries, [count, dimensions]),
+    queries: new ort.Tensor('float32', queries, [queries.length / dimensions, dimensions]),
     k: integer(k),
-    kBlocks: integer(kBlocks),
-    bias: bias
-      ? new ort.Tensor('float32', bias, [rows / BLOCK_ROWS, BLOCK_ROWS])
-      : new ort.Tensor('float32', new Float32Array(1), [1, 1]),
+    kBlocks: integer(Math.min(k, rows / BLOCK_ROWS)),
+    mask: hidden
+      ? new ort.Tensor('uint8', hidden, [rows / BLOCK_ROWS, BLOCK_ROWS])
+      : new ort.Tensor('uint8', new Uint8Array(1), [1, 1]),
   });
-  const [values, places, blocks] = session.outputNames.map((name) => results[name]?.data);
-  // 64-bit numbers, little-endian, of which the lower half is enough.
-  const words = (data: unknown): Int32Array => {
-    const { buffer, byteOffset, length } = data as BigInt64Array;
-    return new Int32Array(buffer, byteOffset, 2 * length);
-  };
-  const [placeWords, blockWords] = [words(places), words(blocks)];
-  const found = new Int32Array(count * k);
-  for (let i = 0; i < found.length; i++) {
-    const place = placeWords[2 * i] as number;
-    const block = blockWords[2 * (Math.floor(i / k) * kBlocks + Math.floor(place / BLOCK_ROWS))] as number;
-    found[i] = block * BLOCK_ROWS + (place % BLOCK_ROWS);
-  }
-  return { k, values: values as Float32Array, rows: found };
+  return results[session.outputNames[0] as string]?.data as Float64Array;
 }
 
 function integer(value: number): ort.Tensor {

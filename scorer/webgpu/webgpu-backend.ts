@@ -31,11 +31,11 @@ export function createWebGpuBackend(): Backend {
     score: ({ parts, queries, k }) =>
       failing(async () => {
         let lists: DoubtfulRows[] | undefined;
-        for (const [part, { segment: number, bias }] of parts.entries()) {
+        for (const [part, { segment: number, hidden }] of parts.entries()) {
           const segment = segments.get(number);
           if (!segment) throw new Error(`No segment ${number} is open: this is a bug`);
           lists ??= Array.from({ length: queries.length / segment.dimensions }, () => new DoubtfulRows(k));
-          await segment.score(part, queries, k, bias, lists);
+          await segment.score(part, queries, k, hidden, lists);
         }
         return DoubtfulRows.concat(lists ?? []);
       }),

@@ -1,4 +1,4 @@
-import { BLOCK_ROWS, HIDDEN } from '../blocks.ts';
+import { BLOCK_ROWS, biasOf, HIDDEN } from '../blocks.ts';
 import { longestRow } from '../dot.ts';
 import type { DoubtfulRows } from '../doubtful-rows.ts';
 import type { OpenTask } from '../protocol.ts';
@@ -28,7 +28,7 @@ export class WebGpuSegment {
   readonly #longest: number;
   readonly #vectors: GPUBuffer;
   /** On the device, by what they were made of: most queries have the same. */
-  readonly #biases = new WeakMap<Float32Array, GPUBuffer>();
+  readonly #biases = new WeakMap<Uint8Array, GPUBuffer>();
   readonly #noBias: GPUBuffer;
   readonly #pipelines = new Map<string, GPUComputePipeline>();
 
@@ -82,13 +82,13 @@ export class WebGpuSegment {
     part: number,
     queries: Float32Array,
     k: number,
-    bias: Float32Array | null,
+    hidden: Uint8Array | null,
     lists: readonly DoubtfulRows[],
   ): Promise<void> {
     const most = Math.max(1, Math.floor(SCORE_BYTES / (4 * this.#rows)));
     for (let at = 0; at < lists.length; at += most) {
       const some = queries.subarray(at * this.dimensions, (at + most) * this.dimensions);
-      await this.#scoreSome(part, some, k, bias, lists.slice(at, at + most));
+      await this.#scoreSome(part, some, k, hidden, lists.slice(at, at + most));
     }
   }
 
@@ -96,7 +96,7 @@ export class WebGpuSegment {
     part: number,
     queries: Float32Array,
     k: number,
-    bias: Float32Array | null,
+    hidden: Uint8Array | null,
     lists: readonly DoubtfulRows[],
   ): Promise<void> {
     const blocks = this.#rows / BLOCK_ROWS;
@@ -111,9 +111,9 @@ export class WebGpuSegment {
       wide.set(queries.subarray(q * this.dimensions, (q + 1) * this.dimensions), q * this.#width);
     const scores = scope.storage(4 * padded * this.#rows);
     const maxima = scope.storage(4 * padded * blocks);
-    const shape = scope.uniform([this.#rows, bias ? 1 : 0]);
+    const shape = scope.uniform([this.#rows, hidden ? 1 : 0]);
     const code = scoringShader(together, this.#width);
-    const inputs = [this.#vectors, scope.filled(wide), this.#biasBuffer(bias), scores, maxima, shape];
+    const inputs = [this.#vectors, scope.filled(wide), this.#biasBuffer(hidden), scores, maxima, shape];
     this.#run(code, inputs, blocks, padded / together);
     const best = await scope.read(maxima, 4 * count * blocks);
 
@@ -156,14 +156,14 @@ export class WebGpuSegment {
     device.queue.submit([encoder.finish()]);
   }
 
-  #biasBuffer(bias: Float32Array | null): GPUBuffer {
-    if (!bias) return this.#noBias;
-    let buffer = this.#biases.get(bias);
+  #biasBuffer(hidden: Uint8Array | null): GPUBuffer {
+    if (!hidden) return this.#noBias;
+    let buffer = this.#biases.get(hidden);
     if (!buffer) {
       const { STORAGE, COPY_DST } = GPUBufferUsage;
-      buffer = this.#gpu.device.createBuffer({ size: bias.byteLength, usage: STORAGE | COPY_DST });
-      this.#gpu.device.queue.writeBuffer(buffer, 0, Float32Array.from(bias));
-      this.#biases.set(bias, buffer);
+      buffer = this.#gpu.device.createBuffer({ size: 4 * hidden.length, usage: STORAGE | COPY_DST });
+      this.#gpu.device.queue.writeBuffer(buffer, 0, biasOf(hidden));
+      this.#biases.set(hidden, buffer);
     }
     return buffer;
   }

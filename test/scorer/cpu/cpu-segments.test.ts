@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { floatToHalf } from '#float16.ts';
-import { HIDDEN } from '#scorer/blocks.ts';
 import { CpuSegments } from '#scorer/cpu/cpu-segments.ts';
 import { isInt8Exact } from '#scorer/cpu/int8-exact.ts';
 import { dotHalves } from '#scorer/dot.ts';
@@ -34,11 +33,11 @@ async function scored(
   segments: CpuSegments,
   halves: Uint16Array,
   k: number,
-  bias: Float32Array | null = null,
+  hidden: Uint8Array | null = null,
 ): Promise<Candidates> {
   await segments.open({ kind: 'open', segment: 1, halves, rows: ROWS, dimensions: DIMENSIONS });
   try {
-    return await segments.score({ parts: [{ segment: 1, bias }], queries, k });
+    return await segments.score({ parts: [{ segment: 1, hidden }], queries, k });
   } finally {
     await segments.close(1);
   }
@@ -82,8 +81,8 @@ for (const [form, isExact] of [
 
       test(`${kind}: the ten best of a half are among its rows in doubt`, async () => {
         const halves = floatToHalf(vectors);
-        const bias = Float32Array.from({ length: ROWS }, (_, row) => (row % 2 === 0 ? 0 : HIDDEN));
-        visit(await scored(new CpuSegments(isExact), halves, 10, bias), halves, (found, products) => {
+        const hidden = Uint8Array.from({ length: ROWS }, (_, row) => row % 2);
+        visit(await scored(new CpuSegments(isExact), halves, 10, hidden), halves, (found, products) => {
           const shown = products.filter((_, row) => row % 2 === 0).sort((a, b) => b - a);
           products.forEach((product, row) => {
             if (row % 2 === 0 && product >= (shown[9] as number)) assert.ok(found.has(row), `row ${row}`);

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { floatToHalf } from '#float16.ts';
-import { HIDDEN } from '#scorer/blocks.ts';
 import { CudaSegments } from '#scorer/cuda/cuda-segments.ts';
 import { dotHalves } from '#scorer/dot.ts';
 import { seededRandom } from '../../fixtures/files.ts';
@@ -17,11 +16,11 @@ test('CudaSegments: the rows in doubt hold the best ones, scores within their er
   const queries = unitVectors(QUERIES, DIMENSIONS, random);
   const segments = new CudaSegments('cpu');
   await segments.open({ kind: 'open', segment: 3, halves, rows: ROWS, dimensions: DIMENSIONS });
-  const tenth = Float32Array.from({ length: ROWS }, (_, row) => (row % 10 === 0 ? 0 : HIDDEN));
-  for (const bias of [null, tenth]) {
+  const tenth = Uint8Array.from({ length: ROWS }, (_, row) => (row % 10 === 0 ? 0 : 1));
+  for (const hidden of [null, tenth]) {
     for (const k of [K, ROWS]) {
       const { ends, rows, values, errors } = await segments.score({
-        parts: [{ segment: 3, bias }],
+        parts: [{ segment: 3, hidden }],
         queries,
         k,
       });
@@ -30,7 +29,7 @@ test('CudaSegments: the rows in doubt hold the best ones, scores within their er
         const products = Array.from({ length: ROWS }, (_, row) => ({
           row,
           score: dotHalves(query, halves, row * DIMENSIONS),
-        })).filter(({ row }) => !bias || row % 10 === 0);
+        })).filter(({ row }) => !hidden || row % 10 === 0);
         const best = products.toSorted((a, b) => b.score - a.score).slice(0, k);
         const [start, end] = [q === 0 ? 0 : (ends[q - 1] as number), ends[q] as number];
         const found = new Map(Array.from(rows.subarray(start, end), (row, i) => [row, start + i]));
