@@ -4,6 +4,7 @@ import { type ErrorCode, VlmoError } from '#errors.ts';
 import { createCrossEncoder } from '#model/cross-encoder.ts';
 import { createEncoder } from '#model/encoder.ts';
 import { openModel } from '#model/open-model.ts';
+import { describePrecision, precisionOn } from '#model/precision.ts';
 import type { Runner } from '#model/runner.ts';
 import { embedPicture } from '#search/query.ts';
 import { createThreadRunner } from '#workers/threads/thread-runner.ts';
@@ -83,7 +84,12 @@ async function openRunner(config: EmbedConfig): Promise<Runner & AsyncDisposable
   if (config.pairs) model.requireMatching();
   model.requireEmbedding();
   noteDevice(config.device, device);
-  return createThreadRunner(model, { ...config, provider: device.provider });
+  return createThreadRunner(model, {
+    ...config,
+    provider: device.provider,
+    precision: precisionOn(device, config.precision),
+    onPrecision: (found) => note(describePrecision(found) ?? ''),
+  });
 }
 
 /** One after the other; what is wrong with one input does not stop the rest. */

@@ -26,7 +26,7 @@ export async function runRetrieve(
   { origin }: Call<'retrieve'>,
 ): Promise<void> {
   checkUsage(flags, (name) => origin(name) === 'flag');
-  await using index = await openIndex(flags.index, flags);
+  await using index = await openIndex(flags.index, { ...flags, note });
   using signals = stopOnSignals();
   if (flags.queued) await queued(index, flags, signals.signal);
   else if (flags.pairs) await pairs(index, flags, signals.signal);

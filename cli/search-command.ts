@@ -27,7 +27,7 @@ export async function runSearch(
   }
   const asked = readQuery(text, flags);
   const request = toRequest(asked, flags);
-  await using index = await openIndex(flags.index, await readSettings(flags));
+  await using index = await openIndex(flags.index, { ...(await readSettings(flags)), note });
   await noteCutTexts(asked.texts, await modelPathOf(index, flags));
   const onUnread = (id: string, { message }: VlmoError): void => note(`Not read again: ${id}. ${message}`);
   const answer = flags.queued
@@ -45,13 +45,19 @@ async function modelPathOf(index: OpenIndex, { collection, model }: SearchFlags)
 }
 
 /** Says what computes where that is not the CPU. */
-async function readSettings({ queued, device, model, ...limits }: SearchFlags): Promise<IndexSettings> {
+async function readSettings({
+  queued,
+  device,
+  precision,
+  model,
+  ...limits
+}: SearchFlags): Promise<IndexSettings> {
   if (queued) return {};
   const resolved = await resolveDevice(device);
   if (resolved.provider !== 'cpu') noteDevice(device, resolved);
   const { maxPixels, maxImageBytes, decodeTimeout, decodeMemory } = limits;
   const decoding = { maxPixels, maxImageBytes, decodeTimeout, decodeMemory };
-  return { compute: 'thread', device, model, ...decoding };
+  return { compute: 'thread', device, precision, model, ...decoding };
 }
 
 function toRequest({ parts, keywords }: AskedQuery, flags: SearchFlags) {

@@ -42,8 +42,8 @@ export async function runWorker(config: CommandConfig<'worker'>): Promise<void> 
 
 /** What of a worker's options its engine obeys. */
 function engineSettings(config: CommandConfig<'worker'>): IndexSettings {
-  const { batchSize, decodeThreads, inferenceWorkers, maxPixels, maxImageBytes } = config;
+  const { precision, batchSize, decodeThreads, inferenceWorkers, maxPixels, maxImageBytes } = config;
   const { decodeTimeout, decodeMemory } = config;
   const limits = { maxPixels, maxImageBytes, decodeTimeout, decodeMemory };
-  return { batchSize, decodeThreads, inferenceWorkers, ...limits };
+  return { precision, batchSize, decodeThreads, inferenceWorkers, ...limits };
 }

@@ -10,6 +10,13 @@ export const COMPUTE_OPTIONS = {
     sentence:
       'What computes; "auto" is the fastest that works, one that is named and does not work is an error',
   },
+  precision: {
+    flag: '--precision <precision>',
+    type: choice('auto', 'f32', 'f16'),
+    default: 'auto',
+    sentence:
+      'How the model computes; "auto" is "f16" on a GPU that can and "f32" on the CPU, and where answers in 16 bits are too far from those in 32, "f32"',
+  },
   preprocess: {
     flag: '--preprocess <mode>',
     type: choice('reference', 'fast'),

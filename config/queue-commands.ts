@@ -43,6 +43,7 @@ export const QUEUE_COMMANDS = {
         'redisPatience',
         'logLevel',
         'device',
+        'precision',
       ),
       ...POOLS,
       ...PICTURE_LIMITS,

@@ -1,5 +1,5 @@
 import { toErrorData } from '#errors.ts';
-import type { EngineGreeting, EngineReply, EngineRequest, EngineSetup } from './protocol.ts';
+import type { EngineGreeting, EngineNote, EngineReply, EngineRequest, EngineSetup } from './protocol.ts';
 import { serveCalls } from './serve-calls.ts';
 
 /**
@@ -7,7 +7,7 @@ import { serveCalls } from './serve-calls.ts';
  * Its setup comes as the one argument, its calls over the channel that `fork` opens.
  */
 
-const send = (message: EngineGreeting | EngineReply): void => {
+const send = (message: EngineGreeting | EngineNote | EngineReply): void => {
   // The parent may be gone by now, and with it whoever wants the answer.
   process.send?.(message, undefined, undefined, () => undefined);
 };
@@ -19,7 +19,8 @@ process.on('SIGTERM', () => undefined);
 process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 
 try {
-  const serve = await serveCalls(JSON.parse(process.argv[2] ?? '') as EngineSetup);
+  const note = (line: string): void => send({ note: line });
+  const serve = await serveCalls(JSON.parse(process.argv[2] ?? '') as EngineSetup, note);
   process.on('message', (request: EngineRequest) => void serve(request).then(send));
   send({ ready: true });
 } catch (error) {

@@ -6,6 +6,7 @@ import type {
   EngineAnswers,
   EngineCall,
   EngineGreeting,
+  EngineNote,
   EngineReply,
   EngineRequest,
   EngineSetup,
@@ -36,8 +37,15 @@ interface Process {
   readonly waiting: Map<number, Waiting>;
 }
 
-/** Starts the engine. Throws what opening the index throws. `onDeath` is told how a process ended by itself. */
-export async function startEngine(setup: EngineSetup, onDeath: (how: string) => void): Promise<Engine> {
+/**
+ * Starts the engine. Throws what opening the index throws. `onDeath` is told how a process ended by itself, `onNote` what
+ * a person should know of it.
+ */
+export async function startEngine(
+  setup: EngineSetup,
+  onDeath: (how: string) => void,
+  onNote: (line: string) => void = () => undefined,
+): Promise<Engine> {
   let nextId = 0;
   let isClosing = false;
   let current: Promise<Process> | undefined;
@@ -45,10 +53,11 @@ export async function startEngine(setup: EngineSetup, onDeath: (how: string) => 
   function running(): Promise<Process> {
     if (isClosing) return Promise.reject(new EngineDied('The engine is closed'));
     if (current) return current;
-    const started = start(setup, (how) => {
+    const onEnd = (how: string): void => {
       current = undefined;
       if (!isClosing) onDeath(how);
-    });
+    };
+    const started = start(setup, onEnd, onNote);
     current = started;
     started.catch(() => {
       current = undefined;
@@ -91,17 +100,24 @@ export async function startEngine(setup: EngineSetup, onDeath: (how: string) => 
 }
 
 /** `onEnd` is told how a process ended that had started. */
-async function start(setup: EngineSetup, onEnd: (how: string) => void): Promise<Process> {
+async function start(
+  setup: EngineSetup,
+  onEnd: (how: string) => void,
+  onNote: (line: string) => void,
+): Promise<Process> {
   const entry = fileURLToPath(import.meta.resolve('#engine/engine.process.ts'));
   const child = fork(entry, [JSON.stringify(setup)], { serialization: 'advanced' });
   const waiting = new Map<number, Waiting>();
   const greeting = Promise.withResolvers<void>();
   let isReady = false;
-  child.once('message', (message: EngineGreeting) => {
-    isReady = 'ready' in message;
-    if ('ready' in message) greeting.resolve();
-    else greeting.reject(new VlmoError(message.error.code, message.error.message));
-    child.on('message', (reply: EngineReply) => settle(waiting, reply));
+  child.on('message', (message: EngineGreeting | EngineNote | EngineReply) => {
+    if ('note' in message) onNote(message.note);
+    else if ('id' in message) settle(waiting, message);
+    else if ('error' in message) greeting.reject(new VlmoError(message.error.code, message.error.message));
+    else {
+      isReady = true;
+      greeting.resolve();
+    }
   });
   child.once('close', (code, signal) => {
     const how = signal === null ? `exit code ${code}` : `signal ${signal}`;

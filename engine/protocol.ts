@@ -80,5 +80,10 @@ export type EngineReply =
   | { readonly id: number; readonly answer: EngineAnswers[keyof EngineAnswers] }
   | { readonly id: number; readonly error: ErrorData };
 
+/** What a person should know of how it works, at any time. */
+export interface EngineNote {
+  readonly note: string;
+}
+
 /** The first message of an engine: it can be called, or why not. */
 export type EngineGreeting = { readonly ready: true } | { readonly error: ErrorData };

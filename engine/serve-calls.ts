@@ -7,11 +7,11 @@ import { answerQueryJob, answerRetrievalJob } from './answer-jobs.ts';
 import type { EngineAnswers, EngineCall, EngineReply, EngineRequest, EngineSetup } from './protocol.ts';
 
 /** The engine's side of the calls: an opened index does each of them, for as long as its parent lives. */
-export async function serveCalls({
-  index: folder,
-  ...settings
-}: EngineSetup): Promise<(request: EngineRequest) => Promise<EngineReply>> {
-  const parts = await openParts(folder, { ...settings, write: true });
+export async function serveCalls(
+  { index: folder, ...settings }: EngineSetup,
+  note: (line: string) => void,
+): Promise<(request: EngineRequest) => Promise<EngineReply>> {
+  const parts = await openParts(folder, { ...settings, write: true, note });
   const index = createIndex(parts);
 
   async function answer(call: EngineCall): Promise<EngineAnswers[EngineCall['kind']]> {

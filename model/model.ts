@@ -1,5 +1,6 @@
 import type { Provider } from '#devices/provider.ts';
 import type { PictureSpec } from '#pictures/picture-spec.ts';
+import type { ModelPrecision, Precision } from './precision.ts';
 
 /** The file of a model folder that says what it is. */
 export const CONFIG_FILE = 'config.json';
@@ -57,6 +58,10 @@ export interface ModelOptions {
   readonly threads: number;
   /** What computes, as `resolveDevice` found it. */
   readonly provider: Provider;
+  /** Which GPU of several. */
+  readonly card?: number | undefined;
+  /** Default f32. */
+  readonly precision?: Precision | undefined;
   /** Where weights lie that another thread has prepared; left out, they are prepared when they are first needed. */
   readonly weightsFolder?: string | undefined;
   /** Graphs to make ready now; others are made when they are first used. */
@@ -67,13 +72,15 @@ export interface ModelOptions {
 export interface LoadedModel extends AsyncDisposable {
   /** Whether the model does not read a text to its end. */
   readonly isCut: (text: string) => boolean;
+  /** How it computes, by what has been used so far. */
+  precision(): ModelPrecision;
   /** Texts to vectors of unit length [B, D]. */
   embedTexts(texts: readonly string[]): Promise<Float32Array>;
-  /** `count` preprocessed pictures [B, C, H, W] to vectors of unit length [B, D]. */
-  embedPixels(pixels: Float32Array, count: number): Promise<Float32Array>;
+  /** `count` pictures of 8 bits [B, C, H, W] to vectors of unit length [B, D]. */
+  embedPixels(pixels: Uint8Array, count: number): Promise<Float32Array>;
   /**
    * Reads pictures and texts together: as many of one as of the other, or one. Logits [B, 2] of belonging apart and
    * together.
    */
-  matchPixels(pixels: Float32Array, count: number, texts: readonly string[]): Promise<Float32Array>;
+  matchPixels(pixels: Uint8Array, count: number, texts: readonly string[]): Promise<Float32Array>;
 }

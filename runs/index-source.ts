@@ -23,6 +23,8 @@ export interface IndexJob extends IndexerSetup {
   readonly sourceName?: string | undefined;
   /** Name of the source of pictures that captions name by their ids alone; left out, whichever has them. */
   readonly imagesOf?: string | undefined;
+  /** How the model computes, for the record. */
+  readonly precision?: string;
   /** Try again what is listed as failed. */
   readonly retryFailed: boolean;
   /** Read files too that have not changed since they were read last. */
@@ -66,7 +68,7 @@ export async function indexSource(job: IndexJob): Promise<IndexSummary> {
   const watch = new RunWatch();
   const run = await beginRun(store, {
     ...{ kind: 'direct', source: job.sourceName ?? source.uri, place: source.uri },
-    ...{ generation: job.tables.record, options: {} },
+    ...{ generation: job.tables.record, options: { precision: job.precision } },
   });
   const end = (state: RunState): Promise<void> =>
     store.runs.upsert({ ...run, ...counts(), state, endedAt: new Date(), owner: null, lease: null });

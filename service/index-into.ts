@@ -35,6 +35,7 @@ export async function indexInto(
       },
       batchSize: await loaded.batchSize(),
       pictureBytes: pictureValues(model.picture),
+      precision: inference.precision.precision,
       ...(onStart && { onStart }),
     });
     return { ...summary, generation: record };

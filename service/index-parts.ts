@@ -9,7 +9,7 @@ export interface OpenIndexOptions extends IndexSettings {
   readonly create?: boolean;
   /**
    * Whether it is to be written: then an index of an older format is brought up to date first, of which `note` is told,
-   * as it is of a generation that another version's bundled model made.
+   * as it is of a generation that another version's bundled model made, and of a model that cannot compute as it was asked to.
    * Default what `create` is; an index of today's format can be written in any case.
    */
   readonly write?: boolean;
@@ -33,5 +33,5 @@ export async function openParts(
   // Nothing is made for a model that cannot be used.
   if (create && settings.model !== undefined) await openEmbeddingModel(settings.model);
   const store = await openStore(folder, { create, write, note });
-  return { store, settings, generations: new LoadedGenerations(store, settings), note };
+  return { store, settings, generations: new LoadedGenerations(store, settings, note), note };
 }

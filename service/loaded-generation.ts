@@ -2,6 +2,7 @@ import { type Device, resolveDevice } from '#devices/device.ts';
 import { type CrossEncoder, createCrossEncoder } from '#model/cross-encoder.ts';
 import { createEncoder, type Encoder } from '#model/encoder.ts';
 import type { Model } from '#model/model.ts';
+import { describePrecision, precisionOn } from '#model/precision.ts';
 import type { Runner } from '#model/runner.ts';
 import { shareRuns } from '#model/shared-runs.ts';
 import { pictureValues } from '#pictures/picture-spec.ts';
@@ -43,22 +44,35 @@ export interface Indexing {
   indexer(): Indexer;
 }
 
-export function loadGeneration(store: Store, tables: GenerationTables, settings: Settings): LoadedGeneration {
+/** `note` is told where the model does not compute as it was asked to. */
+export function loadGeneration(
+  store: Store,
+  tables: GenerationTables,
+  settings: Settings,
+  note: (line: string) => void,
+): LoadedGeneration {
   const { record } = tables;
   const device = kept(() => resolveDevice(settings.device));
   const model = kept(() => openGenerationModel(record, { path: settings.model, index: store.uri }));
-  const pools = kept(async () =>
-    createPools(await model(), {
-      ...settings,
-      provider: (await device()).provider,
-      preprocess: preprocessMode(record),
-    }),
-  );
+  const compute = async () => ({
+    ...settings,
+    provider: (await device()).provider,
+    precision: precisionOn(await device(), settings.precision),
+    preprocess: preprocessMode(record),
+  });
+  const pools = kept(async () => {
+    const made = await createPools(await model(), await compute());
+    const line = describePrecision(made.inference.precision);
+    if (line !== undefined) note(line);
+    return made;
+  });
   const threadRunner = kept(async () =>
     createThreadRunner(await model(), {
-      ...settings,
-      provider: (await device()).provider,
-      preprocess: preprocessMode(record),
+      ...(await compute()),
+      onPrecision(found) {
+        const line = describePrecision(found);
+        if (line !== undefined) note(line);
+      },
     }),
   );
   const runner = kept(

@@ -14,12 +14,14 @@ interface Entry {
 export class LoadedGenerations implements AsyncDisposable {
   readonly #store: Store;
   readonly #settings: Settings;
+  readonly #note: (line: string) => void;
   /** By name and model, the one used last at the end. */
   readonly #entries = new Map<string, Entry>();
 
-  constructor(store: Store, settings: Settings) {
+  constructor(store: Store, settings: Settings, note: (line: string) => void = () => undefined) {
     this.#store = store;
     this.#settings = settings;
+    this.#note = note;
   }
 
   /** Lends a generation for as long as the work takes. Throws what loading what it needs throws. */
@@ -54,7 +56,7 @@ export class LoadedGenerations implements AsyncDisposable {
 
   async #load(record: GenerationRecord): Promise<LoadedGeneration> {
     const tables = { ...(await this.#store.tables(record)), record };
-    return loadGeneration(this.#store, tables, this.#settings);
+    return loadGeneration(this.#store, tables, this.#settings, this.#note);
   }
 
   async #makeRoom(): Promise<void> {

@@ -15,6 +15,7 @@ export interface IndexSettings extends Partial<Config<ComputeOption>> {
 }
 
 type ComputeOption =
+  | 'precision'
   | 'batchSize'
   | 'decodeThreads'
   | 'inferenceWorkers'
@@ -32,6 +33,7 @@ export interface Settings extends Config<ComputeOption> {
 export function resolveSettings(given: IndexSettings): Settings {
   const {
     device,
+    precision,
     batchSize,
     decodeThreads,
     inferenceWorkers,
@@ -42,6 +44,7 @@ export function resolveSettings(given: IndexSettings): Settings {
   } = ALL_OPTIONS;
   return {
     device: given.device ?? device.default,
+    precision: given.precision ?? precision.default,
     batchSize: given.batchSize ?? batchSize.default,
     decodeThreads: given.decodeThreads ?? decodeThreads.default,
     inferenceWorkers: given.inferenceWorkers ?? inferenceWorkers.default,

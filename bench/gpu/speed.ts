@@ -96,7 +96,7 @@ async function embedding(device: Device, model: string, batches: readonly number
   });
   const { num_channels: channels, image_size: size } = vlmo.config;
   console.log(
-    `\n${vlmo.folder.name} on ${device.provider}, ${vlmo.difference.toExponential(0)} from the CPU`,
+    `\n${vlmo.folder.name} on ${device.provider}, ${Math.max(0, ...vlmo.proofs.map(({ difference }) => difference)).toExponential(0)} from the CPU`,
   );
   for (const batch of batches) {
     const data = new Float32Array(batch * pictureValues(vlmo.folder.picture)).map((_, i) => Math.sin(i));

@@ -1,12 +1,14 @@
 import { join } from 'node:path';
 import type { PictureSpec } from '#pictures/picture-spec.ts';
 import type { LoadedModel, Model, ModelOptions } from '../model.ts';
+import type { ModelPrecision, Precision } from '../precision.ts';
 import { readSafetensorsHeader } from '../safetensors.ts';
 import { patchGrid, type VlmoConfig } from './config.ts';
 import { readContrastiveScale } from './contrastive-scale.ts';
 import { type ModelFolder, openModelFolder, WEIGHTS_FILE } from './folder.ts';
 import type { GraphKind } from './network.ts';
 import { type MappedWeights, type PreparedWeights, prepareWeights } from './prepare-weights.ts';
+import type { Proof } from './prove-vlmo.ts';
 import { requireHead } from './sessions.ts';
 import { loadVlmo, type Vlmo } from './vlmo.ts';
 import { createWeights } from './weights.ts';
@@ -38,12 +40,16 @@ function isUsual({ fit, crop, resample, mean, std }: PictureSpec): boolean {
 }
 
 async function load(folder: ModelFolder, options: ModelOptions): Promise<LoadedModel> {
-  const { threads, provider, weightsFolder, ready = [] } = options;
+  const { weightsFolder, ready = [], ...how } = options;
   const own = weightsFolder === undefined ? await prepareWeights(folder) : undefined;
   try {
     const weights = own ?? (await preparedIn(weightsFolder ?? ''));
     const graphs: readonly GraphKind[] = ready;
-    return createLoaded(await loadVlmo(folder, { threads, provider, graphs, weights }), own);
+    return createLoaded(
+      await loadVlmo(folder, { ...how, takesSamples: true, graphs, weights }),
+      how.precision ?? 'f32',
+      own,
+    );
   } catch (error) {
     await own?.[Symbol.asyncDispose]();
     throw error;
@@ -55,19 +61,26 @@ async function preparedIn(folder: string): Promise<MappedWeights> {
   return { folder, weights: createWeights(WEIGHTS_FILE, tensors) };
 }
 
-function createLoaded(vlmo: Vlmo, own: PreparedWeights | undefined): LoadedModel {
+function createLoaded(vlmo: Vlmo, asked: Precision, own: PreparedWeights | undefined): LoadedModel {
   const { num_channels: channels, image_size: size } = vlmo.config;
-  const tensor = (data: Float32Array, count: number) => ({ data, dims: [count, channels, ...size] });
+  const samples = (data: Uint8Array, count: number) => ({ data, dims: [count, channels, ...size] });
   return {
     isCut: vlmo.tokenizer.isCut,
+    precision: () => precisionOf(vlmo.proofs, asked),
     embedTexts: async (texts) => (await vlmo.embedTexts(texts)).data,
-    embedPixels: async (pixels, count) => (await vlmo.embedImages(tensor(pixels, count))).data,
-    matchPixels: async (pixels, count, texts) => (await vlmo.match(tensor(pixels, count), texts)).logits,
+    embedPixels: async (pixels, count) => (await vlmo.embedImages(samples(pixels, count))).data,
+    matchPixels: async (pixels, count, texts) => (await vlmo.match(samples(pixels, count), texts)).logits,
     async [Symbol.asyncDispose]() {
       await vlmo[Symbol.asyncDispose]();
       await own?.[Symbol.asyncDispose]();
     },
   };
+}
+
+/** A model of which one graph runs in 32 bits is called so. */
+function precisionOf(proofs: readonly Proof[], asked: Precision): ModelPrecision {
+  const reason = proofs.find((proof) => proof.reason !== null)?.reason ?? null;
+  return { precision: reason === null ? asked : 'f32', reason };
 }
 
 /** Multiplications of one picture through the image expert: projections and attention, then the feed-forward layers. */

@@ -8,6 +8,12 @@ export interface Tensor {
   readonly dims: readonly number[];
 }
 
+/** Pictures of 8 bits [B, C, H, W]: the graph normalises them, and a quarter of the bytes goes to the device. */
+export interface Samples {
+  readonly data: Uint8Array;
+  readonly dims: readonly number[];
+}
+
 /** Token ids of a batch of texts [B, T], padded with 0. */
 export interface TokenBatch {
   readonly ids: Int32Array;
@@ -16,7 +22,7 @@ export interface TokenBatch {
 
 /** What a graph is fed: pictures, texts, or both for the fusion encoder: as many of one as of the other, or one. */
 export interface ModelInputs {
-  readonly pixels?: Tensor;
+  readonly pixels?: Tensor | Samples;
   readonly tokens?: TokenBatch;
 }
 
@@ -25,7 +31,11 @@ export function feedsOf(config: VlmoConfig, { pixels, tokens }: ModelInputs): Re
   const feeds: Record<string, ort.Tensor> = {};
   if (pixels) {
     checkPixels(config, pixels);
-    feeds.pixel_values = new ort.Tensor('float32', pixels.data, pixels.dims);
+    const { data, dims } = pixels;
+    feeds.pixel_values =
+      data instanceof Uint8Array
+        ? new ort.Tensor('uint8', data, dims)
+        : new ort.Tensor('float32', data, dims);
   }
   if (tokens) {
     checkTokens(config, tokens);
@@ -38,7 +48,7 @@ export function feedsOf(config: VlmoConfig, { pixels, tokens }: ModelInputs): Re
 
 function checkPixels(
   { num_channels: channels, image_size: [height, width] }: VlmoConfig,
-  { data, dims }: Tensor,
+  { data, dims }: Tensor | Samples,
 ): void {
   const [batch = 0, c, h, w] = dims;
   const expected = `pictures of ${channels} x ${height} x ${width} (channels, height, width)`;
@@ -64,7 +74,7 @@ function checkTokens(config: VlmoConfig, { ids, length }: TokenBatch): void {
 }
 
 /** One picture goes with each of several texts, one text with each of several pictures. */
-function checkPairs({ dims: [pictures = 0] }: Tensor, texts: number): void {
+function checkPairs({ dims: [pictures = 0] }: Tensor | Samples, texts: number): void {
   if (pictures === texts || pictures === 1 || texts === 1) return;
   throw invalidInput(
     'read pictures and texts together',

@@ -2,11 +2,14 @@ import { VlmoError } from '#errors.ts';
 import {
   type Attribute,
   type Dimension,
+  ELEMENT_TYPES,
   type Graph,
   GraphBuilder,
   type GraphValue,
   type Value,
 } from '#onnx/graph.ts';
+import type { PictureSpec } from '#pictures/picture-spec.ts';
+import type { Precision } from '../precision.ts';
 import { patchGrid, type VlmoConfig } from './config.ts';
 import { fusionIndex, imageIndex, type PositionIndex, textIndex } from './relative-position.ts';
 import { ITC_HEADS, ITC_VL_HEADS, type Weights } from './weights.ts';
@@ -36,8 +39,18 @@ const BLOCK_EPSILON = 1e-6;
 const TEXT_EPSILON = 1e-12;
 /** Added to the scores of hidden keys: exp of it is 0 in float32, and float16 can still hold it. */
 const HIDDEN = -1e4;
+const WIDE = 'float32';
+type FloatType = typeof WIDE | 'float16';
 /** As the end of a slice: all the rest. */
 const REST = 2 ** 31 - 1;
+
+/** How a graph computes and is fed. */
+export interface GraphForm {
+  /** Of the blocks; the texts' embeddings, the last norm and the heads are in 32 bits always. Default f32. */
+  readonly precision?: Precision | undefined;
+  /** Pictures come as samples of 8 bits, to be normalised by it; else normalised already. */
+  readonly samples?: Pick<PictureSpec, 'mean' | 'std'> | undefined;
+}
 
 /** The graph of one kind that computes these values, by name. Throws MODEL_OUTPUT_UNKNOWN. */
 export function buildGraph(
@@ -45,8 +58,9 @@ export function buildGraph(
   config: VlmoConfig,
   weights: Weights,
   outputs: readonly string[],
+  form: GraphForm = {},
 ): Graph {
-  const network = new Network(config, weights);
+  const network = new Network(config, weights, form);
   network[kind]();
   return network.finish(outputs);
 }
@@ -56,12 +70,19 @@ class Network {
   readonly #config: VlmoConfig;
   readonly #weights: Weights;
   readonly #outputs = new Map<string, GraphValue>();
+  /** Weights in another type than they are stored in. */
+  readonly #converted = new Map<string, Value>();
+  readonly #form: GraphForm;
+  /** What the blocks compute in. */
+  readonly #type: FloatType;
   /** Before the names of modules that run a second time: `itc_vl.` through the vl experts, `cls.` for [CLS] alone. */
   #prefix = '';
 
-  constructor(config: VlmoConfig, weights: Weights) {
+  constructor(config: VlmoConfig, weights: Weights, form: GraphForm) {
     this.#config = config;
     this.#weights = weights;
+    this.#form = form;
+    this.#type = form.precision === 'f16' ? 'float16' : 'float32';
   }
 
   finish(outputs: readonly string[]): Graph {
@@ -107,10 +128,10 @@ class Network {
       return isCls ? this.ffn(y, i, 'text') : this.split(y, i, text.count);
     }); // [B, D]
     if (!this.has('pooler.dense.weight')) return;
-    const pooled = this.op('Tanh', [this.linear(cls, 'pooler.dense')]); // [B, D]
+    const pooled = this.op('Tanh', [this.linear(cls, 'pooler.dense', WIDE)]); // [B, D]
     this.expose('fusion_cls', pooled, ['B', this.#config.hidden_size]);
     if (this.has('itm_score.fc.weight'))
-      this.expose('itm_logits', this.linear(pooled, 'itm_score.fc'), ['B', 2]);
+      this.expose('itm_logits', this.linear(pooled, 'itm_score.fc', WIDE), ['B', 2]);
   }
 
   /** visualEmbed: [cls; patches] + position, with a mask of ones; then + modality type. L + 1 tokens. */
@@ -118,8 +139,11 @@ class Network {
     const { num_channels: channels, image_size: imageSize, hidden_size: width } = this.#config;
     const [gridHeight, gridWidth] = patchGrid(this.#config);
     const length = gridHeight * gridWidth + 1;
-    const pixels = this.#graph.input('pixel_values', 'float32', ['B_image', channels, ...imageSize]); // [B, C, H, W]
-    const patches = this.patchEmbed(pixels); // [B, D, H/Ph, W/Pw]
+    const { samples } = this.#form;
+    const shape = ['B_image', channels, ...imageSize];
+    const pixels = this.#graph.input('pixel_values', samples ? 'uint8' : 'float32', shape); // [B, C, H, W]
+    const values = samples ? this.normalised(pixels, samples) : pixels;
+    const patches = this.patchEmbed(this.narrow(values)); // [B, D, H/Ph, W/Pw]
     const flat = this.reshape(patches, this.ints(0, width, -1)); // [B, D, L]
     const sequence = this.op('Transpose', [flat], { perm: [0, 2, 1] }); // [B, L, D]
     const clsShape = this.concat(this.dim(pixels, 0), this.ints(1, width));
@@ -131,6 +155,20 @@ class Network {
     this.expose('visual_mask', this.ones(visual), ['B', length]);
     const typed = this.op('Add', [visual, this.weightRows('token_type_embeddings.weight', 1, 2)]); // [B, L + 1, D]
     return this.flatten(typed, this.ints(length));
+  }
+
+  /**
+   * (v / 255 - mean) / std of samples v of 8 bits, as (v - 255 mean) / (255 std): for the usual 0.5 the difference is
+   * exact, and the quotient rounded once, as in `normalise`.
+   */
+  normalised(pixels: Value, { mean, std }: Pick<PictureSpec, 'mean' | 'std'>): Value {
+    const byChannel = (name: string, values: readonly number[]): Value =>
+      this.#graph.constant({
+        ...{ name, type: 'float32', dims: [values.length, 1, 1] },
+        data: new Uint8Array(Float32Array.from(values, (value) => 255 * value).buffer),
+      });
+    const wide = this.op('Cast', [pixels], { to: ELEMENT_TYPES.float32 });
+    return this.op('Div', [this.op('Sub', [wide, byChannel('mean', mean)]), byChannel('std', std)]);
   }
 
   /** One convolution whose kernel and stride are the patch: [B, C, H, W] -> [B, D, H/Ph, W/Pw]. */
@@ -150,18 +188,19 @@ class Network {
   textTokens(): { tokens: Tokens; mask: Value } {
     const ids = this.#graph.input('input_ids', 'int32', ['B_text', 'T']); // [B, T]
     const count = this.dim(ids, 1);
-    const words = this.op('Gather', [this.weight('text_embeddings.word_embeddings.weight'), ids]); // [B, T, D]
+    const words = this.op('Gather', [this.weight('text_embeddings.word_embeddings.weight', WIDE), ids]); // [B, T, D]
     this.exposeTokens('text_embeddings.word_embeddings', this.flatten(words, count));
-    let sum = this.op('Add', [words, this.weightRows('text_embeddings.token_type_embeddings.weight', 0, 1)]);
+    const kind = this.weightRows('text_embeddings.token_type_embeddings.weight', 0, 1, WIDE);
+    let sum = this.op('Add', [words, kind]);
     if (!this.has('relative_position_bias_table')) {
-      const positions = this.weight('text_embeddings.position_embeddings.weight'); // [longest, D]
+      const positions = this.weight('text_embeddings.position_embeddings.weight', WIDE); // [longest, D]
       sum = this.op('Add', [sum, this.slice(positions, 0, count, 0)]);
     }
-    const normed = this.layerNorm(this.flatten(sum, count), 'text_embeddings.LayerNorm', TEXT_EPSILON);
-    const typed = this.op('Add', [normed.rows, this.weightRows('token_type_embeddings.weight', 0, 1)]); // [n, D]
+    const normed = this.layerNorm(this.flatten(sum, count), 'text_embeddings.LayerNorm', WIDE, TEXT_EPSILON);
+    const typed = this.op('Add', [normed.rows, this.weightRows('token_type_embeddings.weight', 0, 1, WIDE)]); // [n, D]
     const isPadding = this.op('Equal', [ids, this.ints32(0)]);
     const mask = this.op('Cast', [this.op('Not', [isPadding])], { to: 1 }); // [B, T]
-    return { tokens: { rows: typed, count }, mask };
+    return { tokens: { rows: this.narrow(typed), count }, mask };
   }
 
   /** All blocks with one expert and the ITC head; from vlffn_start on also the branch through the vl experts. */
@@ -189,22 +228,24 @@ class Network {
     const last = this.#config.num_hidden_layers - 1;
     let x = tokens;
     for (let i = first; i < last; i++) x = this.block(x, x, i, bias, (y) => feed(y, i, false));
-    this.layerNorm(
-      this.block(x, x, last, bias, (y) => feed(y, last, false)),
-      'transformer.norm',
-    );
+    this.lastNorm(this.block(x, x, last, bias, (y) => feed(y, last, false)));
     const prefix = this.#prefix;
     this.#prefix = `${prefix}cls.`;
     const cls = this.block(this.firstToken(x), x, last, bias, (y) => feed(y, last, true)); // [B, D]
-    const normed = this.layerNorm(cls, 'transformer.norm');
+    const normed = this.lastNorm(cls);
     this.#prefix = prefix;
     return normed.rows;
+  }
+
+  /** What the heads read, in 32 bits. */
+  lastNorm({ rows, count }: Tokens): Tokens {
+    return this.layerNorm({ rows: this.wide(rows), count }, 'transformer.norm', WIDE);
   }
 
   /** v = W [CLS], to unit length: [B, D]. */
   contrastiveHead(cls: Value, head: string, name: string): void {
     if (!this.has(`${head}.weight`)) return;
-    const unit = this.op('LpNormalization', [this.linear(cls, head)], { axis: -1, p: 2 });
+    const unit = this.op('LpNormalization', [this.linear(cls, head, WIDE)], { axis: -1, p: 2 });
     this.expose(name, unit, ['B', this.#config.hidden_size]);
   }
 
@@ -314,15 +355,16 @@ class Network {
   /** A bias that hides padded keys too; the mask [B, N] is 1 for tokens to be seen. */
   masked(mask: Value, table: ((layer: number) => Value) | undefined): LayerBias {
     const hidden = this.op('Mul', [this.op('Sub', [this.float(1), mask]), this.float(HIDDEN)]); // [B, N]
-    const keys = this.op('Unsqueeze', [hidden, this.ints(1, 2)]); // [B, 1, 1, N]
+    const keys = this.narrow(this.op('Unsqueeze', [hidden, this.ints(1, 2)])); // [B, 1, 1, N]
     if (table) return once((i) => this.op('Add', [table(i), keys])); // [B, H, N, N]
     const shape = this.concat(this.dim(mask, 0), this.ints(1), this.dim(mask, 1), this.dim(mask, 1));
     const everyLayer = this.op('Expand', [keys, shape]); // [B, 1, N, N]
     return () => everyLayer;
   }
 
-  layerNorm(x: Tokens, name: string, epsilon = BLOCK_EPSILON): Tokens {
-    const inputs = [x.rows, this.weight(`${name}.weight`), this.weight(`${name}.bias`)];
+  /** Every provider sums in 32 bits here, whatever it is given. */
+  layerNorm(x: Tokens, name: string, type: FloatType = this.#type, epsilon = BLOCK_EPSILON): Tokens {
+    const inputs = [x.rows, this.weight(`${name}.weight`, type), this.weight(`${name}.bias`, type)];
     const rows = this.op('LayerNormalization', inputs, { axis: -1, epsilon: { float: epsilon } });
     return this.exposeTokens(name, { rows, count: x.count });
   }
@@ -336,11 +378,11 @@ class Network {
     );
   }
 
-  linear(rows: Value, name: string): Value {
+  linear(rows: Value, name: string, type: FloatType = this.#type): Value {
     return this.gemm(
       rows,
-      this.weight(`${name}.weight`),
-      this.has(`${name}.bias`) ? this.weight(`${name}.bias`) : null,
+      this.weight(`${name}.weight`, type),
+      this.has(`${name}.bias`) ? this.weight(`${name}.bias`, type) : null,
     );
   }
 
@@ -427,13 +469,30 @@ class Network {
     return this.#weights.tensors.has(name);
   }
 
-  weight(name: string): Value {
-    return this.weightRows(name, 0, this.#shape(name)[0] ?? 1);
+  weight(name: string, type: FloatType = this.#type): Value {
+    return this.weightRows(name, 0, this.#shape(name)[0] ?? 1, type);
   }
 
-  /** Rows [from, to) of a tensor, as a place in the file of weights. */
-  weightRows(name: string, from: number, to: number): Value {
-    return this.#graph.constant(this.#weights.rows(name, from, to));
+  /** Rows [from, to) of a tensor, as a place in the file of weights; onnxruntime converts a constant once. */
+  weightRows(name: string, from: number, to: number, type: FloatType = this.#type): Value {
+    const rows = this.#weights.rows(name, from, to);
+    const stored = this.#graph.constant(rows);
+    const key = `${rows.name}.${type}`;
+    const known = this.#converted.get(key);
+    if (rows.type === type) return stored;
+    const value = known ?? this.#graph.node('Cast', [stored], { to: ELEMENT_TYPES[type] }, '', key);
+    this.#converted.set(key, value);
+    return value;
+  }
+
+  /** What the blocks read, of a value in 32 bits. */
+  narrow(value: Value): Value {
+    return this.#type === WIDE ? value : this.op('Cast', [value], { to: ELEMENT_TYPES[this.#type] });
+  }
+
+  /** A value of the blocks in 32 bits. */
+  wide(value: Value): Value {
+    return this.#type === WIDE ? value : this.op('Cast', [value], { to: ELEMENT_TYPES[WIDE] });
   }
 
   #shape(name: string): readonly number[] {
@@ -447,7 +506,10 @@ class Network {
   }
 
   expose(name: string, value: Value, dims: readonly Dimension[]): void {
-    const named = this.#graph.node('Identity', [value], {}, '', this.#prefix + name);
+    const named =
+      this.#type === WIDE
+        ? this.#graph.node('Identity', [value], {}, '', this.#prefix + name)
+        : this.#graph.node('Cast', [value], { to: ELEMENT_TYPES[WIDE] }, '', this.#prefix + name);
     this.#outputs.set(named.name, { name: named.name, type: 'float32', dims });
   }
 }

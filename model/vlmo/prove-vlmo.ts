@@ -1,9 +1,16 @@
 import { compareAnswers } from '#devices/known-answers.ts';
-import type { Provider } from '#devices/provider.ts';
-import { pictureValues, squashed } from '#pictures/picture-spec.ts';
-import type { VlmoConfig } from './config.ts';
-import type { Tensor } from './inputs.ts';
+import type { Precision } from '../precision.ts';
 import type { GraphKind } from './network.ts';
+
+/** What is known of a graph on a device. */
+export interface Proof {
+  /** The one that it runs in. */
+  readonly precision: Precision;
+  /** The largest difference from the CPU in 32 bits. */
+  readonly difference: number;
+  /** Why it does not run in the precision that was asked for. */
+  readonly reason: string | null;
+}
 
 /** Of vectors of unit length, where devices in float32 were 3e-7 apart, and of logits, which are some units large. */
 const BOUNDS = { image: 1e-4, text: 1e-4, fusion: 1e-2 } as const;
@@ -12,65 +19,64 @@ const WHAT = {
   text: "a value of a text's vector",
   fusion: 'a logit of a pair',
 } as const;
-const TEXT = 'a red car in front of 2 houses';
 
-/** What of a model is proven. */
-export interface ProvenModel {
-  readonly folder: { readonly path: string };
-  readonly config: VlmoConfig;
-  embedImages(pixels: Tensor): Promise<Tensor>;
-  embedTexts(texts: readonly string[]): Promise<Tensor>;
-  match(pixels: Tensor, texts: readonly string[]): Promise<{ readonly logits: Float32Array }>;
+/** The largest difference of what a device gives in 32 bits from what the CPU gives. Throws DEVICE_WRONG. */
+export function compareDevice(
+  device: string,
+  kind: GraphKind,
+  expected: Float32Array,
+  received: Float32Array,
+): number {
+  return compareAnswers({ device, what: WHAT[kind], expected, received, bound: BOUNDS[kind] });
 }
 
-const proofs = new Map<string, Promise<number>>();
+/** Least cosine of a vector in 16 bits with the one in 32 bits. */
+const LEAST_COSINE = 0.9995;
+/** Of the probability that a picture and a text belong together. */
+const MATCH_BOUND = 0.01;
 
-/**
- * Proves what computes a model by one picture, one text and one pair, as far as these graphs are asked for: once a process,
- * model and device. Gives the largest difference from the CPU. Throws DEVICE_WRONG.
- */
-export function proveVlmo(
-  vlmo: ProvenModel,
-  provider: Provider,
-  graphs: readonly GraphKind[],
-  openOnCpu: () => Promise<ProvenModel & AsyncDisposable>,
-): Promise<number> {
-  const key = JSON.stringify([provider, vlmo.folder.path, vlmo.config, graphs]);
-  const proof = proofs.get(key) ?? prove(vlmo, provider, graphs, openOnCpu);
-  proofs.set(key, proof);
-  // What could not be tried may be tried again.
-  proof.catch(() => proofs.delete(key));
-  return proof;
-}
-
-async function prove(
-  vlmo: ProvenModel,
-  device: Provider,
-  graphs: readonly GraphKind[],
-  openOnCpu: () => Promise<ProvenModel & AsyncDisposable>,
-): Promise<number> {
-  await using reference = await openOnCpu();
-  let largest = 0;
-  for (const graph of graphs) {
-    const expected = await answer(reference, graph);
-    const received = await answer(vlmo, graph);
-    const comparison = { device, what: WHAT[graph], expected, received, bound: BOUNDS[graph] };
-    largest = Math.max(largest, compareAnswers(comparison));
+/** Why a graph may not run in 16 bits, by what it gives there [B, ·] and in 32 bits; null where it may. */
+export function objection(
+  kind: GraphKind,
+  expected: Float32Array,
+  received: Float32Array,
+  count: number,
+): string | null {
+  const infinite = received.findIndex((value) => !Number.isFinite(value));
+  if (infinite >= 0) return `expected finite numbers, received ${received[infinite]} (${WHAT[kind]})`;
+  if (kind === 'fusion') {
+    const apart = largestOf(count, (i) => Math.abs(probability(expected, i) - probability(received, i)));
+    return apart <= MATCH_BOUND
+      ? null
+      : `expected match probabilities within ${MATCH_BOUND} of those in 32 bits, received one ${apart.toFixed(4)} away`;
   }
-  return largest;
+  const width = expected.length / count;
+  const cosine = 1 - largestOf(count, (i) => 1 - cosineOf(expected, received, i * width, width));
+  return cosine >= LEAST_COSINE
+    ? null
+    : `expected ${kind} vectors of cosine ${LEAST_COSINE} at least to those in 32 bits, received ${cosine.toFixed(5)}`;
 }
 
-async function answer(vlmo: ProvenModel, graph: GraphKind): Promise<Float32Array> {
-  if (graph === 'text') return (await vlmo.embedTexts([TEXT])).data;
-  const picture = waves(vlmo);
-  return graph === 'image'
-    ? (await vlmo.embedImages(picture)).data
-    : (await vlmo.match(picture, [TEXT])).logits;
+function largestOf(count: number, value: (i: number) => number): number {
+  return Math.max(...Array.from({ length: count }, (_, i) => value(i)));
 }
 
-/** One picture of normalised pixels, no two patches alike: [1, C, H, W]. */
-function waves({ config }: ProvenModel): Tensor {
-  const length = pictureValues(squashed(config.image_size, config.num_channels));
-  const data = Float32Array.from({ length }, (_, i) => Math.sin(i * (0.1 + i / 1e6)));
-  return { data, dims: [1, config.num_channels, ...config.image_size] };
+function probability(logits: Float32Array, i: number): number {
+  return 1 / (1 + Math.exp((logits[2 * i] as number) - (logits[2 * i + 1] as number)));
+}
+
+function cosineOf(a: Float32Array, b: Float32Array, from: number, width: number): number {
+  let [product, first, second] = [0, 0, 0];
+  for (let i = from; i < from + width; i++) {
+    const [x, y] = [a[i] as number, b[i] as number];
+    product += x * y;
+    first += x * x;
+    second += y * y;
+  }
+  return product / Math.sqrt(first * second);
+}
+
+/** The largest difference of two rows of numbers. */
+export function largestDifference(expected: Float32Array, received: Float32Array): number {
+  return expected.reduce((most, value, i) => Math.max(most, Math.abs(value - (received[i] as number))), 0);
 }

@@ -3,14 +3,16 @@ import { inTurn } from '#devices/gpu-lock.ts';
 import type { Provider } from '#devices/provider.ts';
 import { encodeModel } from '#onnx/encode.ts';
 import type { VlmoConfig } from './config.ts';
-import { buildGraph, type GraphKind } from './network.ts';
+import { buildGraph, type GraphForm, type GraphKind } from './network.ts';
 import type { MappedWeights } from './prepare-weights.ts';
 
-export interface SessionOptions {
+export interface SessionOptions extends GraphForm {
   /** Threads that one run computes on; a GPU leaves them idle. */
   readonly threads: number;
   /** What computes: one that `resolveDevice` found to work. */
   readonly provider: Provider;
+  /** Which GPU of several, as CUDA counts them. */
+  readonly card?: number | undefined;
   /** Where a profile of every node goes, as the beginning of a file's name. */
   readonly profilePrefix?: string;
 }
@@ -21,12 +23,12 @@ export async function createSession(
   outputs: readonly string[],
   config: VlmoConfig,
   { folder, weights }: MappedWeights,
-  { threads, provider, profilePrefix }: SessionOptions,
+  { threads, provider, card, profilePrefix, ...form }: SessionOptions,
 ): Promise<ort.InferenceSession> {
-  const graph = buildGraph(kind, config, weights, outputs);
+  const graph = buildGraph(kind, config, weights, outputs, form);
   const options: ort.InferenceSession.SessionOptions = {
     // One that cannot start is an error here, not a session on the CPU.
-    executionProviders: [provider],
+    executionProviders: [card === undefined ? provider : { name: provider, deviceId: card }],
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     // A memory plan is kept for each shape of input, and batches come in many shapes.

@@ -14,53 +14,70 @@ export const MAIN_OUTPUTS = {
   fusion: 'itm_logits',
 } as const;
 
+/** How all sessions of a model compute. */
+export type SharedOptions = Omit<SessionOptions, 'samples'>;
+
+/** One session: a graph, what it gives, and whether it takes pictures of 8 bits. */
+interface Wanted {
+  readonly kind: GraphKind;
+  readonly outputs: readonly string[];
+  readonly takesSamples: boolean;
+}
+
 /** The sessions of one model, by graph and outputs. */
 export class Sessions {
   readonly #folder: ModelFolder;
-  readonly #options: SessionOptions;
+  readonly #options: SharedOptions;
   /** Weights that somebody else prepared, and keeps. */
   readonly #prepared: MappedWeights | undefined;
   readonly #open = new Map<string, ort.InferenceSession>();
   /** Sessions are made one call after the other: two first runs at once would make, and leak, the same session. */
   #opening: Promise<void> = Promise.resolve();
 
-  constructor(folder: ModelFolder, options: SessionOptions, prepared?: MappedWeights) {
+  constructor(folder: ModelFolder, options: SharedOptions, prepared?: MappedWeights) {
     this.#folder = folder;
     this.#options = options;
     this.#prepared = prepared;
   }
 
-  open(graphs: readonly (readonly [GraphKind, readonly string[]])[]): Promise<void> {
-    const turn = this.#opening.then(() => this.#create(graphs));
+  /** Makes the main sessions of these graphs. */
+  open(kinds: readonly GraphKind[], takesSamples: boolean): Promise<void> {
+    return this.#make(kinds.map((kind) => ({ kind, outputs: [MAIN_OUTPUTS[kind]], takesSamples })));
+  }
+
+  #make(wanted: readonly Wanted[]): Promise<void> {
+    const turn = this.#opening.then(() => this.#create(wanted));
     this.#opening = turn.catch(() => {});
     return turn;
   }
 
-  async #create(graphs: readonly (readonly [GraphKind, readonly string[]])[]): Promise<void> {
-    const missing = graphs.filter(([kind, outputs]) => !this.#open.has(keyOf(kind, outputs)));
+  async #create(wanted: readonly Wanted[]): Promise<void> {
+    const missing = wanted.filter((one) => !this.#open.has(keyOf(one)));
     if (missing.length === 0) return;
     const own = this.#prepared ? undefined : await prepareWeights(this.#folder);
     try {
-      for (const [kind, outputs] of missing) {
-        if (this.#open.has(keyOf(kind, outputs))) continue; // asked for twice
+      for (const one of missing) {
+        if (this.#open.has(keyOf(one))) continue; // asked for twice
         const weights = this.#prepared ?? (own as MappedWeights);
-        const session = await createSession(kind, outputs, this.#folder.config, weights, this.#options);
-        this.#open.set(keyOf(kind, outputs), session);
+        const samples = one.takesSamples ? this.#folder.picture : undefined;
+        const options = { ...this.#options, samples };
+        const session = await createSession(one.kind, one.outputs, this.#folder.config, weights, options);
+        this.#open.set(keyOf(one), session);
       }
     } finally {
       await own?.[Symbol.asyncDispose]();
     }
   }
 
-  /** Graphs to make along with another one: each call of open widens float16 weights into a copy of its own. */
-  #companions(): (readonly [GraphKind, readonly string[]])[] {
+  /** Sessions to make along with another one: each call of #make widens float16 weights into a copy of its own. */
+  #companions(takesSamples: boolean): Wanted[] {
     const { config, heads } = this.#folder;
     if (config.dtype === 'f32' || this.#prepared) return [];
     const kinds = [
       ...(heads.itc ? (['image', 'text'] as const) : []),
       ...(heads.itm ? (['fusion'] as const) : []),
     ];
-    return kinds.map((kind) => [kind, [MAIN_OUTPUTS[kind]]]);
+    return kinds.map((kind) => ({ kind, outputs: [MAIN_OUTPUTS[kind]], takesSamples }));
   }
 
   async run(
@@ -68,8 +85,10 @@ export class Sessions {
     outputs: readonly string[],
     feeds: Record<string, ort.Tensor>,
   ): Promise<Record<string, Tensor>> {
-    if (!this.#open.has(keyOf(kind, outputs))) await this.open([[kind, outputs], ...this.#companions()]);
-    const session = this.#open.get(keyOf(kind, outputs));
+    const takesSamples = feeds.pixel_values?.type === 'uint8';
+    const wanted = { kind, outputs, takesSamples };
+    if (!this.#open.has(keyOf(wanted))) await this.#make([wanted, ...this.#companions(takesSamples)]);
+    const session = this.#open.get(keyOf(wanted));
     if (!session) throw new Error(`No session for the ${kind} graph: this is a bug`);
     const chosen = feedsFor(session, kind, feeds);
     const results = await inTurn(this.#options.provider, () => session.run(chosen));
@@ -78,12 +97,22 @@ export class Sessions {
     );
   }
 
-  async close(): Promise<void> {
+  /** Gives back the sessions of a graph. */
+  async release(kind: GraphKind): Promise<void> {
+    await this.#close((key) => key.startsWith(`${kind} `));
+  }
+
+  close(): Promise<void> {
+    return this.#close(() => true);
+  }
+
+  async #close(isMeant: (key: string) => boolean): Promise<void> {
     await this.#opening;
-    for (const session of this.#open.values()) {
+    for (const [key, session] of this.#open) {
+      if (!isMeant(key)) continue;
+      this.#open.delete(key);
       await inTurn(this.#options.provider, () => session.release());
     }
-    this.#open.clear();
   }
 }
 
@@ -102,8 +131,9 @@ function feedsFor(
   return Object.fromEntries(wanted);
 }
 
-function keyOf(kind: GraphKind, outputs: readonly string[]): string {
-  return `${kind} ${outputs.join(' ')}`;
+/** A graph of texts alone is the same whatever pictures are. */
+function keyOf({ kind, outputs, takesSamples }: Wanted): string {
+  return `${kind} ${outputs.join(' ')}${takesSamples && kind !== 'text' ? ' of samples' : ''}`;
 }
 
 /** The main output of a graph, if the checkpoint came with the head that computes it. */

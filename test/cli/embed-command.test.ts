@@ -57,6 +57,24 @@ describe('vlmo embed', () => {
     assert.deepEqual(lines[1], lines[5]);
   });
 
+  test('--precision f16 computes in 16 bits: another vector, near by', async () => {
+    const args = ['--text', String(expected.captions[0]), '--device', 'cpu'];
+    const embed = async (precision: string): Promise<readonly number[]> => {
+      const { lines } = await vlmoJson<Embedded>([
+        'embed',
+        '--model',
+        rel,
+        ...args,
+        '--precision',
+        precision,
+      ]);
+      return lines[0]?.embedding ?? [];
+    };
+    const [full, half] = [await embed('auto'), await embed('f16')];
+    assert.notDeepEqual(half, full);
+    assert.ok(half.reduce((sum, value, i) => sum + value * (full[i] ?? 0), 0) >= 0.9995);
+  });
+
   for (const [name, model] of [['tiny_rel', rel] as const, ['tiny_abs', abs] as const]) {
     test(`${name}: what the reference returns, texts within 1e-4, pictures by cosine`, async () => {
       const golden = await readJson<Expected>(`reference/vlmo-tiny/${name}.expected.json`);

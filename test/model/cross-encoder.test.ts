@@ -224,7 +224,11 @@ test('a checkpoint without an ITM head is refused before anything is read, and t
   const retrieval = createThreadRunner(model, { ...LIMITS, provider: 'cpu' });
   await assert.rejects(createCrossEncoder(retrieval), missing);
   const run = () => assert.fail('somebody was asked');
-  const pool = { threads: 1, concurrency: 1, run, runUrgent: run, [Symbol.asyncDispose]: async () => {} };
+  const precision = { precision: 'f32', reason: null } as const;
+  const pool = {
+    ...{ threads: 1, concurrency: 1, precision, run, runUrgent: run },
+    [Symbol.asyncDispose]: async () => {},
+  };
   await assert.rejects(
     createCrossEncoder(createPoolRunner(model, { preprocess: pool, inference: pool })),
     missing,

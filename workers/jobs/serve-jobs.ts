@@ -44,8 +44,10 @@ export interface JobServer extends AsyncDisposable {
  *                   └── sweeper: puts back what Redis forgot, ends runs that are done
  */
 export async function serveJobs({ store, client, setup, config, log }: ServeJobs): Promise<JobServer> {
-  const engine = await startEngine(setup, (how) =>
-    log.error(`The engine's process ended with ${how}; the next one starts`),
+  const engine = await startEngine(
+    setup,
+    (how) => log.error(`The engine's process ended with ${how}; the next one starts`),
+    (line) => log.warn(line),
   );
   const trouble = createTrouble((words) => log.warn(words));
   const index = localFolderOf(store);

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { Provider } from '#devices/device.ts';
 import type { Model } from '#model/model.ts';
+import type { Precision } from '#model/precision.ts';
 import type { PreprocessMode } from '#pictures/preprocess.ts';
 import { createPreprocessPool, type PreprocessPool } from '#workers/decode/preprocess-pool.ts';
 import { createInferencePool, type InferencePool } from './pools.ts';
@@ -13,6 +14,8 @@ export interface Pools extends AsyncDisposable {
 export interface PoolsConfig {
   /** What computes, as `resolveDevice` found it; default the CPU. */
   readonly provider?: Provider;
+  /** How the model computes; default f32. */
+  readonly precision?: Precision;
   readonly inferenceWorkers: number | 'auto';
   /** Processes. */
   readonly decodeThreads: number;
@@ -27,7 +30,7 @@ export interface PoolsConfig {
 
 /** Both pools for one model. Throws what loading the model throws. */
 export async function createPools(model: Model, config: PoolsConfig): Promise<Pools> {
-  const { provider = 'cpu', inferenceWorkers: workers } = config;
+  const { provider = 'cpu', precision, inferenceWorkers: workers } = config;
   const { preprocess: mode, maxPixels, maxImageBytes, decodeTimeout, decodeMemory } = config;
   const limits = { maxPixels, maxImageBytes, timeoutSeconds: decodeTimeout, memoryMiB: decodeMemory };
   const setup = { spec: model.picture, mode, ...limits };
@@ -37,6 +40,7 @@ export async function createPools(model: Model, config: PoolsConfig): Promise<Po
     workers: workers === 'auto' ? threadsFor(provider) : workers,
     threadsPerWorker: 1,
     provider,
+    precision,
   }).catch(async (error: unknown) => {
     await preprocess[Symbol.asyncDispose]();
     throw error;

@@ -1,6 +1,7 @@
 import { errorMessage, toErrorData, VlmoError } from '#errors.ts';
 import { openModel } from '#model/open-model.ts';
-import { createNormaliser } from './normaliser.ts';
+import type { ModelPrecision } from '#model/precision.ts';
+import { pictureValues } from '#pictures/picture-spec.ts';
 import type { InferenceResult, InferenceSetup, InferenceTask } from './protocol.ts';
 
 /**
@@ -16,8 +17,11 @@ export async function createEmbedder(
   return async (task) => {
     if ('kind' in loaded) loaded = await load(setup).catch(unstarted);
     if ('kind' in loaded) return loaded;
-    const { embed, isCut } = loaded;
-    return embed(task).then((vectors) => ({ kind: 'vectors', vectors, cut: cutTexts(task, isCut) }), failed);
+    const { embed, isCut, precision } = loaded;
+    return embed(task).then(
+      (vectors) => ({ kind: 'vectors', vectors, cut: cutTexts(task, isCut), precision: precision() }),
+      failed,
+    );
   };
 }
 
@@ -30,24 +34,26 @@ function cutTexts(task: InferenceTask, isCut: (text: string) => boolean): readon
 interface Loaded {
   readonly embed: (task: InferenceTask) => Promise<Float32Array>;
   readonly isCut: (text: string) => boolean;
+  readonly precision: () => ModelPrecision;
 }
 
 async function load(setup: InferenceSetup): Promise<Loaded> {
-  const { modelPath, threads, provider, weightsFolder } = setup;
+  const { modelPath, ...how } = setup;
   const model = await openModel(modelPath);
-  const loaded = await model.load({ threads, provider, weightsFolder, ready: ['image', 'text'] });
-  const normalised = createNormaliser(model.picture);
+  const values = pictureValues(model.picture);
+  const loaded = await model.load({ ...how, ready: ['image', 'text'] });
   const embed = async (task: InferenceTask): Promise<Float32Array> => {
     if (task.kind === 'release') {
       await loaded[Symbol.asyncDispose]();
       return new Float32Array();
     }
+    if (task.kind === 'precision') return new Float32Array();
     if (task.kind === 'texts') return loaded.embedTexts(task.texts);
-    const pixels = normalised(task);
+    const pixels = new Uint8Array(task.pixels, 0, task.count * values);
     if (task.kind === 'match') return loaded.matchPixels(pixels, task.count, task.texts);
     return loaded.embedPixels(pixels, task.count);
   };
-  return { embed, isCut: loaded.isCut };
+  return { embed, isCut: loaded.isCut, precision: () => loaded.precision() };
 }
 
 type Failed = Exclude<InferenceResult, { readonly kind: 'vectors' }>;

@@ -2,6 +2,7 @@ import type { Provider } from '#devices/device.ts';
 import { createThreadPool, type ThreadPool } from '#devices/thread-pool.ts';
 import { errorMessage, VlmoError } from '#errors.ts';
 import type { Model } from '#model/model.ts';
+import type { ModelPrecision, Precision } from '#model/precision.ts';
 // The lock that threads share a GPU by has to be there before they are.
 import '#devices/gpu-lock.ts';
 import type { InferenceResult, InferenceSetup, InferenceTask } from './protocol.ts';
@@ -12,6 +13,8 @@ type OnCut = (indexes: readonly number[]) => void;
 
 export interface InferencePool extends AsyncDisposable {
   readonly threads: number;
+  /** What the model computes in, by its vectors' graphs. */
+  readonly precision: ModelPrecision;
   /**
    * Vectors of unit length [count, D], or the logits [B, 2] of a match. Throws what running the model throws;
    * WORKER_CRASHED where a thread died, THREAD_UNAVAILABLE where none can be started again. `onCut` is told which texts were longer than the model reads.
@@ -28,6 +31,8 @@ export interface InferencePoolOptions {
   readonly threadsPerWorker: number;
   /** What computes, as `resolveDevice` found it; default the CPU. */
   readonly provider?: Provider;
+  /** Default f32. */
+  readonly precision?: Precision | undefined;
 }
 
 /** Starts the pool and proves that every thread can run. Throws what loading the model throws. */
@@ -35,13 +40,14 @@ export async function createInferencePool(
   model: Model,
   options: InferencePoolOptions,
 ): Promise<InferencePool> {
-  const { provider = 'cpu' } = options;
+  const { provider = 'cpu', precision = 'f32' } = options;
   const prepared = await model.prepare();
   const setup: InferenceSetup = {
     modelPath: model.path,
     weightsFolder: prepared.folder,
     threads: options.threadsPerWorker,
     provider,
+    precision,
   };
   const pool = createThreadPool({
     entry: import.meta.resolve('#workers/threads/inference.worker.ts'),
@@ -63,15 +69,18 @@ export async function createInferencePool(
   };
   try {
     await onEach({ kind: 'texts', texts: [''] });
+    const found = required(await answerOf(pool, { kind: 'precision' })).precision;
+    return { threads: options.workers, precision: found, ...createRuns(pool), [Symbol.asyncDispose]: close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+function createRuns(pool: ThreadPool): Pick<InferencePool, 'run' | 'runUrgent'> {
   return {
-    threads: options.workers,
     run: (task, onCut) => embed(pool, task, onCut),
     runUrgent: (task, onCut) => embed(pool, urgent(task), onCut),
-    [Symbol.asyncDispose]: close,
   };
 }
 

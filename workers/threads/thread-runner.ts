@@ -1,14 +1,19 @@
 import PQueue from 'p-queue';
 import type { Provider } from '#devices/device.ts';
 import type { LoadedModel, Model } from '#model/model.ts';
-import type { Runner } from '#model/runner.ts';
+import type { ModelPrecision, Precision } from '#model/precision.ts';
+import type { Runner, RunTask } from '#model/runner.ts';
+import { pictureValues } from '#pictures/picture-spec.ts';
 import type { PreprocessMode } from '#pictures/preprocess.ts';
 import { decodePictures } from '#workers/decode/decode-pictures.ts';
 import { createPreprocessPool, type PreprocessPool } from '#workers/decode/preprocess-pool.ts';
-import { createNormaliser } from './normaliser.ts';
 
 export interface ThreadRunnerOptions {
   readonly provider: Provider;
+  /** How the model computes; default f32. */
+  readonly precision?: Precision;
+  /** Told once where it is not what was asked for. */
+  readonly onPrecision?: (found: ModelPrecision) => void;
   /** The one that made the generation. */
   readonly preprocess: PreprocessMode;
   readonly maxPixels: number;
@@ -26,16 +31,17 @@ export interface ThreadRunnerOptions {
  * made, and the one process that decodes is started, when they are first needed. Dispose of it when no run is under way.
  */
 export function createThreadRunner(model: Model, options: ThreadRunnerOptions): Runner & AsyncDisposable {
-  const { provider, preprocess: mode, maxPixels, maxImageBytes } = options;
+  const { provider, precision, preprocess: mode, maxPixels, maxImageBytes } = options;
   const { decodeTimeout: timeoutSeconds = 60, decodeMemory: memoryMiB = 512, threads = 0 } = options;
   const setup = { spec: model.picture, mode, maxPixels, maxImageBytes, timeoutSeconds, memoryMiB };
-  const normalised = createNormaliser(model.picture);
-  /** One run after the other: they share the memory of the normalised pictures, and the thread. */
+  const values = pictureValues(model.picture);
+  /** One run after the other: they share the thread. */
   const runs = new PQueue({ concurrency: 1 });
+  let isSaid = false;
   let decoder: PreprocessPool | undefined;
   let loading: Promise<LoadedModel> | undefined;
   const load = (): Promise<LoadedModel> => {
-    loading ??= model.load({ threads, provider });
+    loading ??= model.load({ threads, provider, precision });
     return loading;
   };
   return {
@@ -50,10 +56,12 @@ export function createThreadRunner(model: Model, options: ThreadRunnerOptions): 
         signal?.throwIfAborted();
         const loaded = await load();
         signal?.throwIfAborted();
-        if (task.kind === 'texts') return loaded.embedTexts(task.texts);
-        const pixels = normalised(task);
-        if (task.kind === 'images') return loaded.embedPixels(pixels, task.count);
-        return loaded.matchPixels(pixels, task.count, task.texts);
+        const found = await runOn(loaded, task, values);
+        // Each kind of question is proven when it is first asked.
+        const { reason } = loaded.precision();
+        if (reason !== null && !isSaid) options.onPrecision?.(loaded.precision());
+        isSaid ||= reason !== null;
+        return found;
       });
     },
     async [Symbol.asyncDispose]() {
@@ -61,4 +69,11 @@ export function createThreadRunner(model: Model, options: ThreadRunnerOptions): 
       await (await loading?.catch(() => undefined))?.[Symbol.asyncDispose]();
     },
   };
+}
+
+function runOn(loaded: LoadedModel, task: RunTask, pictureBytes: number): Promise<Float32Array> {
+  if (task.kind === 'texts') return loaded.embedTexts(task.texts);
+  const pixels = new Uint8Array(task.pixels, 0, task.count * pictureBytes);
+  if (task.kind === 'images') return loaded.embedPixels(pixels, task.count);
+  return loaded.matchPixels(pixels, task.count, task.texts);
 }

@@ -1,0 +1,134 @@
+import type ort from 'onnxruntime-node';
+import type { Provider } from '#devices/provider.ts';
+import { errorMessage } from '#errors.ts';
+import type { Precision } from '../precision.ts';
+import type { TextEncoder } from '../tokenizer.ts';
+import type { ModelFolder } from './folder.ts';
+import { feedsOf, type Tensor } from './inputs.ts';
+import { knownInputs } from './known-inputs.ts';
+import type { GraphKind } from './network.ts';
+import type { MappedWeights } from './prepare-weights.ts';
+import { compareDevice, largestDifference, objection, type Proof } from './prove-vlmo.ts';
+import { MAIN_OUTPUTS, Sessions } from './sessions.ts';
+
+export interface ProvenOptions {
+  readonly threads: number;
+  readonly provider: Provider;
+  /** Which GPU of several. */
+  readonly card?: number | undefined;
+  readonly precision: Precision;
+  /** Whether pictures come as samples of 8 bits. */
+  readonly takesSamples: boolean;
+}
+
+/** One picture, text or pair shows that a device is right; some more, how far 16 bits are from 32. */
+const KNOWN = { f32: 1, f16: 4 } as const;
+
+/** Once a process, model, device and precision. */
+const proofs = new Map<string, Promise<Proof>>();
+
+/**
+ * The sessions of a model, each graph believed when it has given known answers: in 16 bits where they are near enough to
+ * those in 32 bits, else in 32 bits, where they have to be the CPU's.
+ */
+export class ProvenSessions {
+  readonly #folder: ModelFolder;
+  readonly #tokenizer: TextEncoder;
+  readonly #options: ProvenOptions;
+  readonly #prepared: MappedWeights | undefined;
+  readonly #in: Readonly<Record<Precision, Sessions>>;
+  readonly #proven = new Map<GraphKind, Promise<Proof>>();
+  /** What has been proven, in its order. */
+  readonly found: Proof[] = [];
+
+  constructor(folder: ModelFolder, tokenizer: TextEncoder, options: ProvenOptions, prepared?: MappedWeights) {
+    this.#folder = folder;
+    this.#tokenizer = tokenizer;
+    this.#options = options;
+    this.#prepared = prepared;
+    const { threads, provider, card } = options;
+    const make = (precision: Precision): Sessions =>
+      new Sessions(folder, { threads, provider, card, precision }, prepared);
+    this.#in = { f32: make('f32'), f16: make('f16') };
+  }
+
+  /** Makes the main sessions of these graphs, and proves them. Throws DEVICE_WRONG. */
+  async open(kinds: readonly GraphKind[]): Promise<void> {
+    for (const kind of kinds) {
+      const { precision } = await this.#proof(kind);
+      await this.#in[precision].open([kind], this.#options.takesSamples);
+    }
+  }
+
+  /** Runs the main session of a graph, proven. Throws DEVICE_WRONG. */
+  async main(kind: GraphKind, feeds: Record<string, ort.Tensor>): Promise<Record<string, Tensor>> {
+    const { precision } = await this.#proof(kind);
+    return this.#in[precision].run(kind, [MAIN_OUTPUTS[kind]], feeds);
+  }
+
+  /** Any values of a graph, in 32 bits. */
+  fetch(
+    kind: GraphKind,
+    outputs: readonly string[],
+    feeds: Record<string, ort.Tensor>,
+  ): Promise<Record<string, Tensor>> {
+    return this.#in.f32.run(kind, outputs, feeds);
+  }
+
+  async close(): Promise<void> {
+    await this.#in.f32.close();
+    await this.#in.f16.close();
+  }
+
+  #proof(kind: GraphKind): Promise<Proof> {
+    const proof = this.#proven.get(kind) ?? this.#prove(kind);
+    this.#proven.set(kind, proof);
+    // What could not be tried may be tried again.
+    proof.catch(() => this.#proven.delete(kind));
+    return proof;
+  }
+
+  async #prove(kind: GraphKind): Promise<Proof> {
+    const { provider, precision } = this.#options;
+    if (provider === 'cpu' && precision === 'f32') return { precision, difference: 0, reason: null };
+    const { threads, ...device } = this.#options;
+    const key = JSON.stringify([this.#folder.path, this.#folder.config, kind, device]);
+    const proof = proofs.get(key) ?? this.#compare(kind);
+    proofs.set(key, proof);
+    proof.catch(() => proofs.delete(key));
+    this.found.push(await proof);
+    return proof;
+  }
+
+  async #compare(kind: GraphKind): Promise<Proof> {
+    const { threads, provider, card, precision, takesSamples } = this.#options;
+    const count = KNOWN[precision];
+    const known = knownInputs(this.#folder, this.#tokenizer, kind, { count, takesSamples });
+    const answer = async (sessions: Sessions): Promise<Float32Array> => {
+      const output = MAIN_OUTPUTS[kind];
+      const values = await sessions.run(kind, [output], feedsOf(this.#folder.config, known));
+      return values[output]?.data as Float32Array;
+    };
+    const reference = new Sessions(this.#folder, { threads, provider: 'cpu' }, this.#prepared);
+    try {
+      const expected = await answer(reference);
+      let reason: string | null = null;
+      if (precision === 'f16') {
+        const half = await answer(this.#in.f16).catch((error: unknown) => errorMessage(error));
+        reason =
+          typeof half === 'string'
+            ? `expected an answer, received an error (${half})`
+            : objection(kind, expected, half, count);
+        if (reason === null)
+          return { precision, difference: largestDifference(expected, half as Float32Array), reason };
+        await this.#in.f16.release(kind);
+      }
+      const device = card === undefined ? provider : `${provider}:${card}`;
+      const difference =
+        provider === 'cpu' ? 0 : compareDevice(device, kind, expected, await answer(this.#in.f32));
+      return { precision: 'f32', difference, reason };
+    } finally {
+      await reference.close();
+    }
+  }
+}
