@@ -13,6 +13,7 @@ import { fitItems } from './fit-items.ts';
 import { holdLease, type RunCounts } from './lease.ts';
 import { type GoneItems, Pass, type Prune } from './pass.ts';
 import { pruneFailures, untilOlderAreKnown, watchOlder } from './prune-failures.ts';
+import { readBefore } from './read-before.ts';
 import { RunWatch } from './run-watch.ts';
 import { type Truncated, TruncatedCount } from './truncated.ts';
 import { withImagesOf } from './with-images-of.ts';
@@ -124,10 +125,12 @@ async function stream(
   const failure = new AbortController();
   const plan = await createPlanner(job.store, job.tables);
   try {
-    const read = pass.watch(untilAborted(job.source.items(job.signal), job.signal));
+    const name = job.sourceName ?? job.source.uri;
+    const before = job.verify ? undefined : await readBefore(job.store, job.tables, name);
+    const read = pass.watch(untilAborted(job.source.items(job.signal, before), job.signal));
     for await (const items of chunks(fitItems(withImagesOf(read, job.imagesOf)), CHUNK_ITEMS)) {
       progress.add('seen', items.length);
-      const { end } = await indexer.begin(runContext, await plan(items, job.sourceName ?? job.source.uri));
+      const { end } = await indexer.begin(runContext, await plan(items, name));
       end.catch((error: unknown) => failure.abort(error));
       failure.signal.throwIfAborted();
     }

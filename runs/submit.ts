@@ -9,6 +9,7 @@ import { fitItems } from './fit-items.ts';
 import { holdLease } from './lease.ts';
 import { openRun } from './open-run.ts';
 import { type GoneItems, Pass, type Prune } from './pass.ts';
+import { readBefore } from './read-before.ts';
 import { type Truncated, TruncatedCount } from './truncated.ts';
 import { withImagesOf } from './with-images-of.ts';
 
@@ -83,6 +84,8 @@ export async function submitSource(submission: Submission): Promise<Submitted> {
   };
   const { run, isResumed } = await openRun(store, request, submission.signal, submission.clock?.());
   const pass = await Pass.begin(store, { ...run, run: run.id });
+  const tables = await store.tables(generation);
+  const before = verify ? undefined : await readBefore(store, tables, run.source);
   const lost = new AbortController();
   const signal = AbortSignal.any([submission.signal, lost.signal]);
   const settled = isResumed ? await settledChunks(store, run.id) : new Set<string>();
@@ -116,7 +119,10 @@ export async function submitSource(submission: Submission): Promise<Submitted> {
   );
   // The next chunks are read while the last ones are written.
   let writing: Promise<void> = Promise.resolve();
-  const read = withImagesOf(pass.watch(untilAborted(source.items(signal), signal)), submission.imagesOf);
+  const read = withImagesOf(
+    pass.watch(untilAborted(source.items(signal, before), signal)),
+    submission.imagesOf,
+  );
   const items = countCut(fitItems(read), submission, truncated);
   const common = {
     run: run.id,

@@ -1,9 +1,11 @@
 import { stat } from 'node:fs/promises';
 import { filePath } from '#uri.ts';
 import type { DirectoryEntry } from './directory.ts';
+import { fileStamp } from './file-stamp.ts';
 import { realUri } from './linked-folders.ts';
 import { beginsAsPicture } from './picture-content.ts';
 import { nameSays } from './picture-name.ts';
+import type { PictureBefore } from './read-before.ts';
 import type { LeftOutReason } from './reading-notes.ts';
 
 /** What an entry of a folder turned out to be. */
@@ -15,9 +17,10 @@ export type LookedAt =
 
 /**
  * Looks where an entry's name is not enough: at the content of a file, and at where a link leads. A link to nothing stays a
- * picture if it is named like one, to be listed as not found.
+ * picture if it is named like one, to be listed as not found. What is stored of the file, `before`, stands for its content where it has not
+ * changed.
  */
-export async function lookAt(entry: DirectoryEntry): Promise<LookedAt> {
+export async function lookAt(entry: DirectoryEntry, before?: PictureBefore): Promise<LookedAt> {
   const { kind, name, uri } = entry;
   if (kind === 'picture' || kind === 'directory') return { kind, entry };
   const isNamed = nameSays(name) === 'picture';
@@ -30,9 +33,14 @@ export async function lookAt(entry: DirectoryEntry): Promise<LookedAt> {
       if (!target.isFile()) return await lookAt({ ...entry, kind: 'special' });
     }
     if (isNamed) return { kind: 'picture', entry };
-    const isPicture = nameSays(name) === 'unknown' && (await beginsAsPicture(uri));
+    const isPicture = nameSays(name) === 'unknown' && (await isPictureFile(uri, before));
     return isPicture ? { kind: 'picture', entry } : { kind: 'left-out', entry, reason: 'other_type' };
   } catch {
     return isNamed ? { kind: 'picture', entry } : { kind: 'left-out', entry, reason: 'unreadable' };
   }
+}
+
+async function isPictureFile(uri: string, before: PictureBefore | undefined): Promise<boolean> {
+  const isKnown = before !== undefined && before.stamp !== null && before.stamp === (await fileStamp(uri));
+  return isKnown || beginsAsPicture(uri);
 }

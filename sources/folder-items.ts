@@ -4,11 +4,13 @@ import { type Directory, readDirectory } from './directory.ts';
 import { type LookedAt, lookAt } from './folder-entry.ts';
 import type { FolderReading, Place } from './folder-reading.ts';
 import type { BrokenItem, Item, SourceOptions } from './item.ts';
+import { KnownEntries } from './known-entries.ts';
 import { LinkedFolders } from './linked-folders.ts';
 import { METADATA_NAMES, metadataItems } from './metadata-items.ts';
 import { Occurrences } from './occurrences.ts';
 import { createPathFilter } from './path-filter.ts';
 import { nameSays } from './picture-name.ts';
+import type { ReadBefore } from './read-before.ts';
 import type { ReadingNotes } from './reading-notes.ts';
 import { readSidecars } from './sidecar.ts';
 
@@ -17,6 +19,7 @@ const ENTRIES_PER_BATCH = 32;
 
 interface OpenPlace extends Place, Directory {
   next: number;
+  readonly known: KnownEntries;
 }
 
 export interface FolderBatch {
@@ -30,11 +33,12 @@ export async function* folderItems(
   root: string,
   options: SourceOptions,
   notes: ReadingNotes,
+  before?: ReadBefore,
 ): AsyncGenerator<FolderBatch, void, void> {
   const filter = createPathFilter(options);
   const links = await LinkedFolders.open(root, filter);
   const sets = { pictures: new Occurrences(), givenIds: new Occurrences() };
-  const reading: FolderReading = { options, notes, filter, links, ...sets };
+  const reading: FolderReading = { options, notes, filter, links, before, ...sets };
   const open: OpenPlace[] = [];
   yield* enter({ folder: root, prefix: '', real: links.root, isLinked: false }, open, reading);
   for (let place = open.at(-1); place !== undefined; place = open.at(-1)) {
@@ -54,9 +58,14 @@ export async function* folderItems(
 
 /** The next files of a folder, up to the next folder in it, which comes last. */
 async function nextFiles(place: OpenPlace): Promise<readonly LookedAt[]> {
+  await place.known.ask(place.next, ENTRIES_PER_BATCH);
   const ahead = place.entries.slice(place.next, place.next + ENTRIES_PER_BATCH);
   const folder = ahead.findIndex(({ kind }) => kind === 'directory');
-  const looked = await Promise.all(ahead.slice(0, folder === -1 ? ahead.length : folder + 1).map(lookAt));
+  const looked = await Promise.all(
+    ahead
+      .slice(0, folder === -1 ? ahead.length : folder + 1)
+      .map((entry) => lookAt(entry, place.known.of(entry))),
+  );
   const linked = looked.findIndex(({ kind }) => kind === 'linked');
   const taken = linked === -1 ? looked : looked.slice(0, linked + 1);
   place.next += taken.length;
@@ -96,7 +105,12 @@ async function* enter(
     yield { items: [broken], passed: 0 };
     return;
   }
-  open.push({ ...place, ...directory, next: 0 });
+  open.push({
+    ...place,
+    ...directory,
+    next: 0,
+    known: new KnownEntries(reading.before, prefix, directory.entries),
+  });
   for (const name of METADATA_NAMES) {
     for (const description of directory.beside.find(name)) {
       directory.beside.use(description);
@@ -117,7 +131,7 @@ async function fileItems(
 ): Promise<FolderBatch> {
   const sidecars = await Promise.all(
     files.map(async ({ kind, entry }) =>
-      kind === 'picture' ? readSidecars(place, entry.name, options, notes) : undefined,
+      kind === 'picture' ? readSidecars(place, entry.name, options, notes, place.known.of(entry)) : undefined,
     ),
   );
   const items: Item[] = [];
@@ -130,9 +144,10 @@ async function fileItems(
       items.push(brokenItem(id, uri, new VlmoError('SOURCE_ROW_INVALID', message)));
     }
     if (file.kind !== 'picture') continue;
-    const { captions = [], meta = {}, broken = [] } = sidecars[index] ?? {};
+    const { captions = [], meta = {}, broken = [], described } = sidecars[index] ?? {};
     const named = namedAs(id, pictures);
-    if (named === undefined) items.push({ kind: 'image', id, uri, meta });
+    if (named === undefined)
+      items.push({ kind: 'image', id, uri, meta, ...(described !== undefined && { described }) });
     notes.addCaptions(captions.length);
     for (const [n, caption] of captions.entries()) {
       const [imageId, number] = named === undefined ? [id, n] : [named, pictures.next(named)];

@@ -2,6 +2,7 @@ import type { SourceOptions } from './item.ts';
 import type { LinkedFolders } from './linked-folders.ts';
 import type { Occurrences } from './occurrences.ts';
 import type { PathFilter } from './path-filter.ts';
+import type { ReadBefore } from './read-before.ts';
 import type { ReadingNotes } from './reading-notes.ts';
 
 /** A folder that is being read. */
@@ -22,6 +23,7 @@ export interface FolderReading {
   readonly notes: ReadingNotes;
   readonly filter: PathFilter;
   readonly links: LinkedFolders;
+  readonly before: ReadBefore | undefined;
   /** Pictures that metadata rows named, by id. */
   readonly pictures: Occurrences;
   readonly givenIds: Occurrences;

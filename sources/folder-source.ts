@@ -11,7 +11,7 @@ export function createFolderSource(root: string, options: SourceOptions): Source
     uri: root,
     fraction: () => fraction(),
     report: () => notes.report(),
-    async *items(signal) {
+    async *items(signal, before) {
       const count = createPictureCount(root, options);
       notes = new ReadingNotes();
       let passed = 0;
@@ -20,7 +20,7 @@ export function createFolderSource(root: string, options: SourceOptions): Source
         return count.total === undefined ? undefined : Math.min(1, passed / Math.max(1, count.total));
       };
       try {
-        for await (const batch of folderItems(root, options, notes)) {
+        for await (const batch of folderItems(root, options, notes, before)) {
           for (const [index, item] of batch.items.entries()) {
             signal?.throwIfAborted();
             count.step();

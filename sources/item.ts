@@ -1,4 +1,5 @@
 import type { ErrorData } from '#errors.ts';
+import type { ReadBefore } from './read-before.ts';
 import type { ReadingReport } from './reading-notes.ts';
 
 /** Other columns of a manifest row, or other keys of a sidecar file. */
@@ -53,8 +54,11 @@ export type Item = ImageItem | CaptionItem | BrokenItem;
 export interface Source {
   /** The source as the user named it, made absolute. */
   readonly uri: string;
-  /** Streams the items in a stable order; memory does not grow with the source but for 16 bytes a picture. */
-  items(signal?: AbortSignal): AsyncIterable<Item>;
+  /**
+   * Streams the items in a stable order; memory does not grow with the source but for 16 bytes a picture. Files that have not
+   * changed since what is stored was read, which `before` tells, need not be read.
+   */
+  items(signal?: AbortSignal, before?: ReadBefore): AsyncIterable<Item>;
   /** Part of the source that `items` has read, 0 to 1, for the time left; undefined while it cannot be told. */
   fraction(): number | undefined;
   /** What the last reading has passed over so far; left out where nothing can be. */

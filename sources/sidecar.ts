@@ -3,13 +3,14 @@ import { readFile, stat } from 'node:fs/promises';
 import { errorMessage } from '#errors.ts';
 import { filePath } from '#uri.ts';
 import { type Beside, type Description, stemOf } from './beside.ts';
-import { collectCaptions, sameCaption } from './captions.ts';
+import { collectCaptions } from './captions.ts';
+import { type Described, describedDigest, parseDescribed, toDescribed } from './described.ts';
 import type { BrokenItem, Meta, SourceOptions } from './item.ts';
-import { parseJson } from './json.ts';
 import { isInside } from './linked-folders.ts';
-import { isTooDeep, type OpenMeta, setMeta, TOO_DEEP } from './meta.ts';
-import { describeType } from './quote.ts';
+import type { OpenMeta } from './meta.ts';
+import type { PictureBefore } from './read-before.ts';
 import type { ReadingNotes } from './reading-notes.ts';
+import { takeJson } from './sidecar-json.ts';
 
 /** A description of one picture is short; a longer file is something else. */
 const MAX_SIDECAR_BYTES = 1024 * 1024;
@@ -19,6 +20,8 @@ export interface Sidecars {
   readonly captions: readonly string[];
   readonly meta: Meta;
   readonly broken: readonly BrokenItem[];
+  /** What they are known by; left out where they were changed just now, or one could not be read. */
+  readonly described?: string;
 }
 
 export interface SidecarPlace {
@@ -31,40 +34,65 @@ export interface SidecarPlace {
 
 const NONE: Sidecars = { captions: [], meta: {}, broken: [] };
 
-/** Keys of a JSON file that hold captions; its other keys are `meta`. */
-const CAPTION_KEYS: readonly string[] = ['caption', 'captions', 'text'];
-
-/** Reads `NAME.txt` and `NAME.json` beside the picture `NAME.jpg`, if its folder has them. */
+/**
+ * Reads `NAME.txt` and `NAME.json` beside the picture `NAME.jpg`, if its folder has them; what is known of the picture from
+ * `before` stands for those that have not changed.
+ */
 export async function readSidecars(
   { real, prefix, beside }: SidecarPlace,
   picture: string,
   options: SourceOptions,
   notes: ReadingNotes,
+  before?: PictureBefore,
 ): Promise<Sidecars> {
   const stem = stemOf(picture);
   const texts = beside.find(`${stem}.txt`);
   const jsons = beside.find(`${stem}.json`);
   if (texts.length === 0 && jsons.length === 0) return NONE;
 
+  const descriptions = [...texts, ...jsons];
+  const digest = await describedDigest(descriptions, options);
+  const known = digest !== undefined && before ? asBefore(digest, before) : undefined;
+  if (before && known) {
+    for (const [index, description] of descriptions.entries())
+      if (beside.use(description) && known.blank.includes(index))
+        notes.leaveOut('blank', prefix + description.name);
+    if (known.isBare) notes.noCaptionIn(before.meta);
+    return { captions: before.captions, meta: before.meta, broken: [], described: toDescribed(known) };
+  }
+
   const captions: string[] = [];
   const meta: OpenMeta = {};
   const broken: BrokenItem[] = [];
-  for (const description of [...texts, ...jsons]) {
+  const blank: number[] = [];
+  let isBare = false;
+  for (const [index, description] of descriptions.entries()) {
     const { name, uri } = description;
     const isFirst = beside.use(description);
     try {
       const text = await readText(description, real);
       if (texts.includes(description)) {
         const found = captionsOf(text, options);
+        if (found.length === 0) blank.push(index);
         if (found.length === 0 && isFirst) notes.leaveOut('blank', prefix + name);
         captions.push(...found);
-      } else takeJson(text, options, captions, meta, notes);
+      } else if (!takeJson(text, options, captions, meta)) isBare = true;
     } catch (error) {
       const message = `Cannot read sidecar "${uri}": ${errorMessage(error)}`;
       broken.push({ kind: 'broken', id: prefix + name, uri, error: { code: 'SOURCE_ROW_INVALID', message } });
     }
   }
-  return { captions, meta, broken };
+  if (isBare) notes.noCaptionIn(meta);
+  const isKnown = digest !== undefined && broken.length === 0;
+  const described = isKnown && {
+    described: toDescribed({ digest, captions: captions.length, blank, isBare }),
+  };
+  return { captions, meta, broken, ...described };
+}
+
+function asBefore(digest: string, { described, captions }: PictureBefore): Described | undefined {
+  const known = described === null ? undefined : parseDescribed(described);
+  return known?.digest === digest && known.captions === captions.length ? known : undefined;
 }
 
 /** One caption, however many lines it has: line breaks only wrap it, unless each line is said to be one. */
@@ -91,42 +119,6 @@ async function readText({ uri, isLink }: Description, folder: string): Promise<s
   if (!isUtf8(bytes)) refuse('expected UTF-8 text, received other bytes');
   const text = bytes.toString('utf8');
   return text.startsWith('\uFEFF') ? text.slice(1) : text;
-}
-
-function takeJson(
-  text: string,
-  { captionColumns = [] }: SourceOptions,
-  captions: string[],
-  meta: OpenMeta,
-  notes: ReadingNotes,
-): void {
-  const value = parseObject(text);
-  const found: string[] = [];
-  const keys = captionColumns.length > 0 ? captionColumns : CAPTION_KEYS;
-  for (const key of keys) {
-    const reason = Object.hasOwn(value, key) ? collectCaptions(value[key], found) : undefined;
-    if (reason !== undefined) refuse(reason);
-  }
-  if (isTooDeep(value)) refuse(TOO_DEEP);
-  // img2dataset writes the same caption into both files.
-  captions.push(...found.filter((caption) => !captions.some((known) => sameCaption(known, caption))));
-  for (const [key, one] of Object.entries(value)) {
-    if (!keys.includes(key)) setMeta(meta, key, one);
-  }
-  if (!keys.some((key) => Object.hasOwn(value, key))) notes.noCaptionIn(meta);
-}
-
-function parseObject(text: string): Readonly<Record<string, unknown>> {
-  let value: unknown;
-  try {
-    value = parseJson(text);
-  } catch (error) {
-    return refuse(`expected a JSON object, received invalid JSON (${errorMessage(error)})`);
-  }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-    return value as Readonly<Record<string, unknown>>;
-  }
-  return refuse(`expected a JSON object, received ${describeType(value)}`);
 }
 
 function refuse(reason: string): never {

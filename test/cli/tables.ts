@@ -11,7 +11,16 @@ export interface StoredRow {
   readonly vector: Float32Array;
 }
 
-const VOLATILE = new Set(['vector', 'indexed_at', 'failed_at', 'run', 'run_number', 'stamp', '_distance']);
+const VOLATILE = new Set([
+  'vector',
+  'indexed_at',
+  'failed_at',
+  'run',
+  'run_number',
+  'stamp',
+  'described',
+  '_distance',
+]);
 
 export const KINDS = ['images', 'captions', 'failures'] as const;
 export type Tables = Readonly<Record<(typeof KINDS)[number], readonly StoredRow[]>>;
@@ -35,7 +44,11 @@ function order(a: string, b: string): number {
 
 function toStored(row: Record<string, unknown>): StoredRow {
   const keys = Object.keys(row).filter((key) => !VOLATILE.has(key));
-  const values = keys.map((key) => `${key}=${String(row[key])}`).join(' ');
+  // Files beside a picture are known only where none was written just now.
+  const values = keys
+    .map((key) => `${key}=${String(row[key])}`)
+    .join(' ')
+    .replaceAll(/,"described":"[^"]*"/g, '');
   const vector = (row.vector as { toArray?(): ArrayLike<number> } | undefined)?.toArray?.() ?? [];
   return { id: String(row.id), key: String(row.key), values, vector: toFloats(vector) };
 }
