@@ -7,10 +7,16 @@ import { checkPictures } from './doctor/check-pictures.ts';
 import { checkRedis } from './doctor/check-redis.ts';
 import { checkStore } from './doctor/check-store.ts';
 import type { Finding, FindingState } from './doctor/finding.ts';
-import { EXIT_DONE, EXIT_FAILED } from './exit-codes.ts';
+import { checkIndex } from './doctor/index/check-index.ts';
+import { EXIT_DONE, EXIT_FAILED, EXIT_ITEMS_FAILED } from './exit-codes.ts';
 import { print, printJson } from './output.ts';
 
-const WORDS: Readonly<Record<FindingState, string>> = { ok: 'ok    ', note: 'note  ', broken: 'BROKEN' };
+const WORDS: Readonly<Record<FindingState, string>> = {
+  ok: 'ok    ',
+  note: 'note  ',
+  faulty: 'FAULTY',
+  broken: 'BROKEN',
+};
 
 type DoctorConfig = CommandConfig<'doctor'>;
 
@@ -20,19 +26,24 @@ export async function runDoctor(config: DoctorConfig): Promise<void> {
   const checks = [
     () => checkDevices(config.device),
     async () => [await checkPictures()],
-    () => checkStore(config.index),
+    async () => [await checkStore(config.index)],
+    () => (config.index === undefined ? [] : checkIndex(config.index)),
     () => checkRedis(process.env.REDIS_URL),
     () => checkDisk(config.index),
   ];
-  let isBroken = false;
+  const states = new Set<FindingState>();
   // One after the other: what is measured must not be disturbed, and each line shows as soon as it is known.
   for (const check of checks) {
-    for (const finding of await check()) {
-      isBroken ||= finding.state === 'broken';
+    for await (const finding of await check()) {
+      states.add(finding.state);
       show(finding, config);
     }
   }
-  process.exitCode = isBroken ? EXIT_FAILED : EXIT_DONE;
+  process.exitCode = states.has('broken')
+    ? EXIT_FAILED
+    : states.has('faulty')
+      ? EXIT_ITEMS_FAILED
+      : EXIT_DONE;
 }
 
 /** A copy of an index has the id of the original, and with it its queue. */

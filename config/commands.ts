@@ -183,7 +183,7 @@ export const COMMANDS = {
   doctor: {
     sentence: 'Try out the devices, picture decoding, store, Redis and disk of this machine',
     options: {
-      index: { sentence: 'Also try the index there' },
+      index: { sentence: 'Also look the index there through, from its tables to every row' },
       json: { sentence: 'Print one JSON object a check' },
       ...plain('newId', 'device'),
     },

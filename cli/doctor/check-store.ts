@@ -1,20 +1,15 @@
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { errorMessage, VlmoError } from '#errors.ts';
+import { errorMessage } from '#errors.ts';
 import type { ImageRecord } from '#store/contract.ts';
 import { openStore } from '#store/lance/open-store.ts';
 import type { Finding } from './finding.ts';
 
 const DIMENSIONS = 8;
 
-/** Writes, finds and deletes a row where the index lies, in a folder of its own; and opens the index, where one is named. */
-export async function checkStore(index: string | undefined): Promise<Finding[]> {
-  const findings = [await checkWriting(index)];
-  return index === undefined ? findings : [...findings, await checkIndex(index)];
-}
-
-async function checkWriting(index: string | undefined): Promise<Finding> {
+/** Writes, finds and deletes a row where the index lies, in a folder of its own. */
+export async function checkStore(index: string | undefined): Promise<Finding> {
   const name = 'store';
   const isThere = index !== undefined && (await stat(index).catch(() => undefined))?.isDirectory() === true;
   const parent = isThere ? index : tmpdir();
@@ -64,28 +59,4 @@ async function tryOut(folder: string): Promise<void> {
   await images.delete(['a']);
   const left = await images.count();
   if (left !== 0) throw new Error(`${left} rows were left of one that was deleted`);
-}
-
-async function checkIndex(index: string): Promise<Finding> {
-  const name = 'index';
-  const found = await stat(index).catch(() => undefined);
-  if (found && !found.isDirectory())
-    return { name, state: 'broken', detail: `"${index}" is not a folder; name another` };
-  try {
-    await using store = await openStore(index, { create: false });
-    const generations = await store.generations();
-    const collections = await store.collections();
-    for (const record of generations) await (await store.tables(record)).images.count();
-    const detail = `"${index}" opens: ${collections.length} collections, ${generations.length} generations`;
-    return {
-      name,
-      state: 'ok',
-      detail,
-      data: { collections, generations: generations.map((record) => record.name) },
-    };
-  } catch (error) {
-    const isNew = error instanceof VlmoError && error.code === 'STORE_NOT_FOUND';
-    if (isNew) return { name, state: 'note', detail: `"${index}" holds no index yet; vlmo index makes one` };
-    return { name, state: 'broken', detail: errorMessage(error) };
-  }
 }

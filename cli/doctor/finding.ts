@@ -1,5 +1,5 @@
-/** What one check found: it works, something optional is not there, or something needed is broken. */
-export type FindingState = 'ok' | 'note' | 'broken';
+/** What one check found: it works, something optional is not there, some items are wrong, or something needed is broken. */
+export type FindingState = 'ok' | 'note' | 'faulty' | 'broken';
 
 export interface Finding {
   /** What was checked, in a word or two. */

@@ -3,7 +3,14 @@ import { type IndexFolder, notFound } from './index-folder.ts';
 import { attemptRead, tableLost } from './store-errors.ts';
 
 /** Tables that every index has beside those of its generations, in the order in which they are made. */
-const BASE_TABLES = ['generations', 'collections', 'failures', 'runs', 'chunks', 'chunk_results'] as const;
+export const BASE_TABLES = [
+  'generations',
+  'collections',
+  'failures',
+  'runs',
+  'chunks',
+  'chunk_results',
+] as const;
 /** Indexes of format 1 have none. */
 const LEDGER: readonly string[] = ['chunks', 'chunk_results'];
 

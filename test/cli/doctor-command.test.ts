@@ -7,6 +7,7 @@ import { openStore } from '#store/lance/open-store.ts';
 import { temporaryFolder } from '../fixtures/files.ts';
 import { startTestRedis } from '../fixtures/redis-server.ts';
 import { NO_GPU, SOFTWARE_GPU } from '../fixtures/software-gpu.ts';
+import { failureRecord, generationSpec, imageRow, unitVectors } from '../store/lance/store-fixture.ts';
 import { vlmo, vlmoJson } from './cli-fixture.ts';
 
 interface Line {
@@ -41,7 +42,8 @@ describe('vlmo doctor', () => {
     assert.deepEqual(
       lines.map(({ check }) => check),
       [
-        ...['cpu', 'webgpu', 'cuda', '--device auto', 'pictures', 'store', 'index'],
+        ...['cpu', 'webgpu', 'cuda', '--device auto', 'pictures', 'store'],
+        ...['tables', 'index', 'leftovers', 'vectors', 'keys', 'captions', 'failures', 'lookups'],
         ...['redis', '--embedded-redis', 'disk', 'disk', 'disk'],
       ],
     );
@@ -87,5 +89,20 @@ describe('vlmo doctor', () => {
       ['webgpu', '--device webgpu', 'index', 'redis'],
     );
     assert.match(broken.at(-1) ?? '', /127\.0\.0\.1:1.+ECONNREFUSED/);
+  });
+
+  test('2 for an index of which some items are wrong, which are named', async () => {
+    const index = join(folder, 'faulty');
+    {
+      await using store = await openStore(index, { create: true });
+      const { images } = await store.openGeneration(generationSpec());
+      await images.upsert({ rows: [imageRow('both.jpg')], vectors: unitVectors(1, 4) });
+      await store.failures.upsert([failureRecord('both.jpg')]);
+    }
+    const env = { ...NO_GPU, REDIS_URL: '' };
+    const { code, stdout } = await vlmo(['doctor', '--index', index], { env, isProcess: true });
+    assert.equal(code, 2);
+    assert.match(stdout, /^FAULTY {2}failures +1 items are both .*"both\.jpg"/m);
+    assert.doesNotMatch(stdout, /BROKEN/);
   });
 });
