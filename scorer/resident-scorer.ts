@@ -80,8 +80,10 @@ export function createResidentScorer<Row>(
     try {
       const where = batch[0]?.options.where;
       const k = Math.max(...batch.map(({ options: { k } }) => k));
+      // Pages go on by the scores of single searches, each with others beside it or none.
+      const isRepeatable = batch.every(({ queries }) => queries.length === dimensions);
       const view: RowMask = await (where === undefined ? corpus.all() : corpus.matching(where));
-      const found = await score(view, corpus.tail, join(batch), dimensions, k);
+      const found = await score(view, corpus.tail, join(batch), dimensions, k, { isRepeatable });
       let from = 0;
       for (const { queries, options, resolve } of batch) {
         const count = queries.length / dimensions;

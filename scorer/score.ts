@@ -8,7 +8,7 @@ import type { RowMask } from './row-mask.ts';
 export interface Found {
   /** Id and source of the row, as `toPlaceText` gives them. */
   readonly id: string;
-  /** The product of query and stored vector in float64; of many queries at once it may be summed up in any order. */
+  /** The product of query and stored vector in float64; summed up in any order where it need not be repeatable. */
   readonly score: number;
 }
 
@@ -26,7 +26,8 @@ const TAIL = -1;
  *
  * A device's score is right up to an error `e` that it knows. k rows have at least the k-th largest of `score - e`; hence
  * every row of the answer has a `score + e` of at least that. Each device gives the rows of its segments that may be; those
- * that may still be when all are looked at together are scored again.
+ * that may still be when all are looked at together are scored again. `isRepeatable`: to the last bit, whatever is asked
+ * beside it, for whoever goes on from one search to the next by its scores.
  */
 export async function score(
   view: RowMask,
@@ -34,13 +35,12 @@ export async function score(
   queries: Float32Array,
   dimensions: number,
   k: number,
+  { isRepeatable = false }: { readonly isRepeatable?: boolean } = {},
 ): Promise<Found[][]> {
   const groups = [...Map.groupBy(view.parts, ({ segment }) => segment.backend)];
   const answers = await Promise.all(groups.map(([backend, parts]) => ask(backend, parts, queries, k)));
   const parts = groups.flatMap(([, some]) => some);
   const waiting = [...tail.rows(view.tail)];
-  // Whoever pages from one search to the next compares scores to the last bit, which must not hang on the device's batches.
-  const isAlone = queries.length === dimensions;
   return Array.from({ length: queries.length / dimensions }, (_, q) => {
     const query = queries.subarray(q * dimensions, (q + 1) * dimensions);
     const list = new DoubtfulRows(k);
@@ -52,7 +52,7 @@ export async function score(
       pushAll(list, answer, q, first);
       first += groups[group]?.[1].length ?? 0;
     });
-    return best(list, { parts, waiting }, query, k, isAlone);
+    return best(list, { parts, waiting }, query, k, isRepeatable);
   });
 }
 
@@ -83,12 +83,18 @@ interface Places {
 }
 
 /** The k best of the rows in doubt. */
-function best(list: DoubtfulRows, places: Places, query: Float32Array, k: number, isAlone: boolean): Found[] {
+function best(
+  list: DoubtfulRows,
+  places: Places,
+  query: Float32Array,
+  k: number,
+  isRepeatable: boolean,
+): Found[] {
   list.tighten();
   const product = (at: number): number => productOf(list, at, places, query);
   const rows = Array.from({ length: list.length }, (_, at) => {
     const error = list.error(at);
-    return { at, error, score: isAlone || error > MAX_TRUSTED_ERROR ? product(at) : list.value(at) };
+    return { at, error, score: isRepeatable || error > MAX_TRUSTED_ERROR ? product(at) : list.value(at) };
   });
   rows.sort((a, b) => b.score - a.score);
   settle(rows, product);
