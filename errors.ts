@@ -88,6 +88,10 @@ export const ERROR_CODES = {
   DECODER_UNAVAILABLE: { retriable: true, meaning: 'No process that decodes pictures can be started' },
   THREAD_UNAVAILABLE: { retriable: true, meaning: 'No thread that computes can be started' },
   INFERENCE_FAILED: { retriable: true, meaning: 'The model could not be run on an item' },
+  ENGINE_BUSY: {
+    retriable: true,
+    meaning: 'As many calls as an opened index or its engine takes are under way',
+  },
   REQUEST_INVALID: {
     retriable: false,
     meaning: 'A request has a field that is wrong, beyond a limit, or does not go with another one',
@@ -153,15 +157,24 @@ export function isOfTheMachine(error: unknown): error is VlmoError {
 export interface ErrorData {
   readonly code: ErrorCode;
   readonly message: string;
+  readonly retryAfterMs?: number | undefined;
 }
 
 export class VlmoError extends Error {
   override readonly name = 'VlmoError';
   readonly code: ErrorCode;
 
-  constructor(code: ErrorCode, message: string, options?: { readonly cause?: unknown }) {
+  /** Milliseconds after which the same may succeed, where that is known. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { readonly cause?: unknown; readonly retryAfterMs?: number | undefined } = {},
+  ) {
     super(message, options);
     this.code = code;
+    this.retryAfterMs = options.retryAfterMs;
   }
 
   /** Whether the same action may succeed later without anybody changing anything. */
@@ -172,7 +185,10 @@ export class VlmoError extends Error {
 
 /** The error as data; anything that is not ours becomes `fallback`, with its message kept. */
 export function toErrorData(error: unknown, fallback: ErrorCode): ErrorData {
-  if (error instanceof VlmoError) return { code: error.code, message: error.message };
+  if (error instanceof VlmoError) {
+    const { code, message, retryAfterMs } = error;
+    return { code, message, ...(retryAfterMs !== undefined && { retryAfterMs }) };
+  }
   return { code: fallback, message: errorMessage(error) };
 }
 

@@ -5,6 +5,11 @@ export interface StopSignals extends Disposable {
   readonly signal: AbortSignal;
 }
 
+/** What a call ends with that was stopped before it had begun anything. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted';
+}
+
 /**
  * The first signal asks for an orderly end, the second one ends the process at once; both lose nothing. `say` tells the
  * person who sent it.
@@ -14,7 +19,7 @@ export function stopOnSignals(say = (words: string): void => note(`\n${words}`))
   const stop = (name: NodeJS.Signals): void => {
     if (controller.signal.aborted) process.exit(name === 'SIGINT' ? 130 : 143);
     say('Finishing what was begun. Once more to stop at once.');
-    controller.abort();
+    controller.abort(new Interrupted());
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);

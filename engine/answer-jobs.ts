@@ -8,13 +8,14 @@ import type { OpenIndex } from '#service/contract.ts';
 export async function answerQueryJob(
   index: OpenIndex,
   job: QueryJob,
+  signal: AbortSignal,
 ): Promise<Answers['search'] | Answers['embed']> {
   if (job.kind === 'search') {
     const { kind, timeoutMs, ...request } = job;
-    return index.search(request);
+    return index.search(request, { signal });
   }
   const { kind, timeoutMs, ...request } = job;
-  const vectors = await index.embed(request);
+  const vectors = await index.embed(request, { signal });
   return { embeddings: vectors.map((vector) => Array.from(vector)) };
 }
 
@@ -25,11 +26,15 @@ export async function answerQueryJob(
 export async function answerRetrievalJob(
   index: OpenIndex,
   job: RetrievalJob,
+  signal: AbortSignal,
 ): Promise<Answers['retrieve'] | Answers['pairs']> {
   const folder = join(index.folder, 'results');
   await mkdir(folder, { recursive: true });
   const out = join(folder, job.out);
-  if (job.kind === 'pairs') return index.pairs({ collection: job.collection, threshold: job.threshold, out });
+  if (job.kind === 'pairs') {
+    const { collection, threshold } = job;
+    return index.pairs({ collection, threshold, out }, { signal });
+  }
   const { kind, ...request } = job;
-  return index.retrieve({ ...request, out });
+  return index.retrieve({ ...request, out }, { signal });
 }

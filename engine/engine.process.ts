@@ -7,7 +7,8 @@ import { serveCalls } from './serve-calls.ts';
  * Its setup comes as the one argument, its calls over the channel that `fork` opens.
  */
 
-const send = (message: EngineGreeting | EngineNote | EngineReply): void => {
+const send = (message: EngineGreeting | EngineNote | EngineReply | undefined): void => {
+  if (!message) return;
   // The parent may be gone by now, and with it whoever wants the answer.
   process.send?.(message, undefined, undefined, () => undefined);
 };

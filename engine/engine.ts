@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { VlmoError } from '#errors.ts';
+import { unlessAborted } from '#until-aborted.ts';
 import type {
   EngineAnswers,
   EngineCall,
@@ -21,9 +22,10 @@ export class EngineDied extends Error {
 export interface Engine extends AsyncDisposable {
   /**
    * Throws what the call throws, as data that crossed processes and was rebuilt by its code; EngineDied where the
-   * process ended or the engine is closed. The next call starts another process.
+   * process ended or the engine is closed, the signal's reason as soon as it is aborted: a query ends then, a retrieval stops
+   * with what it has, other calls go on unseen. The next call starts another process.
    */
-  call<Call extends EngineCall>(call: Call): Promise<EngineAnswers[Call['kind']]>;
+  call<Call extends EngineCall>(call: Call, signal?: AbortSignal): Promise<EngineAnswers[Call['kind']]>;
 }
 
 interface Waiting {
@@ -65,21 +67,31 @@ export async function startEngine(
     return started;
   }
 
-  async function call<Call extends EngineCall>(call: Call): Promise<EngineAnswers[Call['kind']]> {
-    return send(await running(), call);
+  async function call<Call extends EngineCall>(
+    call: Call,
+    signal?: AbortSignal,
+  ): Promise<EngineAnswers[Call['kind']]> {
+    signal?.throwIfAborted();
+    return send(await unlessAborted(running(), signal), call, signal);
   }
 
   function send<Call extends EngineCall>(
     { child, waiting }: Process,
     call: Call,
+    signal?: AbortSignal,
   ): Promise<EngineAnswers[Call['kind']]> {
     const id = nextId++;
-    return new Promise((resolve, reject) => {
-      waiting.set(id, { resolve, reject });
-      const request: EngineRequest = { id, call };
-      // A channel that closed just now: the end of the process answers.
+    // A channel that closed just now: the end of the process answers.
+    const tell = (request: EngineRequest): boolean =>
       child.send(request, undefined, undefined, () => undefined);
+    const stop = (): boolean => tell({ id, call: null });
+    const answer = new Promise<EngineAnswers[Call['kind']]>((resolve, reject) => {
+      waiting.set(id, { resolve, reject });
+      tell({ id, call });
     });
+    signal?.addEventListener('abort', stop, { once: true });
+    const told = answer.finally(() => signal?.removeEventListener('abort', stop));
+    return unlessAborted(told, signal);
   }
 
   await running();
@@ -141,6 +153,6 @@ function settle(waiting: Map<number, Waiting>, reply: EngineReply): void {
   const call = waiting.get(reply.id);
   if (!call) throw new Error(`An engine answered call ${reply.id}, which nobody made: this is a bug`);
   waiting.delete(reply.id);
-  if ('error' in reply) call.reject(new VlmoError(reply.error.code, reply.error.message));
+  if ('error' in reply) call.reject(new VlmoError(reply.error.code, reply.error.message, reply.error));
   else call.resolve(reply.answer as never);
 }

@@ -51,12 +51,25 @@ export interface RetrieveCall {
   readonly job: RetrievalJob;
 }
 
+/** Makes the threads ready for a collection, before anybody asks. */
+export interface WarmCall {
+  readonly kind: 'warm';
+  readonly collection: string;
+}
+
 /** Gives back what the process holds beyond itself. It is the last call. */
 export interface CloseCall {
   readonly kind: 'close';
 }
 
-export type EngineCall = IndexCall | QuarantineCall | LoadCall | QueryCall | RetrieveCall | CloseCall;
+export type EngineCall =
+  | IndexCall
+  | QuarantineCall
+  | LoadCall
+  | QueryCall
+  | RetrieveCall
+  | WarmCall
+  | CloseCall;
 
 /** What a query finds. */
 export type QueryAnswer = Answers['search'] | Answers['embed'];
@@ -68,13 +81,14 @@ export interface EngineAnswers {
   readonly load: null;
   readonly query: QueryAnswer;
   readonly retrieve: Answers['retrieve'] | Answers['pairs'];
+  readonly warm: null;
   readonly close: null;
 }
 
-export interface EngineRequest {
-  readonly id: number;
-  readonly call: EngineCall;
-}
+/** A call, or that nobody waits for the answer to one any more. */
+export type EngineRequest =
+  | { readonly id: number; readonly call: EngineCall }
+  | { readonly id: number; readonly call: null };
 
 export type EngineReply =
   | { readonly id: number; readonly answer: EngineAnswers[keyof EngineAnswers] }

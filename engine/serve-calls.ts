@@ -10,13 +10,16 @@ import type { EngineAnswers, EngineCall, EngineReply, EngineRequest, EngineSetup
 export async function serveCalls(
   { index: folder, ...settings }: EngineSetup,
   note: (line: string) => void,
-): Promise<(request: EngineRequest) => Promise<EngineReply>> {
+): Promise<(request: EngineRequest) => Promise<EngineReply | undefined>> {
   const parts = await openParts(folder, { ...settings, write: true, note });
   const index = createIndex(parts);
 
-  async function answer(call: EngineCall): Promise<EngineAnswers[EngineCall['kind']]> {
-    if (call.kind === 'query') return answerQueryJob(index, call.query);
-    if (call.kind === 'retrieve') return answerRetrievalJob(index, call.job);
+  const stops = new Map<number, AbortController>();
+
+  async function answer(call: EngineCall, signal: AbortSignal): Promise<EngineAnswers[EngineCall['kind']]> {
+    if (call.kind === 'query') return answerQueryJob(index, call.query, signal);
+    if (call.kind === 'retrieve') return answerRetrievalJob(index, call.job, signal);
+    if (call.kind === 'warm') return index.warm(call.collection).then(() => null);
     if (call.kind === 'close') return index.close().then(() => null);
     return parts.generations.use(call.generation, async (loaded) => {
       const { indexer, plan } = await loaded.indexing();
@@ -27,10 +30,18 @@ export async function serveCalls(
   }
 
   return async ({ id, call }) => {
+    if (call === null) {
+      stops.get(id)?.abort();
+      return undefined;
+    }
+    const stop = new AbortController();
+    stops.set(id, stop);
     try {
-      return { id, answer: await answer(call) };
+      return { id, answer: await answer(call, stop.signal) };
     } catch (error) {
       return { id, error: toErrorData(error, 'INFERENCE_FAILED') };
+    } finally {
+      stops.delete(id);
     }
   };
 }

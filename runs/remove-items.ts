@@ -103,10 +103,13 @@ export async function removeItems(
   }
 
   async function tidy(): Promise<void> {
-    if (counts.images > 0) for (const table of imageTables) await table.optimize();
-    if (counts.captions + counts.captionsOfImages > 0)
-      for (const table of captionTables) await table.optimize();
-    if (counts.failures > 0) await store.failures.optimize();
+    const tables = [
+      ...(counts.images > 0 ? imageTables : []),
+      ...(counts.captions + counts.captionsOfImages > 0 ? captionTables : []),
+      ...(counts.failures > 0 ? [store.failures] : []),
+    ];
+    // What was taken out is gone; what is not compacted now is another time.
+    for (const table of tables) if (!signal?.aborted) await table.optimize();
   }
 }
 

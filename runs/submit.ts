@@ -1,9 +1,9 @@
 import { chunks } from '#batches.ts';
-import { untilAborted } from '#pipeline/until-aborted.ts';
 import type { Priority, Producer } from '#queue/producer.ts';
 import type { Item, Source } from '#sources/item.ts';
 import type { ReadingReport } from '#sources/reading-notes.ts';
 import type { GenerationRecord, Store } from '#store/contract.ts';
+import { untilAborted } from '#until-aborted.ts';
 import { type Chunk, toChunks } from './chunk-jobs.ts';
 import { fitItems } from './fit-items.ts';
 import { holdLease } from './lease.ts';

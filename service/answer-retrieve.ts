@@ -14,6 +14,7 @@ import {
   type RetrieveRequest,
   retrieveRequestSchema,
 } from '#search/request.ts';
+import { unlessAborted, untilAborted } from '#until-aborted.ts';
 import type { ProgressOptions, RetrieveOptions } from './contract.ts';
 import { fileQueries } from './file-queries.ts';
 import type { IndexParts } from './index-parts.ts';
@@ -37,8 +38,11 @@ export async function answerRetrieve(
     const stream =
       typeof queries === 'string'
         ? storedQueries(tables, queries)
-        : await fileQueries(queries.file, await loaded.encoder(), onCut);
-    const { nearestIds } = (await loaded.scorers())[target];
+        : untilAborted(
+            await fileQueries(queries.file, await unlessAborted(loaded.encoder(), signal), onCut),
+            signal,
+          );
+    const { nearestIds } = (await unlessAborted(loaded.scorers(), signal))[target];
     const order = { queries, in: target, k, where, minScore, generation: record.name };
     return retrieve({
       ...{ queries: stream, nearestIds, rows: tables[target], k, where: filter, minScore, signal },

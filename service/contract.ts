@@ -33,7 +33,10 @@ import type { RemoveRequest } from './remove-request.ts';
 
 /** How one call is done. */
 export interface CallOptions {
-  /** Ends the call with the signal's reason. What retrieves or indexes stops between two batches instead, and says so. */
+  /**
+   * Ends the call at once, with the signal's reason. What retrieves, indexes, submits or removes stops then instead, finishes
+   * what it has in hand, and says that it is not whole; before it has begun, it ends with the reason.
+   */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -166,7 +169,8 @@ export interface ItemsOptions {
 
 /**
  * An index that is open, with the models that it needs loaded. Every call throws VlmoErrors by their codes
- * (docs/errors.md): REQUEST_INVALID for a request beyond its limits, COLLECTION_NOT_FOUND, and what its own words say.
+ * (docs/errors.md): REQUEST_INVALID for a request beyond its limits, COLLECTION_NOT_FOUND, and what its own words say; a
+ * question (search, embed, match) ENGINE_BUSY too, with `retryAfterMs`, where too many are under way.
  */
 export interface OpenIndex extends AsyncDisposable {
   /** Its folder or address. */
@@ -220,8 +224,11 @@ export interface OpenIndex extends AsyncDisposable {
   /** What serves a collection. */
   serving(collection?: string): Promise<GenerationRecord>;
   generations(): Promise<readonly GenerationRecord[]>;
-  /** Loads the model and the vectors of a collection now, and not with the first request. */
+  /**
+   * Makes all threads ready for a collection now, and not with the first request: the model, also for pairs, the process
+   * that decodes, and the vectors.
+   */
   warm(collection?: string): Promise<void>;
-  /** Gives back models, threads and store; call it when no other call is under way. */
+  /** Waits for calls under way, aborted ones too, and gives back models, threads and store. */
   close(): Promise<void>;
 }

@@ -2,6 +2,7 @@ import { pictureValues } from '#pictures/picture-spec.ts';
 import { indexSource } from '#runs/index-source.ts';
 import type { Source } from '#sources/item.ts';
 import { openSource } from '#sources/open-source.ts';
+import { unlessAborted } from '#until-aborted.ts';
 import type { IndexCallOptions, Indexed } from './contract.ts';
 import type { IndexParts } from './index-parts.ts';
 import { openTarget } from './open-target.ts';
@@ -15,11 +16,15 @@ export async function indexInto(
 ): Promise<Indexed> {
   const { store, settings, generations } = parts;
   const { retryFailed = false, verify, prune, signal = new AbortController().signal, onStart } = options;
-  const source = typeof given === 'string' ? await openSource(given, options.source) : given;
-  const { record } = await openTarget(parts, { model: settings.model, ...options });
-  const named = await nameSource(store, source, options);
+  const open = async () => {
+    const source = typeof given === 'string' ? await openSource(given, options.source) : given;
+    const { record } = await openTarget(parts, { model: settings.model, ...options });
+    return { source, record, named: await nameSource(store, source, options) };
+  };
+  const { source, record, named } = await unlessAborted(open(), signal);
   return generations.use(record, async (loaded) => {
-    const [model, { preprocess, inference }] = [await loaded.model(), await loaded.pools()];
+    const load = Promise.all([loaded.model(), loaded.pools()]);
+    const [model, { preprocess, inference }] = await unlessAborted(load, signal);
     const summary = await indexSource({
       ...{
         source,

@@ -1,7 +1,9 @@
 import { activeTables } from '#search/active-tables.ts';
+import { unlessAborted } from '#until-aborted.ts';
 import { answerEmbed } from './answer-embed.ts';
 import { answerMatch } from './answer-match.ts';
 import { answerSearchRequest } from './answer-search.ts';
+import { Calls } from './calls.ts';
 import type { OpenIndex } from './contract.ts';
 import { type IndexParts, type OpenIndexOptions, openParts } from './index-parts.ts';
 import { countItems, listItems } from './list-items.ts';
@@ -25,9 +27,11 @@ export async function openIndex(folder: string, options: OpenIndexOptions = {}):
 
 /** What a search does not need is loaded when it is called first: a lone search is mostly its start. */
 export function createIndex(parts: IndexParts): OpenIndex {
-  const { store, generations } = parts;
+  const { store, settings, generations } = parts;
+  const calls = new Calls(settings.maxCalls);
   let closing: Promise<void> | undefined;
   async function end(): Promise<void> {
+    await calls.settled();
     await generations[Symbol.asyncDispose]();
     await store.close();
   }
@@ -38,19 +42,32 @@ export function createIndex(parts: IndexParts): OpenIndex {
   return {
     folder: store.localFolder ?? store.uri,
     id: store.id,
-    search: (request, options) => answerSearchRequest(parts, request, options),
-    embed: (request, options) => answerEmbed(parts, request, options),
-    match: (request, options) => answerMatch(parts, request, options),
-    retrieve: async (request, options) =>
-      (await import('./answer-retrieve.ts')).answerRetrieve(parts, request, options),
-    pairs: async (request, options) =>
-      (await import('./answer-retrieve.ts')).answerPairs(parts, request, options),
-    index: async (source, options) => (await import('./index-into.ts')).indexInto(parts, source, options),
-    gone: async (source, options) => (await import('./gone-from.ts')).goneFrom(parts, source, options),
-    submit: async (source, options) => (await import('./submit-into.ts')).submitInto(parts, source, options),
-    remove: async (request, options) => (await import('./remove.ts')).removeFrom(parts, request, options),
-    optimize: async (options) => (await import('./optimize.ts')).optimizeIndex(parts, options),
-    measure: async (options) => (await import('./measure.ts')).measureIndex(parts, options),
+    search: (request, options) =>
+      calls.answer(() => answerSearchRequest(parts, request, options), options?.signal),
+    embed: (request, options) => calls.answer(() => answerEmbed(parts, request, options), options?.signal),
+    match: (request, options) => calls.answer(() => answerMatch(parts, request, options), options?.signal),
+    retrieve: (request, options) =>
+      calls.track(async () => (await import('./answer-retrieve.ts')).answerRetrieve(parts, request, options)),
+    pairs: (request, options) =>
+      calls.track(async () => (await import('./answer-retrieve.ts')).answerPairs(parts, request, options)),
+    index: (source, options) =>
+      calls.track(async () => (await import('./index-into.ts')).indexInto(parts, source, options)),
+    gone: (source, options) =>
+      calls.track(async () => (await import('./gone-from.ts')).goneFrom(parts, source, options)),
+    submit: (source, options) =>
+      calls.track(async () => (await import('./submit-into.ts')).submitInto(parts, source, options)),
+    remove: (request, options) =>
+      calls.track(async () => (await import('./remove.ts')).removeFrom(parts, request, options)),
+    optimize: (options) =>
+      unlessAborted(
+        calls.track(async () => (await import('./optimize.ts')).optimizeIndex(parts, options)),
+        options?.signal,
+      ),
+    measure: (options) =>
+      unlessAborted(
+        calls.track(async () => (await import('./measure.ts')).measureIndex(parts, options)),
+        options?.signal,
+      ),
     items: (options) => listItems(parts, options),
     counts: (collection) => countItems(parts, collection),
     failures: (collection) => store.failures.scan(collection),
@@ -59,7 +76,7 @@ export function createIndex(parts: IndexParts): OpenIndex {
     relocateModel: async (folder) => (await import('./relocate-model.ts')).relocateModel(parts, folder),
     serving: async (collection = 'default') => (await activeTables(store, collection)).record,
     generations: () => store.generations(),
-    warm: (collection) => warm(parts, collection),
+    warm: (collection) => calls.track(() => warm(parts, collection)),
     close,
     [Symbol.asyncDispose]: close,
   };

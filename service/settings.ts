@@ -12,6 +12,12 @@ export interface IndexSettings extends Partial<Config<ComputeOption>> {
    * the model runs on the thread that calls, which does nothing else meanwhile, and vectors are compared as they are read.
    */
   readonly compute?: 'pools' | 'thread';
+  /**
+   * Searches, embeddings and matches that may be under way; more are ENGINE_BUSY, with the wait expected. Default 256: one
+   * that waits holds little, but on two cores a model of the base size answers some 50 texts a second, and who would wait
+   * longer than 5 s is better told so.
+   */
+  readonly maxCalls?: number;
 }
 
 type ComputeOption =
@@ -28,7 +34,10 @@ export interface Settings extends Config<ComputeOption> {
   readonly device: DeviceName;
   readonly model: string | undefined;
   readonly compute: 'pools' | 'thread';
+  readonly maxCalls: number;
 }
+
+const MAX_CALLS = 256;
 
 export function resolveSettings(given: IndexSettings): Settings {
   const {
@@ -54,5 +63,6 @@ export function resolveSettings(given: IndexSettings): Settings {
     decodeMemory: given.decodeMemory ?? decodeMemory.default,
     model: given.model,
     compute: given.compute ?? 'pools',
+    maxCalls: given.maxCalls ?? MAX_CALLS,
   };
 }

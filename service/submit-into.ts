@@ -6,6 +6,7 @@ import { redisClock } from '#queue/redis-time.ts';
 import { type Submitted, submitSource } from '#runs/submit.ts';
 import type { Source } from '#sources/item.ts';
 import { openSource } from '#sources/open-source.ts';
+import { unlessAborted } from '#until-aborted.ts';
 import type { SubmitOptions } from './contract.ts';
 import type { IndexParts } from './index-parts.ts';
 import { openTarget } from './open-target.ts';
@@ -21,10 +22,13 @@ export async function submitInto(
 ): Promise<Submitted> {
   const { store, settings } = parts;
   const { redis, priority = 'normal', retryFailed = false, verify, prune, onStart } = options;
-  const source = typeof given === 'string' ? await openSource(given, options.source) : given;
-  const { model, record: generation } = await openTarget(parts, { model: settings.model, ...options });
-  const named = await nameSource(store, source, options);
-  const { isCut } = await loadTokenizer(model.path, model.maxTokens);
+  const open = async () => {
+    const source = typeof given === 'string' ? await openSource(given, options.source) : given;
+    const { model, record } = await openTarget(parts, { model: settings.model, ...options });
+    const { isCut } = await loadTokenizer(model.path, model.maxTokens);
+    return { source, generation: record, named: await nameSource(store, source, options), isCut };
+  };
+  const { source, generation, named, isCut } = await unlessAborted(open(), options.signal);
   const queues = openQueues(redis, store.id);
   try {
     return await submitSource({

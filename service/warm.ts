@@ -1,12 +1,23 @@
 import { activeTables } from '#search/active-tables.ts';
 import type { IndexParts } from './index-parts.ts';
 
-/** Loads what the first request to a collection would wait for: threads with the model, and the vectors. */
+/** One transparent pixel, as PNG. */
+const PICTURE = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
+  'base64',
+);
+
+/** Does once, on every thread, what the first requests to a collection would wait for. */
 export async function warm({ store, generations }: IndexParts, collection = 'default'): Promise<void> {
   const { record } = await activeTables(store, collection);
   await generations.use(record, async (loaded) => {
-    await loaded.encoder();
-    if ((await loaded.model()).canMatch) await loaded.crossEncoder();
+    const encoder = await loaded.encoder();
+    await encoder.embedPictures([PICTURE]);
+    if ((await loaded.model()).canMatch) {
+      // As many texts as threads: each gets one, and makes its session for pairs.
+      const texts = Array.from({ length: encoder.threads }, () => 'a');
+      await (await loaded.crossEncoder()).match([PICTURE], texts);
+    }
     const { images, captions } = await loaded.scorers();
     const probe = new Float32Array(record.dimensions);
     await Promise.all([images.nearestIds(probe, { k: 1 }), captions.nearestIds(probe, { k: 1 })]);

@@ -90,6 +90,7 @@ export const FOUNDATIONS = [
   'well-formed.ts',
   'lock-file.ts',
   'uri.ts',
+  'until-aborted.ts',
   'package.json',
 ];
 /** Programs and tests: nobody imports them, but for tests, and benchmarks that draw what the demo draws. */

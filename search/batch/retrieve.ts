@@ -1,6 +1,6 @@
 import type { ErrorData } from '#errors.ts';
 import type { Found } from '#scorer/score.ts';
-import type { Filter, ImageRecord, PlacedRows } from '#store/contract.ts';
+import type { Filter, ImageRecord, NearestOptions, PlacedRows } from '#store/contract.ts';
 import { parsePlaceText } from '#store/item-key.ts';
 import type { Columns, Row } from './parquet.ts';
 import type { QueryStream, RetrievalQuery } from './queries.ts';
@@ -9,10 +9,7 @@ import { ResultParts } from './result-parts.ts';
 export interface Retrieval {
   readonly queries: QueryStream;
   /** Places and scores of the k best rows for each of many queries [Q, D]. */
-  nearestIds(
-    vectors: Float32Array,
-    options: { readonly k: number; readonly where?: Filter | undefined },
-  ): Promise<Found[][]>;
+  nearestIds(vectors: Float32Array, options: NearestOptions): Promise<Found[][]>;
   /** What is stored beside the vectors of some ids. */
   readonly rows: PlacedRows<Pick<ImageRecord, 'meta'>>;
   readonly k: number;
@@ -23,7 +20,7 @@ export interface Retrieval {
   readonly out: string;
   /** All that decides the results, to tell whether an earlier run over the same file goes on. */
   readonly asked: object;
-  /** Stops after the queries in hand. */
+  /** Stops at once; queries in hand are answered by the call that goes on. */
   readonly signal: AbortSignal;
   readonly onStart?: (progress: () => RetrievalProgress) => void;
 }
@@ -71,7 +68,12 @@ export async function retrieve(retrieval: Retrieval): Promise<RetrievalSummary> 
     if (signal.aborted) break;
     const fresh = some.filter(({ id, source }) => !parts.has(id, source));
     counts.skipped += some.length - fresh.length;
-    for (const { query, hits } of await answer(retrieval, fresh)) {
+    const answered = await answer(retrieval, fresh).catch((error: unknown) => {
+      if (signal.aborted) return undefined;
+      throw error;
+    });
+    if (!answered) break;
+    for (const { query, hits } of answered) {
       rows.push(...toRows(query, hits));
       if (hits) counts.answered += 1;
       else counts.failed += 1;
@@ -98,7 +100,7 @@ interface FoundRow extends Found {
 }
 
 async function answer(
-  { nearestIds, rows, k, where, minScore = Number.NEGATIVE_INFINITY }: Retrieval,
+  { nearestIds, rows, k, where, signal, minScore = Number.NEGATIVE_INFINITY }: Retrieval,
   queries: readonly RetrievalQuery[],
 ): Promise<Answered[]> {
   const usable = queries.flatMap(({ vector }) => (vector instanceof Float32Array ? [vector] : []));
@@ -107,7 +109,7 @@ async function answer(
   usable.forEach((vector, i) => {
     vectors.set(vector, i * width);
   });
-  const nearest = usable.length > 0 ? await nearestIds(vectors, { k, where }) : [];
+  const nearest = usable.length > 0 ? await nearestIds(vectors, { k, where, signal }) : [];
   const stored = await rows.findPlaces([...new Set(nearest.flat().map(({ id }) => id))]);
   const found = nearest.values();
   return queries.map((query) => {

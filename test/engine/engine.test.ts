@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { type Engine, EngineDied, startEngine } from '#engine/engine.ts';
 import type { EngineSetup } from '#engine/protocol.ts';
 import { VlmoError } from '#errors.ts';
+import type { QueryJob } from '#queue/job.ts';
 import type { Item } from '#sources/item.ts';
 import type { GenerationRecord, Store } from '#store/contract.ts';
 import { itemKey } from '#store/item-key.ts';
@@ -78,6 +79,34 @@ describe('startEngine', { timeout: 300_000 }, () => {
     const again = await index(started.engine, [image(pictureName(0)), caption('a')]);
     assert.deepEqual([again.stored, again.skipped], [0, 2]);
     assert.deepEqual(started.deaths, []);
+  });
+
+  test('a query ends with the reason of its signal, and those beside it are answered', async () => {
+    await using started = await start();
+    await store.activate(generation);
+    const query: QueryJob = { kind: 'embed', collection: 'default', texts: ['red'] };
+    const stop = new AbortController();
+    const [gone, stays] = [
+      started.engine.call({ kind: 'query', query }, stop.signal),
+      started.engine.call({ kind: 'query', query }),
+    ];
+    stop.abort(new Error('changed my mind'));
+    await assert.rejects(gone, { message: 'changed my mind' });
+    const answer = await stays;
+    assert.ok('embeddings' in answer && answer.embeddings.length === 1);
+    await assert.rejects(started.engine.call({ kind: 'query', query }, stop.signal), {
+      message: 'changed my mind',
+    });
+  });
+
+  test('as many queries as the index takes, then ENGINE_BUSY with the wait', async () => {
+    await using started = await start({ maxCalls: 1 });
+    const query: QueryJob = { kind: 'embed', collection: 'default', texts: ['red'] };
+    const ends = await Promise.allSettled([1, 2, 3].map(() => started.engine.call({ kind: 'query', query })));
+    const busy = ends.filter((end) => end.status === 'rejected' && end.reason.code === 'ENGINE_BUSY');
+    assert.ok(busy.length >= 1);
+    for (const end of busy)
+      assert.ok(end.status === 'rejected' && (end.reason as VlmoError).retryAfterMs !== undefined);
   });
 
   test('an index that cannot be opened: a VlmoError by its code', async () => {

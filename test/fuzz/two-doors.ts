@@ -96,6 +96,7 @@ async function engineHere(setup: Parameters<typeof serveCalls>[0]): Promise<Engi
   return {
     async call(call) {
       const reply = await serve({ id: 0, call });
+      if (!reply) throw new Error('A call without an answer');
       if ('error' in reply) throw new VlmoError(reply.error.code, reply.error.message);
       return reply.answer as never;
     },
