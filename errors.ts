@@ -132,6 +132,9 @@ export const ERROR_CODES = {
     meaning: 'What a source no longer lists is so much, or so uncertain, that it is not taken out',
     retriable: false,
   },
+  SOURCE_UNKNOWN: { retriable: false, meaning: 'The index has no source of this name' },
+  SOURCE_TAKEN: { retriable: false, meaning: 'The index has a source of this name already' },
+  SOURCE_BUSY: { retriable: true, meaning: 'A run over the source is under way' },
   SOURCE_MOVED: {
     retriable: false,
     meaning: 'A source of this name was indexed from another place',

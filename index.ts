@@ -35,6 +35,7 @@ export type {
   ProgressOptions,
   Removed,
   SearchOptions,
+  Sources,
   SubmitOptions,
 } from './service/contract.ts';
 export type { OpenIndexOptions } from './service/index-parts.ts';

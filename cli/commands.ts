@@ -8,6 +8,7 @@ export const RUN: { readonly [Name in CommandName]: () => Promise<RunCommand<Nam
   retrieve: async () => (await import('./retrieve-command.ts')).runRetrieve,
   failures: async () => (await import('./failures-command.ts')).runFailures,
   sources: async () => (await import('./sources-command.ts')).runSources,
+  'sources rename': async () => (await import('./rename-source-command.ts')).runRenameSource,
   remove: async () => (await import('./remove-command.ts')).runRemove,
   optimize: async () => (await import('./optimize-command.ts')).runOptimize,
   submit: async () => (await import('./submit-command.ts')).runSubmit,

@@ -16,6 +16,7 @@ export function createProgram(): Command {
     .description(packageJson.description)
     .version(packageJson.version)
     .showHelpAfterError('(add --help for what can be said)')
+    .enablePositionalOptions()
     .exitOverride();
   for (const name of Object.keys(COMMANDS) as CommandName[]) {
     const [word = '', inner] = name.split(' ');
@@ -27,7 +28,8 @@ export function createProgram(): Command {
 
 function groupOf(program: Command, name: keyof typeof COMMAND_GROUPS): Command {
   const found = program.commands.find((command) => command.name() === name);
-  if (found) return found as Command;
+  // A group that is a command too: what stands behind the word of another command is of that one.
+  if (found) return (found as Command).enablePositionalOptions();
   const group = new Command(name).description(COMMAND_GROUPS[name]).exitOverride();
   program.addCommand(group);
   return group;

@@ -19,6 +19,7 @@ const SUMMARY = { sentence: 'Print a summary as JSON' };
 export const COMMAND_GROUPS = {
   queue: 'Pause, resume, empty and mend the queue of an index',
   model: 'Import and look at models',
+  sources: 'List and name the sources of an index',
 } as const;
 
 /** All commands there are; `queue pause` is the command `pause` of the group `queue`. In the order of the help. */
@@ -107,6 +108,14 @@ export const COMMANDS = {
       index: THE_INDEX,
       json: { sentence: 'Print one JSON object a line' },
     },
+  },
+  'sources rename': {
+    sentence: 'Give a source another name; what is stored of it keeps its vectors',
+    arguments: [
+      ['<old>', 'the name of the source, as "vlmo sources" has it'],
+      ['<new>', 'its other name; the next run over its place says it with --source'],
+    ],
+    options: { index: THE_INDEX, ...plain('json') },
   },
   remove: {
     sentence:

@@ -1,6 +1,4 @@
 import type { Store } from '#store/contract.ts';
-import { anyOf } from '#store/filter.ts';
-import { DEFAULT_SOURCE } from '#store/item-key.ts';
 import { isFailedSource } from './failed-source.ts';
 
 /** What a collection has of one source. */
@@ -25,11 +23,10 @@ export async function listSources(store: Store): Promise<SourceCounts[]> {
     const failures = new Map<string, number>();
     for await (const { source } of store.failures.scan(collection))
       failures.set(source, (failures.get(source) ?? 0) + 1);
-    for (const name of new Set([...places.keys(), ...failures.keys(), DEFAULT_SOURCE])) {
-      const where = anyOf('source', [name]);
-      const counts = { images: await images.count(where), captions: await captions.count(where) };
+    const stored = { images: await images.countBySource(), captions: await captions.countBySource() };
+    for (const name of new Set([...stored.images.keys(), ...stored.captions.keys(), ...failures.keys()])) {
+      const counts = { images: stored.images.get(name) ?? 0, captions: stored.captions.get(name) ?? 0 };
       const failed = failures.get(name) ?? 0;
-      if (counts.images + counts.captions + failed === 0) continue;
       found.push({ collection, name, place: places.get(name) ?? null, ...counts, failed });
     }
   }

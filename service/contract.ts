@@ -3,6 +3,7 @@ import type { Progress } from '#pipeline/progress.ts';
 import type { RedisClient } from '#queue/connection.ts';
 import type { Priority } from '#queue/producer.ts';
 import type { IndexSummary } from '#runs/index-source.ts';
+import type { SourceCounts } from '#runs/list-sources.ts';
 import type { GoneItems, Prune } from '#runs/pass.ts';
 import type { RemovedCounts } from '#runs/remove-items.ts';
 import type { RunStatus } from '#runs/status.ts';
@@ -167,6 +168,17 @@ export interface ItemsOptions {
   readonly where?: string | undefined;
 }
 
+/** Where the items of an index came from. */
+export interface Sources {
+  /** Of all collections, each with what the generation that serves holds of it. */
+  list(): Promise<readonly SourceCounts[]>;
+  /**
+   * Gives a source another name; vectors stay. The next run over its place has to say the name (`sourceName`). Throws
+   * SOURCE_UNKNOWN, SOURCE_TAKEN, and SOURCE_BUSY while a run over it is under way.
+   */
+  rename(from: string, to: string): Promise<void>;
+}
+
 /**
  * An index that is open, with the models that it needs loaded. Every call throws VlmoErrors by their codes
  * (docs/errors.md): REQUEST_INVALID for a request beyond its limits, COLLECTION_NOT_FOUND, and what its own words say; a
@@ -202,6 +214,7 @@ export interface OpenIndex extends AsyncDisposable {
    * same call goes on where one was stopped or killed. Throws FILTER_INVALID, ID_AMBIGUOUS.
    */
   remove(request: RemoveRequest, options?: CallOptions): Promise<Removed>;
+  readonly sources: Sources;
   /** Compacts the tables of a collection, and builds or drops its approximate index. Throws ANN_UNSUITABLE. */
   optimize(options?: OptimizeOptions): Promise<readonly OptimizedTable[]>;
   /** What approximate searches find of what exact ones do, and how much faster. Throws ANN_INDEX_MISSING. */

@@ -58,6 +58,11 @@ export function createIndex(parts: IndexParts): OpenIndex {
       calls.track(async () => (await import('./submit-into.ts')).submitInto(parts, source, options)),
     remove: (request, options) =>
       calls.track(async () => (await import('./remove.ts')).removeFrom(parts, request, options)),
+    sources: {
+      list: () => calls.track(async () => (await import('#runs/list-sources.ts')).listSources(store)),
+      rename: (from, to) =>
+        calls.track(async () => (await import('./rename-source.ts')).renameIn(store, from, to)),
+    },
     optimize: (options) =>
       unlessAborted(
         calls.track(async () => (await import('./optimize.ts')).optimizeIndex(parts, options)),

@@ -9,6 +9,9 @@ export async function nameSource(
   source: Source,
   { sourceName, sourceMoved = false, imagesOf }: SourceNaming,
 ): Promise<Pick<SourceNaming, 'sourceName' | 'imagesOf'>> {
+  // Killed in the middle, a renaming has to be over before the source is read under either name.
+  const pending = store.isWritable ? await store.pendingRename() : undefined;
+  if (pending) await store.renameSource(pending);
   if (!sourceMoved) await requirePlace(store, sourceName ?? source.uri, source.uri);
   return { sourceName, imagesOf };
 }

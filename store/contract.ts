@@ -169,6 +169,12 @@ export interface Ledger {
   drop(run: string): Promise<void>;
 }
 
+/** A source that gets another name. */
+export interface SourceRename {
+  readonly from: string;
+  readonly to: string;
+}
+
 export interface GenerationTables {
   readonly record: GenerationRecord;
   readonly images: VectorTable<ImageRecord>;
@@ -200,6 +206,12 @@ export interface Store extends AsyncDisposable {
   tables(record: GenerationRecord): Promise<GenerationTables>;
   /** Makes this generation the one that serves its collection: one commit, no moment without. */
   activate(record: GenerationRecord): Promise<void>;
+  /**
+   * Gives all that came from a source another name, in all collections and generations: rows, failures, captions of its
+   * pictures, runs. The other name must be nobody's. Where it is killed, `pendingRename` tells, and the same call goes on.
+   */
+  renameSource(names: SourceRename): Promise<void>;
+  pendingRename(): Promise<SourceRename | undefined>;
   readonly failures: FailureTable;
   readonly runs: RunTable;
   readonly ledger: Ledger;

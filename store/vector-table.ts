@@ -36,6 +36,8 @@ export interface RowReader<Row> {
   /** As `scan`, of each row only what tells it apart and who wrote it. */
   scanKeys(where?: Filter): AsyncIterable<readonly RowKey[]>;
   count(where?: Filter): Promise<number>;
+  /** Rows of each source. */
+  countBySource(): Promise<Map<string, number>>;
 }
 
 export interface RowWriter<Row> {

@@ -13,6 +13,7 @@ import { FORMAT_7 } from './migrations/format-7.ts';
 import { identitySql } from './migrations/identity-sql.ts';
 import { migrateIndex, withFormatLock } from './migrations/migrate.ts';
 import { sourceSql } from './migrations/source-sql.ts';
+import { pendingRename, renameSource } from './rename-source.ts';
 import { openRunTable } from './run-table.ts';
 import { attemptRead, attemptWrite } from './store-errors.ts';
 import { openVectorTable } from './vector-table.ts';
@@ -100,6 +101,9 @@ export async function openStore(
     },
     tables: (record) => open(record, false),
     activate: (record) => registry.activate(record),
+    renameSource: (names) =>
+      attemptWrite(`index "${folder.path}"`, () => renameSource(folder, connection, names)),
+    pendingRename: () => attemptRead(`index "${folder.path}"`, () => pendingRename(folder)),
     async close() {
       for (const tables of opened.values()) await (await tables).close();
       for (const table of [failures, runs, ledger, registry]) await table[Symbol.asyncDispose]();

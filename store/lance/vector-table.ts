@@ -114,6 +114,15 @@ export async function openVectorTable<Row extends ItemRow>(
       }
     },
     count: (where) => lance.count(compile(where)),
+    async countBySource() {
+      const counts = new Map<string, number>();
+      for await (const batch of lance.read({ columns: ['source'] })) {
+        const source = readText(batch, 'source');
+        for (let index = 0; index < batch.numRows; index++)
+          counts.set(source(index), (counts.get(source(index)) ?? 0) + 1);
+      }
+      return counts;
+    },
     nearest: (query, { k, where }) =>
       findNearest(lance, format, dimensions, query, { k, where: compile(where) }),
     nearestApproximate: (query, { k, where, probes }) =>

@@ -54,6 +54,25 @@ export function openMemoryStore(id = '0'.repeat(32)): Store {
       if (!tables) throw new Error(`No generation ${name}`);
       return tables;
     },
+    pendingRename: async () => undefined,
+    async renameSource({ from, to }) {
+      for (const { images, captions } of generations.values()) {
+        await rewrite(images, (row) => moved(row, 'image', from, to));
+        await rewrite(captions, (row) => {
+          const placed = row.imageSource === from ? { ...row, imageSource: to } : row;
+          return moved(placed, 'caption', from, to);
+        });
+      }
+      for await (const failure of store.failures.scan()) {
+        const item = failure.item === null ? null : (JSON.parse(failure.item) as { imageSource?: string });
+        const placed = item?.imageSource === from ? { ...item, imageSource: to } : item;
+        const renamed = moved({ ...failure, item: placed && JSON.stringify(placed) }, failure.kind, from, to);
+        await store.failures.delete([failure]);
+        await store.failures.upsert([renamed]);
+      }
+      for await (const run of store.runs.scan())
+        if (run.source === from) await store.runs.upsert({ ...run, source: to });
+    },
     async activate({ collection, name }) {
       active.set(collection, name);
     },
@@ -61,6 +80,22 @@ export function openMemoryStore(id = '0'.repeat(32)): Store {
     [Symbol.asyncDispose]: async () => {},
   };
   return store;
+}
+
+function moved<Row extends ItemRow>(row: Row, kind: FailureRecord['kind'], from: string, to: string): Row {
+  return row.source === from ? { ...row, source: to, key: itemKey(to, kind, row.id) } : row;
+}
+
+async function rewrite<Row extends ItemRow>(
+  table: VectorTable<Row>,
+  change: (row: Row) => Row,
+): Promise<void> {
+  for await (const { key, ...row } of table.scan()) {
+    const vectors = (await table.vector(key)) ?? new Float32Array();
+    const changed = change({ ...row, key } as Row);
+    await table.delete([key]);
+    await table.upsert({ rows: [changed], vectors });
+  }
 }
 
 interface Entry<Row> {
@@ -91,6 +126,10 @@ function createTable<Row extends ItemRow & RowKey>(dimensions: number, kind: Ite
       for (const { row } of matching(where)) yield row;
     },
     count: async (where) => matching(where).length,
+    async countBySource() {
+      const groups = Map.groupBy(matching(), ({ row }) => row.source);
+      return new Map(Array.from(groups, ([source, rows]) => [source, rows.length]));
+    },
     async upsert({ rows, vectors }) {
       assertBatch(rows, vectors, dimensions);
       const stored = rows.map((row) => structuredClone({ ...row, meta: asJson(row) }));

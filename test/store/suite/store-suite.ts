@@ -6,6 +6,7 @@ import { ledgerSuite } from './ledger.ts';
 import { nearestSuite } from './nearest.ts';
 import type { OpenStore } from './open.ts';
 import { registrySuite } from './registries.ts';
+import { renameSuite } from './renames.ts';
 import { vectorTableSuite } from './vector-tables.ts';
 
 /** The contract of stores: what `store/contract.ts` says, held against whatever `open` gives. */
@@ -18,5 +19,6 @@ export function storeSuite(name: string, open: OpenStore): void {
     registrySuite(open);
     ledgerSuite(open);
     keywordSuite(open);
+    renameSuite(open);
   });
 }

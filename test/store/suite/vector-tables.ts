@@ -74,6 +74,13 @@ export function vectorTableSuite(open: OpenStore): void {
     };
     const [a, b, c] = rows.map(({ key, run }) => ({ key, run }));
     assert.deepEqual(await keysOf(), [a, b, c]);
+    assert.deepEqual(
+      await images.countBySource(),
+      new Map([
+        ['y', 2],
+        ['x', 1],
+      ]),
+    );
     const before = await keysOf(anyOf('source', ['y']));
     assert.deepEqual(before, [a, b]);
     const again = { ...rows[1], run: 'wrote again' } as ImageRecord;
