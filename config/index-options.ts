@@ -117,7 +117,8 @@ export const INDEX_OPTIONS = {
     flag: '--verify',
     type: present,
     default: false,
-    sentence: 'Read all files, also those whose size and times are what they were when they were read last',
+    sentence:
+      'Read all files, also those whose size and times are what they were when they were read last; embed again what earlier versions read wrongly',
   },
   prune: {
     flag: '--prune [how]',

@@ -2,6 +2,8 @@
 export type ExtraBand = 'none' | 'transparency' | 'something else';
 
 const EXTRA_SAMPLES = 338;
+const SAMPLE_FORMAT = 339;
+const FLOAT = 3;
 /** Associated and unassociated alpha, as TIFF 6.0 numbers them; 0 says nothing. */
 const ALPHA = [1, 2];
 
@@ -10,12 +12,22 @@ const ALPHA = [1, 2];
  * `none` for anything that is not a TIFF, or whose directory cannot be read: whoever decodes it finds out.
  */
 export function extraBand(bytes: Uint8Array): ExtraBand {
+  const first = tagOf(bytes, EXTRA_SAMPLES);
+  if (first === undefined) return 'none';
+  return ALPHA.includes(first) ? 'transparency' : 'something else';
+}
+
+/** Whether the samples of a TIFF are of floating point; not of anything that is no TIFF, or damaged. */
+export function isFloatTiff(bytes: Uint8Array): boolean {
+  return tagOf(bytes, SAMPLE_FORMAT) === FLOAT;
+}
+
+/** Undefined where a file ends before. */
+function tagOf(bytes: Uint8Array, tag: number): number | undefined {
   try {
-    const values = readTag(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), EXTRA_SAMPLES);
-    if (values === undefined) return 'none';
-    return ALPHA.includes(values) ? 'transparency' : 'something else';
+    return readTag(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), tag);
   } catch (error) {
-    if (error instanceof RangeError) return 'none';
+    if (error instanceof RangeError) return undefined;
     throw error;
   }
 }

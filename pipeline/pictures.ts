@@ -59,6 +59,7 @@ async function preprocess(
   const pictures = batch.map(({ planned: { item, stored, failure } }) => ({
     uri: item.uri,
     storedSha256: stored?.sha256 ?? null,
+    verify: context.runContext.verify,
     failedSha256: failure && !context.runContext.retryFailed && !failure.retriable ? failure.sha256 : null,
   }));
   const outcomes = await context.preprocess.run({ pixels, firstSlot: 0, pictures });

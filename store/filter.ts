@@ -55,7 +55,7 @@ export function filterColumns(kind: ItemKind): ReadonlyMap<string, ColumnType> {
 }
 
 /** The rows whose text in a column is one of these. */
-export function anyOf(name: 'key' | 'id' | 'source', values: readonly string[]): Filter {
+export function anyOf(name: 'key' | 'id' | 'source' | 'format', values: readonly string[]): Filter {
   return { kind: 'in', field: { kind: 'column', name, type: 'text' }, values };
 }
 

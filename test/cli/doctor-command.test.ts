@@ -43,7 +43,17 @@ describe('vlmo doctor', () => {
       lines.map(({ check }) => check),
       [
         ...['cpu', 'webgpu', 'cuda', '--device auto', 'pictures', 'store'],
-        ...['tables', 'index', 'leftovers', 'vectors', 'keys', 'captions', 'failures', 'lookups'],
+        ...[
+          'tables',
+          'index',
+          'leftovers',
+          'vectors',
+          'keys',
+          'captions',
+          'failures',
+          'odd pictures',
+          'lookups',
+        ],
         ...['redis', '--embedded-redis', 'disk', 'disk', 'disk'],
       ],
     );

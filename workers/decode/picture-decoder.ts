@@ -5,6 +5,7 @@ import { toErrorData, VlmoError } from '#errors.ts';
 import { pictureError } from '#pictures/picture-error.ts';
 import { pictureValues } from '#pictures/picture-spec.ts';
 import { decodeSamples } from '#pictures/preprocess.ts';
+import { wasReadOtherwise } from '#pictures/read-otherwise.ts';
 import { readPicture } from '#pictures/read-picture.ts';
 import { createMemoryWatch } from './memory-watch.ts';
 import { PixelSlots } from './pixel-file.ts';
@@ -34,7 +35,8 @@ export function createPictureDecoder(
     try {
       const bytes = ahead ?? (await readPatiently(picture.uri, setup.maxImageBytes));
       sha256 = createHash('sha256').update(bytes).digest('hex');
-      if (sha256 === picture.storedSha256) return { kind: 'unchanged' };
+      const isAsItWas = !picture.verify || !wasReadOtherwise(bytes);
+      if (sha256 === picture.storedSha256 && isAsItWas) return { kind: 'unchanged' };
       if (sha256 === picture.failedSha256) return { kind: 'known-failure' };
       slots.writeHead(number, sha256);
       const info = await decodeSamples(bytes, setup.spec, setup.mode, setup, samples);

@@ -23,6 +23,8 @@ export interface PictureTask {
   readonly bytes?: Uint8Array;
   /** Digest of the content stored under its id. */
   readonly storedSha256: string | null;
+  /** Decode it also where its content is stored, if an earlier version read such pictures otherwise. */
+  readonly verify?: boolean | undefined;
   /** Digest of the content that failed before, where it is not to be tried again. */
   readonly failedSha256: string | null;
 }

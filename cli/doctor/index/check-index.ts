@@ -7,6 +7,7 @@ import { formatCount } from '../../output.ts';
 import type { Finding } from '../finding.ts';
 import { checkLeftovers } from './check-leftovers.ts';
 import { checkLookups } from './check-lookups.ts';
+import { checkOddPictures } from './check-odd-pictures.ts';
 import { describeRowFaults, findRowFaults } from './check-rows.ts';
 import { checkRegistry, checkTables } from './check-tables.ts';
 
@@ -53,5 +54,6 @@ async function* checkOpened(
   if (!isWhole) return;
   yield* describeRowFaults(index, await findRowFaults(store, onRows));
   const textIndexed = report.tables.filter(({ hasTextIndex }) => hasTextIndex).map((table) => table.name);
+  yield await checkOddPictures(index, store, onRows);
   yield await checkLookups(index, store, new Set(textIndexed));
 }

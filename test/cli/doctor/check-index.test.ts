@@ -87,9 +87,17 @@ describe('vlmo doctor --index', () => {
     const found = await check(index);
     assert.deepEqual(
       [...found].map(([name, { state }]) => `${name} ${state}`),
-      ['tables', 'index', 'leftovers', 'vectors', 'keys', 'captions', 'failures', 'lookups'].map(
-        (name) => `${name} ok`,
-      ),
+      [
+        'tables',
+        'index',
+        'leftovers',
+        'vectors',
+        'keys',
+        'captions',
+        'failures',
+        'odd pictures',
+        'lookups',
+      ].map((name) => `${name} ok`),
     );
     assert.equal(found.get('vectors')?.data?.rows, 2 * (2 * ROWS + 1));
     assert.equal(found.get('lookups')?.data?.looked, 4 * 32);
