@@ -1,4 +1,5 @@
 import type { Device } from '#devices/device.ts';
+import { freeMemory } from '#devices/free-memory.ts';
 import { VlmoError } from '#errors.ts';
 import type { AddressedRows, Filter } from '#store/contract.ts';
 import type { Backend } from './backend.ts';
@@ -25,6 +26,8 @@ const MAX_TAIL = 1024;
 const MAX_SEGMENTS_MADE_APART = 16;
 /** Bytes of a segment: on the CPU its scores stay in the cache; a GPU has little to do for each. */
 const SEGMENT_BYTES = { cpu: 12 * 2 ** 20, webgpu: 2 ** 30, cuda: 2 ** 32 } as const;
+/** What is smaller fits any device that one would search on: nobody is asked. */
+const ASKED_BYTES = 2 ** 28;
 const MIN_SEGMENT_ROWS = 64 * BLOCK_ROWS;
 const MAX_CPU_ROWS = 65_536;
 
@@ -106,6 +109,7 @@ export class ResidentVectors implements AsyncDisposable {
   async #append(addresses: BigUint64Array | undefined): Promise<void> {
     const { device, dimensions } = this.#options;
     await proveBackend(this.#backends[0] as Backend, device.provider, dimensions);
+    await this.#requireRoom(addresses?.length ?? (await this.#table.addresses()).length);
     const before = new Set(this.#segments);
     for (;;) {
       try {
@@ -118,6 +122,19 @@ export class ResidentVectors implements AsyncDisposable {
         this.#capacity = wholeBlocks(this.#capacity / 2);
       }
     }
+  }
+
+  /** Throws SCORING_FAILED where the vectors are more than the device has free. */
+  async #requireRoom(rows: number): Promise<void> {
+    const { device, dimensions } = this.#options;
+    const needed = 2 * rows * dimensions;
+    if (needed < ASKED_BYTES) return;
+    const free = await freeMemory(device.provider);
+    if (free === undefined || needed <= free) return;
+    throw new VlmoError(
+      'SCORING_FAILED',
+      `Cannot keep ${rows} vectors on ${device.provider}: expected at most ${gigabytes(free)} free there, received ${gigabytes(needed)}; search with --device cpu, or with --approximate`,
+    );
   }
 
   /** A segment is opened while the next ones are read: one on each backend. */
@@ -167,6 +184,10 @@ export class ResidentVectors implements AsyncDisposable {
 function defaultRows({ device: { provider }, dimensions }: ResidentVectorsOptions): number {
   const rows = wholeBlocks(SEGMENT_BYTES[provider] / (2 * dimensions));
   return provider === 'cpu' ? Math.min(rows, MAX_CPU_ROWS) : rows;
+}
+
+function gigabytes(bytes: number): string {
+  return `${(bytes / 1e9).toFixed(1)} GB`;
 }
 
 function wholeBlocks(rows: number): number {
