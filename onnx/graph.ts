@@ -93,6 +93,21 @@ export class GraphBuilder {
     return { values: { name: values }, indices: { name: indices } };
   }
 
+  /**
+   * SkipLayerNormalization of onnxruntime: the sum of two values and a bias, and its norm. Rows that are a sum are read once
+   * for both.
+   */
+  skipLayerNorm(
+    inputs: readonly (Value | null)[],
+    epsilon: number,
+  ): { readonly normed: Value; readonly sum: Value } {
+    const name = `SkipLayerNormalization.${this.#nodes.length}`;
+    const [normed, sum] = [`${name}.normed`, `${name}.sum`];
+    const attributes = { epsilon: { float: epsilon } };
+    this.#add('SkipLayerNormalization', inputs, [normed, '', '', sum], attributes, 'com.microsoft');
+    return { normed: { name: normed }, sum: { name: sum } };
+  }
+
   /** Split into two equal parts along the first axis. */
   halve(input: Value): readonly [Value, Value] {
     const name = `Split.${this.#nodes.length}`;
@@ -115,7 +130,7 @@ export class GraphBuilder {
   finish(outputs: readonly GraphValue[]): Graph {
     const needed = new Set(outputs.map((output) => output.name));
     const reversed = this.#nodes.toReversed().filter((node) => {
-      if (!node.outputs.some((output) => needed.has(output))) return false;
+      if (!node.outputs.some((output) => output !== '' && needed.has(output))) return false;
       for (const input of node.inputs) needed.add(input);
       return true;
     });

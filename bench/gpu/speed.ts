@@ -1,13 +1,12 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { type Device, type DeviceName, resolveDevice } from '#devices/device.ts';
-import { loadVlmo } from '#model/vlmo/vlmo.ts';
-import { pictureValues } from '#pictures/picture-spec.ts';
 import { ResidentVectors } from '#scorer/resident-vectors.ts';
 import { score } from '#scorer/score.ts';
 import { anyOf } from '#store/filter.ts';
 import { randomBaseModel } from '../random-model.ts';
 import { median } from '../report.ts';
+import { modelSpeed } from './model-speed.ts';
 import { randomUnit, seededTable } from './seeded-table.ts';
 
 const K = 10;
@@ -20,6 +19,8 @@ export interface SpeedOptions {
   readonly dimensions: string;
   readonly model: string;
   readonly batches: string;
+  /** Of the model. */
+  readonly precision: 'auto' | 'f32' | 'f16';
 }
 
 /** A device against PyTorch on the same card: exact search over a corpus that stays on it; and the model. */
@@ -31,7 +32,9 @@ export async function speed(values: SpeedOptions): Promise<void> {
   for (const rows of numbers(values.rows)) await scoring(devices, rows, dimensions);
   if (values.model === 'none') return;
   const model = values.model === 'base' ? await randomBaseModel() : values.model;
-  for (const each of devices) await embedding(each, model, numbers(values.batches));
+  const batches = numbers(values.batches);
+  const how = { model, batches, precision: values.precision, seconds: 2, pairs: true };
+  for (const each of devices) await modelSpeed(each, how);
 }
 
 async function scoring(devices: readonly Device[], rows: number, dimensions: number): Promise<void> {
@@ -88,30 +91,6 @@ function pytorch(rows: number, dimensions: number): Record<number, number> | und
   return times;
 }
 
-/** Pictures and texts a second, of random input that is ready. */
-async function embedding(device: Device, model: string, batches: readonly number[]): Promise<void> {
-  await using vlmo = await loadVlmo(model, {
-    provider: device.provider,
-    graphs: ['image', 'text', 'fusion'],
-  });
-  const { num_channels: channels, image_size: size } = vlmo.config;
-  console.log(
-    `\n${vlmo.folder.name} on ${device.provider}, ${Math.max(0, ...vlmo.proofs.map(({ difference }) => difference)).toExponential(0)} from the CPU`,
-  );
-  for (const batch of batches) {
-    const data = new Float32Array(batch * pictureValues(vlmo.folder.picture)).map((_, i) => Math.sin(i));
-    const pixels = { data, dims: [batch, channels, ...size] };
-    const texts = Array.from({ length: batch }, (_, i) => `w1 w2 w3 w4 w5 w6 w7 w${i}`);
-    const image = await time(() => vlmo.embedImages(pixels));
-    const text = await time(() => vlmo.embedTexts(texts));
-    const match = await time(() => vlmo.match(pixels, texts));
-    const rate = (ms: number): string => `${((1000 * batch) / ms).toFixed(1)}/s`;
-    console.log(
-      `  batches of ${batch}: pictures ${rate(image)}, texts of 10 tokens ${rate(text)}, pairs ${rate(match)}`,
-    );
-  }
-}
-
 /** The middle of 50 runs after 10 warm ones, ms; fewer where they take long. */
 async function time(run: () => Promise<unknown>): Promise<number> {
   const times: number[] = [];
@@ -125,5 +104,8 @@ async function time(run: () => Promise<unknown>): Promise<number> {
 }
 
 function numbers(text: string): number[] {
-  return text.split(',').map(Number);
+  return text
+    .split(',')
+    .map(Number)
+    .filter((value) => value > 0);
 }

@@ -11,7 +11,7 @@ import {
 import type { PictureSpec } from '#pictures/picture-spec.ts';
 import type { Precision } from '../precision.ts';
 import { patchGrid, type VlmoConfig } from './config.ts';
-import { fusionIndex, imageIndex, type PositionIndex, textIndex } from './relative-position.ts';
+import { fusionIndex, imageIndex, type PositionIndex, textIndex, withPadding } from './relative-position.ts';
 import { ITC_HEADS, ITC_VL_HEADS, type Weights } from './weights.ts';
 
 /**
@@ -27,13 +27,21 @@ type Expert = 'imag' | 'text' | 'vl';
 interface Tokens {
   readonly rows: Value;
   readonly count: Value;
+  /** Still to be added to the rows. */
+  readonly added?: Branch | undefined;
+}
+
+/** What a branch of a block adds to its tokens: rows [n, D], and a bias [D] for each of them. */
+interface Branch {
+  readonly rows: Value;
+  readonly bias: Value | null;
 }
 
 /** What is added to the attention scores of a layer: [1 or B, 1 or H, N, N]. */
 type LayerBias = (layer: number) => Value | null;
 
 /** The feed-forward layer of a block, for all tokens or for [CLS] alone. */
-type FeedForward = (y: Tokens, layer: number, isCls: boolean) => Tokens;
+type FeedForward = (y: Tokens, layer: number, isCls: boolean) => Branch;
 
 const BLOCK_EPSILON = 1e-6;
 const TEXT_EPSILON = 1e-12;
@@ -41,6 +49,8 @@ const TEXT_EPSILON = 1e-12;
 const HIDDEN = -1e4;
 const WIDE = 'float32';
 type FloatType = typeof WIDE | 'float16';
+/** The attention of CUDA in 16 bits reads tokens by so many at a time; other counts take a slower way. */
+export const TOKENS_AT_ONCE = 8;
 /** As the end of a slice: all the rest. */
 const REST = 2 ** 31 - 1;
 
@@ -72,9 +82,15 @@ class Network {
   readonly #outputs = new Map<string, GraphValue>();
   /** Weights in another type than they are stored in. */
   readonly #converted = new Map<string, Value>();
+  /** Rows of tokens to which something was added, as the norm of this name has summed them. */
+  readonly #sums = new WeakMap<
+    Tokens,
+    { readonly name: string; readonly normed: Value; readonly sum: Value }
+  >();
   readonly #form: GraphForm;
   /** What the blocks compute in. */
   readonly #type: FloatType;
+  readonly #isHalf: boolean;
   /** Before the names of modules that run a second time: `itc_vl.` through the vl experts, `cls.` for [CLS] alone. */
   #prefix = '';
 
@@ -82,7 +98,8 @@ class Network {
     this.#config = config;
     this.#weights = weights;
     this.#form = form;
-    this.#type = form.precision === 'f16' ? 'float16' : 'float32';
+    this.#isHalf = form.precision === 'f16';
+    this.#type = this.#isHalf ? 'float16' : 'float32';
   }
 
   finish(outputs: readonly string[]): Graph {
@@ -97,14 +114,17 @@ class Network {
 
   /** Pictures to retrieval vectors. */
   image(): void {
-    const table = this.positionBias(() => imageIndex(patchGrid(this.#config)));
+    const table = this.positionBias(() => imageIndex(patchGrid(this.#config)), true);
     this.dualEncoder(this.imageTokens(), 'imag', 'image', table ?? (() => null));
   }
 
   /** Token ids to retrieval vectors. */
   text(): void {
     const { tokens, mask } = this.textTokens();
-    const table = this.positionBias(() => textIndex(this.#config.max_text_length, patchGrid(this.#config)));
+    const table = this.positionBias(
+      () => textIndex(this.#config.max_text_length, patchGrid(this.#config)),
+      false,
+    );
     const bias = this.masked(mask, table && ((i) => this.keepText(table(i), tokens.count)));
     this.dualEncoder(tokens, 'text', 'text', bias);
   }
@@ -119,7 +139,7 @@ class Network {
     const image = this.imageTokens(); // [B or 1, L + 1, D]
     const batch = this.op('Max', [this.dim(this.view(text), 0), this.dim(this.view(image), 0)]);
     const x = this.join(this.repeated(text, batch), this.repeated(image, batch)); // T + L + 1 tokens
-    const table = this.positionBias(() => fusionIndex(longest, patchGrid(this.#config)));
+    const table = this.positionBias(() => fusionIndex(longest, patchGrid(this.#config)), true);
     const seen = this.op('Expand', [this.float(1), this.concat(this.dim(mask, 0), image.count)]); // [B or 1, L + 1]
     const shown = this.op('Concat', [mask, seen], { axis: 1 }); // [B or 1, T + L + 1]
     const bias = this.masked(shown, table && ((i) => this.keepTextAndImage(table(i), text.count)));
@@ -143,9 +163,7 @@ class Network {
     const shape = ['B_image', channels, ...imageSize];
     const pixels = this.#graph.input('pixel_values', samples ? 'uint8' : 'float32', shape); // [B, C, H, W]
     const values = samples ? this.normalised(pixels, samples) : pixels;
-    const patches = this.patchEmbed(this.narrow(values)); // [B, D, H/Ph, W/Pw]
-    const flat = this.reshape(patches, this.ints(0, width, -1)); // [B, D, L]
-    const sequence = this.op('Transpose', [flat], { perm: [0, 2, 1] }); // [B, L, D]
+    const sequence = this.#isHalf ? this.patchProducts(this.narrow(values)) : this.patchEmbed(values); // [B, L, D]
     const clsShape = this.concat(this.dim(pixels, 0), this.ints(1, width));
     const cls = this.op('Expand', [this.weight('transformer.cls_token'), clsShape]); // [B, 1, D]
     let visual = this.op('Concat', [cls, sequence], { axis: 1 }); // [B, L + 1, D]
@@ -154,7 +172,19 @@ class Network {
     this.expose('visual_embed', visual, ['B', length, width]);
     this.expose('visual_mask', this.ones(visual), ['B', length]);
     const typed = this.op('Add', [visual, this.weightRows('token_type_embeddings.weight', 1, 2)]); // [B, L + 1, D]
-    return this.flatten(typed, this.ints(length));
+    if (this.#padding === 0) return this.flatten(typed, this.ints(length));
+    const added = this.concat(this.dim(pixels, 0), this.ints(this.#padding, width));
+    const padding = this.op('Expand', [this.narrow(this.float(0)), added]);
+    const padded = this.op('Concat', [typed, padding], { axis: 1 }); // [B, L + 1 + padding, D]
+    return this.flatten(padded, this.ints(length + this.#padding));
+  }
+
+  /** Tokens behind those of a picture, hidden by the bias, so that there are whole groups. */
+  get #padding(): number {
+    const [gridHeight, gridWidth] = patchGrid(this.#config);
+    const length = gridHeight * gridWidth + 1;
+    const hasBias = this.has('relative_position_bias_table');
+    return this.#isHalf && hasBias ? (TOKENS_AT_ONCE - (length % TOKENS_AT_ONCE)) % TOKENS_AT_ONCE : 0;
   }
 
   /**
@@ -171,7 +201,7 @@ class Network {
     return this.op('Div', [this.op('Sub', [wide, byChannel('mean', mean)]), byChannel('std', std)]);
   }
 
-  /** One convolution whose kernel and stride are the patch: [B, C, H, W] -> [B, D, H/Ph, W/Pw]. */
+  /** One convolution whose kernel and stride are the patch: [B, C, H, W] -> [B, D, H/Ph, W/Pw] -> [B, L, D]. */
   patchEmbed(pixels: Value): Value {
     const name = 'transformer.patch_embed.proj';
     const { patch_size: patch, hidden_size: width } = this.#config;
@@ -181,7 +211,29 @@ class Network {
       strides: patch,
     });
     this.expose(name, patches, ['B', width, ...patchGrid(this.#config)]);
-    return patches;
+    const flat = this.reshape(patches, this.ints(0, width, -1)); // [B, D, L]
+    return this.op('Transpose', [flat], { perm: [0, 2, 1] }); // [B, L, D]
+  }
+
+  /**
+   * The same as products of patches, [B, C, H, W] -> [B, L, D]: cuDNN would try all its convolutions anew for each size of
+   * a batch.
+   */
+  patchProducts(pixels: Value): Value {
+    const name = 'transformer.patch_embed.proj';
+    const { num_channels: channels, patch_size: patch, hidden_size: width } = this.#config;
+    const [gridHeight, gridWidth] = patchGrid(this.#config);
+    const [height, side] = patch;
+    // What the patches leave over at the edges.
+    const rows = this.slice(pixels, 0, gridHeight * height, 2);
+    const whole = this.slice(rows, 0, gridWidth * side, 3);
+    const apart = this.reshape(whole, this.ints(-1, channels, gridHeight, height, gridWidth, side));
+    const patches = this.op('Transpose', [apart], { perm: [0, 2, 4, 1, 3, 5] }); // [B, H/Ph, W/Pw, C, Ph, Pw]
+    const values = channels * height * side;
+    const weight = this.reshape(this.weight(`${name}.weight`), this.ints(width, values));
+    const bias = this.has(`${name}.bias`) ? this.weight(`${name}.bias`) : null;
+    const products = this.gemm(this.reshape(patches, this.ints(-1, values)), weight, bias); // [B L, D]
+    return this.reshape(products, this.ints(-1, gridHeight * gridWidth, width));
   }
 
   /** LayerNorm(word + type (+ position)) + modality type, and 1 for every id that is not padding (0): [B, T]. */
@@ -238,8 +290,8 @@ class Network {
   }
 
   /** What the heads read, in 32 bits. */
-  lastNorm({ rows, count }: Tokens): Tokens {
-    return this.layerNorm({ rows: this.wide(rows), count }, 'transformer.norm', WIDE);
+  lastNorm(x: Tokens): Tokens {
+    return this.layerNorm({ rows: this.wide(this.summed(x)), count: x.count }, 'transformer.norm', WIDE);
   }
 
   /** v = W [CLS], to unit length: [B, D]. */
@@ -253,25 +305,64 @@ class Network {
    * x = x + gamma_1 Attention(norm1(x)); x = x + gamma_2 FFN_k(norm2_k(x)): [n, D] -> [n, D], for the tokens `x` out of
    * `all` that it is computed for; the attention goes to all of them.
    */
-  block(x: Tokens, all: Tokens, i: number, bias: LayerBias, ffn: (y: Tokens) => Tokens): Tokens {
+  block(x: Tokens, all: Tokens, i: number, bias: LayerBias, ffn: (y: Tokens) => Branch): Tokens {
     const name = `transformer.blocks.${i}`;
     const keys = this.layerNorm(all, `${name}.norm1`);
-    const attended = this.attention(x === all ? keys : this.firstToken(keys), keys, i, bias);
+    const middle = this.plus(x, this.attention(x === all ? keys : this.firstToken(keys), keys, i, bias));
+    return this.exposeTokens(name, this.plus(middle, ffn(middle)));
+  }
+
+  /** x and a branch of it; with blocks of 16 bits the norm that follows adds them, so that rows are read once less. */
+  plus(x: Tokens, branch: Branch): Tokens {
     const { count } = x;
-    const middle = { rows: this.op('Add', [x.rows, this.scaled(attended.rows, `${name}.gamma_1`)]), count };
-    const out = this.op('Add', [middle.rows, this.scaled(ffn(middle).rows, `${name}.gamma_2`)]);
-    return this.exposeTokens(name, { rows: out, count });
+    const rows = this.summed(x);
+    return this.#isHalf
+      ? { rows, count, added: branch }
+      : { rows: this.op('Add', [rows, branch.rows]), count };
+  }
+
+  /** The rows of tokens with what is added to them. */
+  summed(x: Tokens): Value {
+    if (!x.added) return x.rows;
+    return this.#sums.get(x)?.sum ?? this.op('Add', [x.rows, this.closed(x.added)]);
+  }
+
+  closed({ rows, bias }: Branch): Value {
+    return bias ? this.op('Add', [rows, bias]) : rows;
+  }
+
+  /**
+   * The last layer of a branch, and its layer scale. With blocks of 16 bits the scale is multiplied into the weights when
+   * the session is made; `shift` [I] is what the tokens still lack.
+   */
+  branch(x: Tokens, name: string, gamma: string, shift?: Value): Branch {
+    if (!this.#isHalf) return { rows: this.scaled(this.module(x, name).rows, gamma), bias: null };
+    const weight = this.weight(`${name}.weight`, WIDE); // [D, I]
+    const own = this.has(`${name}.bias`) ? this.weight(`${name}.bias`, WIDE) : null;
+    const moved = shift ? this.op('MatMul', [weight, shift]) : null;
+    const bias = own && moved ? this.op('Add', [own, moved]) : (own ?? moved);
+    if (!this.has(gamma))
+      return { rows: this.gemm(x.rows, this.narrow(weight), null), bias: bias && this.narrow(bias) };
+    const scale = this.weight(gamma, WIDE);
+    const column = this.op('Unsqueeze', [scale, this.ints(1)]); // [D, 1]
+    const scaledWeight = this.narrow(this.op('Mul', [weight, column]));
+    return {
+      rows: this.gemm(x.rows, scaledWeight, null),
+      bias: bias && this.narrow(this.op('Mul', [bias, scale])),
+    };
   }
 
   /** proj(softmax(q kᵀ / sqrt(D/H) + bias) v), shared by all modalities: q from `x` [n, D], k and v from `all`. */
-  attention(x: Tokens, all: Tokens, i: number, bias: LayerBias): Tokens {
+  attention(x: Tokens, all: Tokens, i: number, bias: LayerBias): Branch {
     const name = `transformer.blocks.${i}.attn`;
     const width = this.#config.hidden_size;
     // qkv.weight stacks q, k, v as [3D, D]: each third is read in place. The keys have no bias.
     const third = (k: number): Value => this.weightRows(`${name}.qkv.weight`, k * width, (k + 1) * width); // [D, D]
     const q = this.gemm(x.rows, third(0), this.weight(`${name}.q_bias`)); // [n, D]
     const k = this.gemm(all.rows, third(1), null);
-    const v = this.gemm(all.rows, third(2), this.weight(`${name}.v_bias`));
+    // Attention is a mean of values: their bias goes through it, and in 16 bits into that of what follows.
+    const shift = this.#isHalf ? this.weight(`${name}.v_bias`, WIDE) : undefined;
+    const v = this.gemm(all.rows, third(2), shift ? null : this.weight(`${name}.v_bias`));
     if (x === all)
       this.exposeTokens(
         `${name}.qkv`,
@@ -285,25 +376,36 @@ class Network {
     const inputs = [this.view({ rows: q, count: x.count }), k3, v3, null, null, scores];
     const heads = { num_heads: this.#config.num_attention_heads };
     const mixed = this.op('MultiHeadAttention', inputs, heads, 'com.microsoft'); // [B, N or 1, D]
-    return this.module(this.flatten(mixed, x.count), `${name}.proj`);
+    const gamma = `transformer.blocks.${i}.gamma_1`;
+    return this.branch(this.flatten(mixed, x.count), `${name}.proj`, gamma, shift);
   }
 
   /** fc2(gelu(fc1(norm2(x)))) of one expert, the GELU exact (erf): [n, D] -> [n, 4D] -> [n, D]. */
-  ffn(x: Tokens, i: number, expert: Expert): Tokens {
+  ffn(x: Tokens, i: number, expert: Expert): Branch {
     const name = `transformer.blocks.${i}`;
     const normed = this.layerNorm(x, `${name}.norm2_${expert}`);
-    const hidden = this.module(normed, `${name}.mlp_${expert}.fc1`);
-    const activated = { rows: this.op('Gelu', [hidden.rows]), count: x.count };
-    return this.module(activated, `${name}.mlp_${expert}.fc2`);
+    const activated = { rows: this.activated(normed, `${name}.mlp_${expert}.fc1`), count: x.count };
+    return this.branch(activated, `${name}.mlp_${expert}.fc2`, `${name}.gamma_2`);
+  }
+
+  /** gelu(fc1(x)); with blocks of 16 bits the bias goes along with the GELU. */
+  activated(x: Tokens, name: string): Value {
+    if (!this.#isHalf || !this.has(`${name}.bias`)) return this.op('Gelu', [this.module(x, name).rows]);
+    const products = this.gemm(x.rows, this.weight(`${name}.weight`), null);
+    return this.op('BiasGelu', [products, this.weight(`${name}.bias`)], {}, 'com.microsoft');
   }
 
   /** The first T tokens through the text expert, the rest through the image expert. */
-  split(x: Tokens, i: number, textCount: Value): Tokens {
+  split(x: Tokens, i: number, textCount: Value): Branch {
     const all = this.view(x);
     const imageCount = this.op('Sub', [x.count, textCount]);
     const text = this.flatten(this.slice(all, 0, textCount, 1), textCount);
     const image = this.flatten(this.slice(all, textCount, REST, 1), imageCount);
-    return this.join(this.ffn(text, i, 'text'), this.ffn(image, i, 'imag'));
+    const [first, second] = [this.ffn(text, i, 'text'), this.ffn(image, i, 'imag')].map((part) =>
+      this.closed(part),
+    ) as [Value, Value];
+    const joint = this.join({ rows: first, count: textCount }, { rows: second, count: imageCount });
+    return { rows: joint.rows, bias: null };
   }
 
   /** The tokens of a batch of one for each item of a batch; those of a whole batch stay what they are. */
@@ -318,10 +420,13 @@ class Network {
   }
 
   /** The learned bias of a layer's heads by token pair [1, H, N, N]; undefined for a model without the table. */
-  positionBias(index: () => PositionIndex): ((layer: number) => Value) | undefined {
+  positionBias(index: () => PositionIndex, hasPicture: boolean): ((layer: number) => Value) | undefined {
     if (!this.has('relative_position_bias_table')) return undefined;
     const { num_attention_heads: heads } = this.#config;
-    const { rows, size } = index();
+    const stored = this.weight('relative_position_bias_table'); // [R, H layers]
+    const [rowCount = 0, columns = 0] = this.#shape('relative_position_bias_table');
+    const padding = hasPicture ? this.#padding : 0;
+    const { rows, size } = padding > 0 ? withPadding(index(), padding, rowCount) : index();
     const data = new Uint8Array(rows.buffer);
     const places = this.#graph.constant({
       name: 'relative_position_index',
@@ -329,7 +434,8 @@ class Network {
       dims: [size, size],
       data,
     });
-    const table = this.weight('relative_position_bias_table'); // [R, H layers]
+    const hidden = this.op('Expand', [this.narrow(this.float(HIDDEN)), this.ints(1, columns)]);
+    const table = padding > 0 ? this.op('Concat', [stored, hidden], { axis: 0 }) : stored; // [R or R + 1, H layers]
     return once((i) => {
       const layer = this.slice(table, i * heads, (i + 1) * heads, 1); // [R, H]
       const byHead = this.op('Transpose', [this.op('Gather', [layer, places])], { perm: [2, 0, 1] }); // [H, N, N]
@@ -364,7 +470,15 @@ class Network {
 
   /** Every provider sums in 32 bits here, whatever it is given. */
   layerNorm(x: Tokens, name: string, type: FloatType = this.#type, epsilon = BLOCK_EPSILON): Tokens {
-    const inputs = [x.rows, this.weight(`${name}.weight`, type), this.weight(`${name}.bias`, type)];
+    if (x.added) {
+      const known = this.#sums.get(x);
+      if (known?.name === name) return { rows: known.normed, count: x.count };
+      const parts = [this.weight(`${name}.weight`), this.weight(`${name}.bias`), x.added.bias];
+      const { normed, sum } = this.#graph.skipLayerNorm([x.rows, x.added.rows, ...parts], epsilon);
+      this.#sums.set(x, { name, normed, sum });
+      return { rows: normed, count: x.count };
+    }
+    const inputs = [this.summed(x), this.weight(`${name}.weight`, type), this.weight(`${name}.bias`, type)];
     const rows = this.op('LayerNormalization', inputs, { axis: -1, epsilon: { float: epsilon } });
     return this.exposeTokens(name, { rows, count: x.count });
   }
@@ -398,7 +512,11 @@ class Network {
 
   /** [CLS] of every item, one token each: [n, D] -> [B, D]. */
   firstToken(x: Tokens): Tokens {
-    return this.flatten(this.slice(this.view(x), 0, 1, 1), this.ints(1));
+    const { added } = x;
+    const first = (rows: Value): Tokens =>
+      this.flatten(this.slice(this.view({ rows, count: x.count }), 0, 1, 1), this.ints(1));
+    if (!added) return first(x.rows);
+    return { ...first(x.rows), added: { rows: first(added.rows).rows, bias: added.bias } };
   }
 
   /** Ones for every token of [B, N, D]: [B, N]. */
@@ -408,8 +526,8 @@ class Network {
   }
 
   /** Rows [n, width] as [B, N, width]. */
-  view({ rows, count }: Tokens, width = this.#config.hidden_size): Value {
-    return this.reshape(rows, this.concat(this.ints(-1), count, this.ints(width)));
+  view(x: Tokens, width = this.#config.hidden_size): Value {
+    return this.reshape(this.summed(x), this.concat(this.ints(-1), x.count, this.ints(width)));
   }
 
   /** [B, N, D] as rows [n, D]. */

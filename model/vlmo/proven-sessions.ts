@@ -4,9 +4,9 @@ import { errorMessage } from '#errors.ts';
 import type { Precision } from '../precision.ts';
 import type { TextEncoder } from '../tokenizer.ts';
 import type { ModelFolder } from './folder.ts';
-import { feedsOf, type Tensor } from './inputs.ts';
+import { feedsOf, type ModelInputs, type Tensor, type TokenBatch } from './inputs.ts';
 import { knownInputs } from './known-inputs.ts';
-import type { GraphKind } from './network.ts';
+import { type GraphKind, TOKENS_AT_ONCE } from './network.ts';
 import type { MappedWeights } from './prepare-weights.ts';
 import { compareDevice, largestDifference, objection, type Proof } from './prove-vlmo.ts';
 import { MAIN_OUTPUTS, Sessions } from './sessions.ts';
@@ -60,10 +60,26 @@ export class ProvenSessions {
     }
   }
 
-  /** Runs the main session of a graph, proven. Throws DEVICE_WRONG. */
-  async main(kind: GraphKind, feeds: Record<string, ort.Tensor>): Promise<Record<string, Tensor>> {
+  /** The main output of a graph, proven. Throws MODEL_INPUT_INVALID, DEVICE_WRONG. */
+  async main(kind: GraphKind, inputs: ModelInputs): Promise<Tensor> {
+    feedsOf(this.#folder.config, inputs);
     const { precision } = await this.#proof(kind);
-    return this.#in[precision].run(kind, [MAIN_OUTPUTS[kind]], feeds);
+    return this.#ask(this.#in[precision], precision, kind, inputs);
+  }
+
+  async #ask(
+    sessions: Sessions,
+    precision: Precision,
+    kind: GraphKind,
+    { pixels, tokens }: ModelInputs,
+  ): Promise<Tensor> {
+    const { config } = this.#folder;
+    const whole = tokens && precision === 'f16' ? inGroups(tokens, config.max_text_length) : tokens;
+    const feeds = feedsOf(config, { ...(pixels && { pixels }), ...(whole && { tokens: whole }) });
+    const output = MAIN_OUTPUTS[kind];
+    const value = (await sessions.run(kind, [output], feeds))[output];
+    if (!value) throw new Error(`The session gave no "${output}": this is a bug`);
+    return value;
   }
 
   /** Any values of a graph, in 32 bits. */
@@ -104,17 +120,14 @@ export class ProvenSessions {
     const { threads, provider, card, precision, takesSamples } = this.#options;
     const count = KNOWN[precision];
     const known = knownInputs(this.#folder, this.#tokenizer, kind, { count, takesSamples });
-    const answer = async (sessions: Sessions): Promise<Float32Array> => {
-      const output = MAIN_OUTPUTS[kind];
-      const values = await sessions.run(kind, [output], feedsOf(this.#folder.config, known));
-      return values[output]?.data as Float32Array;
-    };
+    const answer = async (sessions: Sessions, computed: Precision = 'f32'): Promise<Float32Array> =>
+      (await this.#ask(sessions, computed, kind, known)).data;
     const reference = new Sessions(this.#folder, { threads, provider: 'cpu' }, this.#prepared);
     try {
       const expected = await answer(reference);
       let reason: string | null = null;
       if (precision === 'f16') {
-        const half = await answer(this.#in.f16).catch((error: unknown) => errorMessage(error));
+        const half = await answer(this.#in.f16, 'f16').catch((error: unknown) => errorMessage(error));
         reason =
           typeof half === 'string'
             ? `expected an answer, received an error (${half})`
@@ -131,4 +144,15 @@ export class ProvenSessions {
       await reference.close();
     }
   }
+}
+
+/** Texts padded to whole groups of tokens, as far as the model reads: padding changes nothing. */
+function inGroups({ ids, length }: TokenBatch, longest: number): TokenBatch {
+  const whole = Math.min(longest, Math.ceil(length / TOKENS_AT_ONCE) * TOKENS_AT_ONCE);
+  if (whole === length) return { ids, length };
+  const rows = ids.length / length;
+  const padded = new Int32Array(rows * whole);
+  for (let row = 0; row < rows; row++)
+    padded.set(ids.subarray(row * length, (row + 1) * length), row * whole);
+  return { ids: padded, length: whole };
 }

@@ -46,6 +46,11 @@ export function imageIndex([gh, gw]: readonly [number, number]): PositionIndex {
   });
 }
 
+/** With `padding` tokens behind the others, whose every pair has the row `hidden`. */
+export function withPadding({ rows, size }: PositionIndex, padding: number, hidden: number): PositionIndex {
+  return matrix(size + padding, (i, j) => (i < size && j < size ? (rows[i * size + j] as number) : hidden));
+}
+
 /** Text tokens among themselves, [CLS] first: [length, length]. */
 export function textIndex(length: number, grid: readonly [number, number]): PositionIndex {
   const n = imageRows(grid);

@@ -92,8 +92,8 @@ function createVlmo(folder: ModelFolder, tokenizer: TextEncoder, sessions: Prove
     return sessions.fetch(kind, names, feeds);
   };
   const embed = async (kind: 'image' | 'text', inputs: ModelInputs): Promise<Tensor> => {
-    const name = requireHead(folder, kind);
-    return pick(await sessions.main(kind, feedsOf(config, inputs)), name);
+    requireHead(folder, kind);
+    return sessions.main(kind, inputs);
   };
   return {
     folder,
@@ -109,9 +109,8 @@ function createVlmo(folder: ModelFolder, tokenizer: TextEncoder, sessions: Prove
     embedTexts: (texts) => embed('text', { tokens: tokenize(texts) }),
     embedTokens: (tokens) => embed('text', { tokens }),
     async match(pixels, texts) {
-      const name = requireHead(folder, 'fusion');
-      const tokens = tokenize(texts);
-      const { data: logits } = pick(await sessions.main('fusion', feedsOf(config, { pixels, tokens })), name);
+      requireHead(folder, 'fusion');
+      const { data: logits } = await sessions.main('fusion', { pixels, tokens: tokenize(texts) });
       const probability = (_: unknown, i: number): number =>
         1 / (1 + Math.exp((logits[2 * i] ?? 0) - (logits[2 * i + 1] ?? 0)));
       return { logits, probabilities: Float32Array.from({ length: logits.length / 2 }, probability) };
