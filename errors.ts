@@ -103,6 +103,10 @@ export const ERROR_CODES = {
   RUN_NOT_FOUND: { retriable: false, meaning: 'The index has no run of this id' },
   QUERY_FAILED: { retriable: true, meaning: 'A worker could not answer a query' },
   QUERY_TIMEOUT: { retriable: true, meaning: 'No worker answered a query in time' },
+  MACHINE_FAILED: {
+    retriable: true,
+    meaning: 'The machine lacks what the work needs: open files, memory, room, a temporary folder',
+  },
   REDIS_MISSING: { retriable: false, meaning: 'No redis-server or valkey-server is installed' },
   REDIS_UNREACHABLE: { retriable: true, meaning: 'Redis cannot be reached, or refuses what it is given' },
   REDIS_UNSUITABLE: { retriable: false, meaning: 'Redis is too old, or set so that it may drop jobs' },
@@ -149,6 +153,7 @@ export type ErrorCode = keyof typeof ERROR_CODES;
 const OF_THE_MACHINE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'DECODER_UNAVAILABLE',
   'THREAD_UNAVAILABLE',
+  'MACHINE_FAILED',
 ]);
 
 /** Whether an error is one of the machine, for a person to mend, and no item's fault. */
@@ -175,7 +180,7 @@ export class VlmoError extends Error {
     message: string,
     options: { readonly cause?: unknown; readonly retryAfterMs?: number | undefined } = {},
   ) {
-    super(message, options);
+    super(shortened(message), options);
     this.code = code;
     this.retryAfterMs = options.retryAfterMs;
   }
@@ -195,7 +200,18 @@ export function toErrorData(error: unknown, fallback: ErrorCode): ErrorData {
   return { code: fallback, message: errorMessage(error) };
 }
 
+/** Longest message: two paths of the longest there are, and what is said of them. */
+const MAX_MESSAGE = 10_000;
+const KEPT = 2000;
+
+/** A message that repeats megabytes of what somebody brought, shortened in its middle. */
+export function shortened(message: string): string {
+  if (message.length <= MAX_MESSAGE) return message;
+  const [head, tail] = [message.slice(0, KEPT), message.slice(-KEPT)];
+  return `${head}… (${message.length} characters in all) …${tail}`.toWellFormed();
+}
+
 /** The message of whatever was thrown. */
 export function errorMessage(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return shortened(error instanceof Error ? error.message : String(error));
 }

@@ -9,6 +9,7 @@ import packageJson from '#package.json' with { type: 'json' };
 import type { Call, RunCommand } from './call.ts';
 import { ONLY_PRINT, RUN } from './commands.ts';
 import { endWithOutput } from './output-streams.ts';
+import { requireOpenFiles } from './require-open-files.ts';
 
 /** The `vlmo` program with all its commands, as `config/` has them. */
 export function createProgram(): Command {
@@ -48,6 +49,7 @@ function createCommand<Name extends CommandName>(name: Name, word: string): Comm
     attributes.set(option, added.attributeName());
   }
   return command.action(async () => {
+    requireOpenFiles();
     const given = command.opts<Record<string, unknown>>();
     const flags = Object.fromEntries(
       [...attributes].map(([option, attribute]) => [option, given[attribute]] as const),

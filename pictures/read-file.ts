@@ -5,6 +5,15 @@ import { respelled } from './respelled.ts';
 
 /** The bytes of a picture file, by its absolute path or file URL. Throws ITEM_NOT_FOUND, ITEM_UNREADABLE, IMAGE_TOO_LARGE. */
 export function readPictureFile(uri: string, maxBytes: number): Uint8Array {
+  try {
+    return read(uri, maxBytes);
+  } catch (error) {
+    // A disk that breaks off says nothing of the content.
+    throw error instanceof VlmoError ? error : unreadable(uri, error);
+  }
+}
+
+function read(uri: string, maxBytes: number): Uint8Array {
   const file = open(uri);
   try {
     const stat = fstatSync(file);
@@ -39,14 +48,18 @@ function open(uri: string): number {
       return openSync(other, FLAGS);
     }
   } catch (error) {
-    const missing = isMissing(error);
-    const received = missing ? 'none' : errorMessage(error);
-    throw new VlmoError(
-      missing ? 'ITEM_NOT_FOUND' : 'ITEM_UNREADABLE',
-      `Cannot read image "${uri}": expected a file, received ${received}`,
-      { cause: error },
-    );
+    throw unreadable(uri, error);
   }
+}
+
+function unreadable(uri: string, error: unknown): VlmoError {
+  const missing = isMissing(error);
+  const received = missing ? 'none' : errorMessage(error);
+  return new VlmoError(
+    missing ? 'ITEM_NOT_FOUND' : 'ITEM_UNREADABLE',
+    `Cannot read image "${uri}": expected a file, received ${received}`,
+    { cause: error },
+  );
 }
 
 function isMissing(error: unknown): boolean {

@@ -1,4 +1,4 @@
-import { ERROR_CODES, type ErrorData } from '#errors.ts';
+import { ERROR_CODES, type ErrorData, shortened } from '#errors.ts';
 import type { BrokenItem, CaptionItem, ImageItem } from '#sources/item.ts';
 import type { CaptionRecord, FailureRecord, GenerationTables, ImageRecord, Store } from '#store/contract.ts';
 import { Commit } from './commit.ts';
@@ -94,7 +94,7 @@ export class Writer {
         sha256: content.sha256,
         stamp: content.stamp ?? null,
         code: error.code,
-        message: error.message,
+        message: shortened(error.message),
         attempts,
       },
       retriable: ERROR_CODES[error.code].retriable,

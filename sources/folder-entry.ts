@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { patiently, throwIfMachine } from '#machine-error.ts';
 import { filePath } from '#uri.ts';
 import type { DirectoryEntry } from './directory.ts';
 import { fileStamp } from './file-stamp.ts';
@@ -27,17 +28,27 @@ export async function lookAt(entry: DirectoryEntry, before?: PictureBefore): Pro
   if (kind === 'special')
     return isNamed ? { kind, entry } : { kind: 'left-out', entry, reason: 'other_type' };
   try {
-    if (kind === 'link') {
-      const target = await stat(filePath(uri));
-      if (target.isDirectory()) return { kind: 'linked', entry, real: await realUri(uri) };
-      if (!target.isFile()) return await lookAt({ ...entry, kind: 'special' });
-    }
-    if (isNamed) return { kind: 'picture', entry };
-    const isPicture = nameSays(name) === 'unknown' && (await isPictureFile(uri, before));
-    return isPicture ? { kind: 'picture', entry } : { kind: 'left-out', entry, reason: 'other_type' };
-  } catch {
+    return await patiently(() => look(entry, isNamed, before));
+  } catch (error) {
+    throwIfMachine(`Cannot read "${uri}"`, error);
     return isNamed ? { kind: 'picture', entry } : { kind: 'left-out', entry, reason: 'unreadable' };
   }
+}
+
+async function look(
+  entry: DirectoryEntry,
+  isNamed: boolean,
+  before: PictureBefore | undefined,
+): Promise<LookedAt> {
+  const { kind, name, uri } = entry;
+  if (kind === 'link') {
+    const target = await stat(filePath(uri));
+    if (target.isDirectory()) return { kind: 'linked', entry, real: await realUri(uri) };
+    if (!target.isFile()) return lookAt({ ...entry, kind: 'special' });
+  }
+  if (isNamed) return { kind: 'picture', entry };
+  const isPicture = nameSays(name) === 'unknown' && (await isPictureFile(uri, before));
+  return isPicture ? { kind: 'picture', entry } : { kind: 'left-out', entry, reason: 'other_type' };
 }
 
 async function isPictureFile(uri: string, before: PictureBefore | undefined): Promise<boolean> {

@@ -1,4 +1,5 @@
 import { errorMessage, toErrorData, VlmoError } from '#errors.ts';
+import { patiently, throwIfMachine } from '#machine-error.ts';
 import { uriInside } from '#uri.ts';
 import { type Directory, readDirectory } from './directory.ts';
 import { type LookedAt, lookAt } from './folder-entry.ts';
@@ -98,8 +99,9 @@ async function* enter(
   const { folder, prefix } = place;
   let directory: Directory;
   try {
-    directory = await readDirectory(folder, prefix, reading.filter, reading.notes);
+    directory = await patiently(() => readDirectory(folder, prefix, reading.filter, reading.notes));
   } catch (error) {
+    throwIfMachine(`Cannot list folder "${folder}"`, error);
     const message = `Cannot list folder "${folder}": expected a readable folder, received "${errorMessage(error)}"`;
     const broken = brokenItem(prefix.slice(0, -1) || '.', folder, new VlmoError('SOURCE_NOT_FOUND', message));
     yield { items: [broken], passed: 0 };

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { toErrorData, VlmoError } from '#errors.ts';
+import { isOfTheMachine, toErrorData, VlmoError } from '#errors.ts';
 import { filePath } from '#uri.ts';
 import type { Description } from './beside.ts';
 import { metadataRules } from './columns.ts';
@@ -42,7 +42,7 @@ export async function* metadataItems(
     }
   } catch (error) {
     // A table of another kind may have that name: the pictures are indexed without it.
-    if (!(error instanceof VlmoError)) throw error;
+    if (!(error instanceof VlmoError) || isOfTheMachine(error)) throw error;
     yield [{ kind: 'broken', id: name, uri: file, error: toErrorData(error, 'SOURCE_ROW_INVALID') }];
   }
 }

@@ -1,5 +1,6 @@
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
 import { errorMessage, VlmoError } from '#errors.ts';
+import { throwIfMachine } from '#machine-error.ts';
 import { filePath } from '#uri.ts';
 import { type ColumnRules, resolveColumns } from './columns.ts';
 import { createObjectRow } from './object-row.ts';
@@ -23,6 +24,7 @@ export async function* parquetRows(uri: string, rules: ColumnRules): AsyncGenera
     const rowEnd = rowStart + Number(rows);
     const options = { file, metadata, rowStart, rowEnd };
     const read = await parquetReadObjects(options).catch((error: unknown) => {
+      throwIfMachine(`Cannot read "${uri}"`, error);
       throw unreadable(uri, `one that is damaged or compressed otherwise (${errorMessage(error)})`);
     });
     const first = rowStart + 1;
@@ -36,6 +38,7 @@ async function open(uri: string, path: string) {
     const file = await asyncBufferFromFile(path);
     return { file, metadata: await parquetMetadataAsync(file) };
   } catch (error) {
+    throwIfMachine(`Cannot read "${uri}"`, error);
     throw unreadable(uri, `another one (${errorMessage(error)})`);
   }
 }

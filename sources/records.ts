@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { type FileHandle, open } from 'node:fs/promises';
 import { VlmoError } from '#errors.ts';
+import { throwIfMachine } from '#machine-error.ts';
 import { filePath } from '#uri.ts';
 
 /** Longest record (a line, or a CSV row over several lines) that is read; a longer one is refused. */
@@ -154,6 +155,7 @@ async function onFile<T>(path: string, action: Promise<T>): Promise<T> {
   try {
     return await action;
   } catch (cause) {
+    throwIfMachine(`Cannot read "${path}"`, cause);
     const received = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
     const message = `Cannot read "${path}": expected a readable file, received "${received}"`;
     throw new VlmoError('SOURCE_NOT_FOUND', message, { cause });

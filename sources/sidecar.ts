@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { readFile, stat } from 'node:fs/promises';
 import { errorMessage } from '#errors.ts';
+import { errnoOf, patiently, throwIfMachine } from '#machine-error.ts';
 import { filePath } from '#uri.ts';
 import { type Beside, type Description, stemOf } from './beside.ts';
 import { collectCaptions } from './captions.ts';
@@ -70,7 +71,7 @@ export async function readSidecars(
     const { name, uri } = description;
     const isFirst = beside.use(description);
     try {
-      const text = await readText(description, real);
+      const text = await patiently(() => readText(description, real));
       if (texts.includes(description)) {
         const found = captionsOf(text, options);
         if (found.length === 0) blank.push(index);
@@ -78,8 +79,10 @@ export async function readSidecars(
         captions.push(...found);
       } else if (!takeJson(text, options, captions, meta)) isBare = true;
     } catch (error) {
+      throwIfMachine(`Cannot read sidecar "${uri}"`, error);
       const message = `Cannot read sidecar "${uri}": ${errorMessage(error)}`;
-      broken.push({ kind: 'broken', id: prefix + name, uri, error: { code: 'SOURCE_ROW_INVALID', message } });
+      const code = errnoOf(error) === undefined ? 'SOURCE_ROW_INVALID' : 'ITEM_UNREADABLE';
+      broken.push({ kind: 'broken', id: prefix + name, uri, error: { code, message } });
     }
   }
   if (isBare) notes.noCaptionIn(meta);
@@ -110,7 +113,9 @@ async function readText({ uri, isLink }: Description, folder: string): Promise<s
   const path = filePath(uri);
   const { size } = await stat(path).then(
     (found) => (found.isFile() ? found : refuse('expected a file, received something else')),
-    (error: unknown) => refuse(`expected a readable file, received ${errorMessage(error)}`),
+    (cause: unknown) => {
+      throw new Error(`expected a readable file, received ${errorMessage(cause)}`, { cause });
+    },
   );
   if (size > MAX_SIDECAR_BYTES) {
     refuse(`expected at most ${MAX_SIDECAR_BYTES} bytes, received ${size}`);

@@ -87,6 +87,7 @@ export const FOUNDATIONS = [
   'isolate-failures.ts',
   'scratch-folder.ts',
   'host-process.ts',
+  'machine-error.ts',
   'well-formed.ts',
   'lock-file.ts',
   'uri.ts',

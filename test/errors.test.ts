@@ -40,6 +40,16 @@ describe('ERROR_CODES', () => {
 });
 
 describe('VlmoError', () => {
+  test('a message that repeats megabytes is shortened in its middle, with its length; others stay as they are', () => {
+    const long = `Cannot find "${'é'.repeat(5_000_000)}": expected an id, received "${'x'.repeat(5_000_000)}" at the end`;
+    const { message } = new VlmoError('ID_AMBIGUOUS', long);
+    assert.ok(message.length < 10_000, String(message.length));
+    assert.match(message, /^Cannot find "é+… \(\d{8} characters in all\) …x+" at the end$/);
+    assert.equal(toErrorData(new Error(long), 'QUERY_FAILED').message, message);
+    const paths = `Cannot read "${'a'.repeat(4096)}": expected "${'b'.repeat(4096)}"`;
+    assert.equal(new VlmoError('ITEM_NOT_FOUND', paths).message, paths);
+  });
+
   test('knows by its code whether it is worth trying again, and keeps its cause', () => {
     const cause = new Error('disk');
     const error = new VlmoError('STORE_WRITE_FAILED', 'Cannot write', { cause });

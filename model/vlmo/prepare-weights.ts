@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { VlmoError } from '#errors.ts';
 import { halfToFloat } from '#float16.ts';
+import { orMachineError } from '#machine-error.ts';
 import { makeScratchFolder } from '#scratch-folder.ts';
 import { layOutSafetensors, type TensorPlace } from '../safetensors.ts';
 import { type ModelFolder, WEIGHTS_FILE } from './folder.ts';
@@ -40,7 +41,7 @@ export async function prepareWeights(model: ModelFolder): Promise<PreparedWeight
   await widen(join(model.path, WEIGHTS_FILE), join(folder, WEIGHTS_FILE), tensors, header).catch(
     async (error: unknown) => {
       await rm(folder, { recursive: true, force: true });
-      throw error;
+      throw orMachineError(`Cannot write ${bytes} bytes of weights to "${folder}"`, error);
     },
   );
   return {
@@ -56,8 +57,9 @@ async function makeFolder(bytes: number): Promise<string> {
     ({ bavail, bsize }) => bavail * bsize,
     () => 0,
   );
-  const parent = free > bytes * 1.1 ? memory : tmpdir();
-  return makeScratchFolder(parent, PREFIX);
+  const inMemory = free > bytes * 1.1 ? makeScratchFolder(memory, PREFIX) : undefined;
+  // It may be full of files, or for reading only.
+  return inMemory?.catch(() => makeScratchFolder(tmpdir(), PREFIX)) ?? makeScratchFolder(tmpdir(), PREFIX);
 }
 
 async function widen(

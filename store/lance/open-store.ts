@@ -1,5 +1,6 @@
 import { type Connection, connect, Session } from '@lancedb/lancedb';
 import { VlmoError } from '#errors.ts';
+import { requireTemporaryFolder } from '#scratch-folder.ts';
 import type { GenerationRecord, GenerationSpec, GenerationTables, Ledger, Store } from '#store/contract.ts';
 import { tablesToMake } from './base-tables.ts';
 import { openCaptionTable } from './caption-table.ts';
@@ -32,7 +33,8 @@ export interface OpenOptions {
  * format is brought up to date where it is opened to be written, and read as it is otherwise.
  *
  * Every read sees what other processes committed before it. Throws STORE_NOT_FOUND, STORE_FOLDER_OCCUPIED,
- * STORE_VERSION_UNSUPPORTED, STORE_TABLE_LOST, STORE_READ_FAILED or STORE_WRITE_FAILED.
+ * STORE_VERSION_UNSUPPORTED, STORE_TABLE_LOST, STORE_READ_FAILED,
+ * STORE_WRITE_FAILED or MACHINE_FAILED.
  *
  *     await using store = await openStore('./index', { create: true });
  *     const { images } = await store.openGeneration(spec);
@@ -125,6 +127,7 @@ const METADATA_CACHE_BYTES = BigInt(64 * 2 ** 20);
 async function openConnection(folder: IndexFolder): Promise<Connection> {
   return attemptRead(`index "${folder.path}"`, async () => {
     // 0: look for a newer version before each read, so that a server sees what an indexing process commits.
+    requireTemporaryFolder();
     const session = new Session(INDEX_CACHE_BYTES, METADATA_CACHE_BYTES);
     return connect(folder.lancePath, { readConsistencyInterval: 0, session });
   });

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
-import { toErrorData, VlmoError } from '#errors.ts';
+import { toErrorData } from '#errors.ts';
+import { orMachineError, patiently } from '#machine-error.ts';
 import { pictureError } from '#pictures/picture-error.ts';
 import { pictureValues } from '#pictures/picture-spec.ts';
 import { decodeSamples } from '#pictures/preprocess.ts';
@@ -33,7 +33,7 @@ export function createPictureDecoder(
   ): Promise<DecodeReply> {
     let sha256: string | null = null;
     try {
-      const bytes = ahead ?? (await readPatiently(picture.uri, setup.maxImageBytes));
+      const bytes = ahead ?? (await patiently(() => readPicture(picture.uri, setup.maxImageBytes)));
       sha256 = createHash('sha256').update(bytes).digest('hex');
       const isAsItWas = !picture.verify || !wasReadOtherwise(bytes);
       if (sha256 === picture.storedSha256 && isAsItWas) return { kind: 'unchanged' };
@@ -42,7 +42,8 @@ export function createPictureDecoder(
       const info = await decodeSamples(bytes, setup.spec, setup.mode, setup, samples);
       slots.writePixels(number, samples);
       return { kind: 'ready', ...info, bytes: bytes.length, sha256 };
-    } catch (error) {
+    } catch (caught) {
+      const error = orMachineError(`Cannot read image "${picture.uri}"`, caught);
       return {
         kind: 'failed',
         error: toErrorData(pictureError(error, picture.uri), 'IMAGE_INVALID'),
@@ -69,21 +70,4 @@ function readAhead({ uri, bytes }: PictureTask, { maxImageBytes }: DecodeSetup):
   } catch {
     return undefined;
   }
-}
-
-/** What the machine may have in a moment: handles, memory, a disk or a file server that answers. */
-const PASSING = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EIO', 'ESTALE']);
-const PAUSES_MS = [50, 250, 1000];
-
-async function readPatiently(uri: string, maxBytes: number): Promise<Uint8Array> {
-  for (const pause of PAUSES_MS) {
-    try {
-      return readPicture(uri, maxBytes);
-    } catch (error) {
-      const cause = error instanceof VlmoError ? error.cause : error;
-      if (!PASSING.has((cause as NodeJS.ErrnoException | undefined)?.code ?? '')) throw error;
-    }
-    await delay(pause);
-  }
-  return readPicture(uri, maxBytes);
 }

@@ -1,4 +1,4 @@
-import { errorMessage, VlmoError } from '#errors.ts';
+import { errorMessage, isOfTheMachine, VlmoError } from '#errors.ts';
 import { pictureValues } from '#pictures/picture-spec.ts';
 import { type DecodeJob, Decoder, type DecoderEnd } from './decoder.ts';
 import { decoderFault } from './decoder-fault.ts';
@@ -17,7 +17,8 @@ export interface PreprocessPool extends AsyncDisposable {
   readonly concurrency: number;
   /**
    * Reads, hashes, decodes and resizes the pictures of a task; outcomes in their order. Rejects only where no process
-   * can be started, with DECODER_UNAVAILABLE, of which the next task tries anew: whatever a picture does to its process is an outcome.
+   * can be started, with DECODER_UNAVAILABLE, or where no file can be read, with MACHINE_FAILED; the next task tries anew.
+   * Whatever a picture does to its process is an outcome.
    */
   run(task: PreprocessTask): Promise<PictureOutcome[]>;
   /** As `run`, before all pictures that wait: for somebody who waits for an answer. */
@@ -132,7 +133,10 @@ class DecoderPool {
           this.#handOut();
         },
         onReply: (job, reply, readPixels) => {
-          job.resolve(toOutcome(job, reply, readPixels));
+          const outcome = toOutcome(job, reply, readPixels);
+          const error = machineErrorOf(outcome);
+          if (error) job.reject(error);
+          else job.resolve(outcome);
           this.#handOut();
         },
         onEnd: (end, jobs) => {
@@ -214,6 +218,13 @@ class DecoderPool {
       });
     }, TICK_MS);
   }
+}
+
+/** What says nothing of the picture: whoever asked is told, and no picture is listed for it. */
+function machineErrorOf(outcome: PictureOutcome): VlmoError | undefined {
+  if (outcome.kind !== 'failed') return undefined;
+  const error = new VlmoError(outcome.error.code, outcome.error.message);
+  return isOfTheMachine(error) ? error : undefined;
 }
 
 function toOutcome(

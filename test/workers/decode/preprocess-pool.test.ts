@@ -14,6 +14,7 @@ import type {
   PreprocessTask,
 } from '#workers/decode/protocol.ts';
 import { fixture } from '../../fixtures/files.ts';
+import { starve } from '../../fixtures/starve.ts';
 import { cpuSeconds, decodersOf, isAlive } from './children.ts';
 
 const SIZE = 3 * 64 * 64;
@@ -144,6 +145,30 @@ describe('createPreprocessPool', () => {
     const tasks = [pool.run(newTask([DRAWING])), pool.runUrgent(newTask([DRAWING, DRAWING]))];
     for (const task of tasks) await assert.rejects(task, { code: 'DECODER_UNAVAILABLE', message: /ENOENT/ });
     await assert.rejects(pool.run(newTask([DRAWING])), { code: 'DECODER_UNAVAILABLE' });
+  });
+
+  test('a process without file handles: the task rejects with MACHINE_FAILED, no picture is at fault', async () => {
+    await using pool = createPreprocessPool(SETUP, 1);
+    await pool.run(newTask([DRAWING]));
+    const [pid = 0] = decodersOf();
+    const mend = await starve(pid);
+    await assert.rejects(pool.run(newTask([DRAWING, DRAWING])), {
+      code: 'MACHINE_FAILED',
+      message: /EMFILE/,
+    });
+    await mend();
+    const soon = await starve(pid);
+    const reading = pool.run(newTask([DRAWING]));
+    await delay(150);
+    await soon();
+    assert.equal((await reading)[0]?.kind, 'ready');
+  });
+
+  test('a file that the system cannot read is unreadable, not damaged', async () => {
+    await using pool = createPreprocessPool(SETUP, 1);
+    // It has 4096 bytes by its size, and EINVAL where they are read.
+    const [outcome] = await pool.run(newTask(['/sys/class/net/lo/speed']));
+    assertFailed(outcome, 'ITEM_UNREADABLE', '/sys/class/net/lo/speed', 'EINVAL');
   });
 
   test('closed in the middle of a picture: the task rejects, and the process is gone', async () => {
