@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 
@@ -22,6 +23,26 @@ export function describeProcess(): string {
 export function isGone(description: string): boolean {
   if (!isHere(description)) return false;
   const { pid, started } = JSON.parse(description) as HostProcess;
+  return hasEnded(pid, started);
+}
+
+/** This process, as a part of a file's name that `isTagGone` reads. */
+export function processTag(): string {
+  return `${process.pid}-${startOf(process.pid) || 0}-${hostDigest()}`;
+}
+
+/** As `isGone`; undefined for what is no tag. */
+export function isTagGone(tag: string): boolean | undefined {
+  const [, pid, started, digest] = /^(\d+)-(\d+)-([0-9a-f]{12})$/.exec(tag) ?? [];
+  if (pid === undefined) return undefined;
+  return digest === hostDigest() && hasEnded(Number(pid), started === '0' ? '' : (started ?? ''));
+}
+
+function hostDigest(): string {
+  return createHash('sha256').update(host()).digest('hex').slice(0, 12);
+}
+
+function hasEnded(pid: number, started: string): boolean {
   try {
     process.kill(pid, 0);
   } catch (error) {

@@ -1,15 +1,16 @@
 import { readFile, stat, unlink, utimes, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { describeProcess, isGone } from './host-process.ts';
 
 const POLL_MS = 20;
 const TOUCH_MS = 2000;
-/** A lock that was not touched for so long is void, although a process of its number runs: numbers come again. */
+/** A lock that was not touched for so long is void, whoever took it: only its own host can tell more. */
 const VOID_MS = 30_000;
 
 /**
  * Does a step while no other process does one under the same lock, on this machine or on another that sees the file. A
- * lock of a dead process is void: at once where it ran on this machine, after a while without a sign of life elsewhere.
+ * lock of a dead process is void: at once where it ran on this host (of one container, where there are some), after a
+ * while without a sign of life elsewhere.
  */
 export async function withLock<T>(path: string, step: () => Promise<T>): Promise<T> {
   while (!(await take(path))) {
@@ -30,7 +31,7 @@ export async function withLock<T>(path: string, step: () => Promise<T>): Promise
 
 async function take(path: string): Promise<boolean> {
   try {
-    await writeFile(path, `${process.pid} ${hostname()}`, { flag: 'wx', mode: 0o600 });
+    await writeFile(path, describeProcess(), { flag: 'wx', mode: 0o600 });
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
@@ -53,21 +54,11 @@ async function dropVoid(path: string): Promise<void> {
 async function isVoid(path: string): Promise<boolean> {
   try {
     const [text, { mtimeMs }] = await Promise.all([readFile(path, 'utf8'), stat(path)]);
-    // Empty: its owner has made it and not written yet.
-    const [, pid, host = hostname()] = /^(\d+)(?: (.*))?$/.exec(text) ?? [];
-    const isDead = pid !== undefined && host === hostname() && !isAlive(Number(pid));
+    // Empty: its owner has made it and not written yet. Another text: of an older version.
+    const isDead = text.startsWith('{') && text.endsWith('}') && isGone(text);
     return isDead || Date.now() - mtimeMs > VOID_MS;
   } catch {
     // Gone.
     return false;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

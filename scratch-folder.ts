@@ -3,6 +3,10 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { errorMessage, VlmoError } from './errors.ts';
+import { isTagGone, processTag } from './host-process.ts';
+
+/** What mkdtemp puts behind a name, with the dash before it. */
+const RANDOM = '-XXXXXX';
 
 /**
  * A folder of this process for files that end with it. What processes that were killed have left under the same prefix
@@ -10,11 +14,11 @@ import { errorMessage, VlmoError } from './errors.ts';
  */
 export async function makeScratchFolder(parent: string, prefix: string): Promise<string> {
   for (const name of await readdir(parent).catch(() => [])) {
-    const pid = new RegExp(`^${prefix}(\\d+)-`).exec(name)?.[1];
-    if (pid !== undefined && !isAlive(Number(pid)))
-      await rm(join(parent, name), { recursive: true, force: true }).catch(() => {}); // another user's
+    // A name of mkdtemp ends with six characters. Those of another container, or another boot, are not ours to judge.
+    const tag = name.startsWith(prefix) && name.slice(prefix.length, -RANDOM.length);
+    if (tag && isTagGone(tag)) await rm(join(parent, name), { recursive: true, force: true }).catch(() => {}); // another user's
   }
-  return mkdtemp(join(parent, `${prefix}${process.pid}-`)).catch((error: unknown) => {
+  return mkdtemp(join(parent, `${prefix}${processTag()}-`)).catch((error: unknown) => {
     throw noFolder(parent, error);
   });
 }
@@ -35,13 +39,4 @@ function noFolder(parent: string, error: unknown): VlmoError {
     `Cannot make temporary files in "${parent}": expected a folder that takes them, received ${errorMessage(error)}; TMPDIR names another`,
     { cause: error },
   );
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { describeProcess } from '#host-process.ts';
 import { withLock } from '#lock-file.ts';
 import { temporaryFolder } from './fixtures/files.ts';
 import { until } from './queue/queue-fixture.ts';
@@ -25,7 +26,18 @@ async function deadPid(): Promise<number> {
   return child.pid ?? 0;
 }
 
+/** What a lock says of its owner: this process, but for what is given. */
+function ownedBy(changed: object): string {
+  return JSON.stringify({ ...JSON.parse(describeProcess()), ...changed });
+}
+
 describe('withLock', () => {
+  test('the lock of a process whose number another one has by now is void at once', async (t) => {
+    const { lock } = await lockIn(t);
+    await writeFile(lock, ownedBy({ pid: process.ppid, started: '1' }));
+    assert.equal(await withLock(lock, async () => 'taken'), 'taken');
+  });
+
   test('gives what the step gives, and leaves nothing', async (t) => {
     const { folder, lock } = await lockIn(t);
     assert.equal(await withLock(lock, async () => (await readdir(folder)).join()), 'lock');
@@ -76,7 +88,7 @@ describe('withLock', () => {
     const { folder, lock } = await lockIn(t);
     const file = join(folder, 'number');
     await writeFile(file, '0');
-    await writeFile(lock, String(await deadPid()));
+    await writeFile(lock, ownedBy({ pid: await deadPid() }));
     const children = Array.from({ length: 3 }, () =>
       spawn(process.execPath, [CHILD, lock, file, '20'], { stdio: ['ignore', 'ignore', 'inherit'] }),
     );
@@ -108,6 +120,7 @@ describe('withLock', () => {
   for (const [what, content] of [
     ['whose owner was killed before it wrote its number', ''],
     ['of a number that another process has now', String(process.ppid)],
+    ['of another container', ownedBy({ host: 'another', pid: process.pid })],
   ] as const) {
     test(`an old lock ${what} is void`, async (t) => {
       const { lock } = await lockIn(t);
@@ -119,7 +132,7 @@ describe('withLock', () => {
 
   test('a lock of another machine is held, whatever runs here under its number', async (t) => {
     const { lock } = await lockIn(t);
-    await writeFile(lock, `${await deadPid()} another-machine`);
+    await writeFile(lock, ownedBy({ host: 'another', pid: await deadPid() }));
     let taken = false;
     const taking = withLock(lock, async () => {
       taken = true;

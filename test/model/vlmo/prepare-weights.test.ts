@@ -5,9 +5,10 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { halfToFloat } from '#float16.ts';
+import { processTag } from '#host-process.ts';
 import { type ModelFolder, openModelFolder } from '#model/vlmo/folder.ts';
 import { prepareWeights } from '#model/vlmo/prepare-weights.ts';
-import { temporaryFolder } from '../../fixtures/files.ts';
+import { fixture, temporaryFolder } from '../../fixtures/files.ts';
 import { writeRandomModel } from '../../fixtures/random-model.ts';
 import { importFixture } from './model-fixture.ts';
 
@@ -79,9 +80,14 @@ test('prepareWeights: a failure leaves no file in memory', async (t) => {
 test('prepareWeights: takes away what a killed process left, and nothing of a living one', async (t) => {
   const { model } = await importFixture(t, 'reference/vlmo-tiny/tiny_abs.pt', { heads: 4, dtype: 'f16' });
   await using first = await prepareWeights(model);
-  const { stdout } = await promisify(execFile)(process.execPath, ['-p', 'process.pid']);
-  const folders = [stdout.trim(), process.ppid, process.pid].map((pid) =>
-    join(dirname(first.folder), `vlmo-weights-${pid}-test`),
+  const module = JSON.stringify(fixture('../../host-process.ts'));
+  const print = `import(${module}).then(({ processTag }) => console.log(processTag()))`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['-e', print]);
+  const dead = stdout.trim();
+  // Of a dead number, and of another container, where it may be alive.
+  const foreign = dead.replace(/[0-9a-f]{12}$/, 'f00f00f00f00');
+  const folders = [dead, foreign, processTag()].map((tag) =>
+    join(dirname(first.folder), `vlmo-weights-${tag}-abcdef`),
   );
   t.after(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true }))));
   for (const folder of folders) {
