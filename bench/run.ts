@@ -8,6 +8,7 @@ type Bench = (args: readonly string[]) => Promise<void>;
  */
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   approximate: async () => (await import('./approximate.ts')).approximate,
+  concurrency: async () => (await import('./concurrency.ts')).concurrency,
   'end-to-end': async () => (await import('./end-to-end.ts')).endToEnd,
   gpu: async () => (await import('./gpu/gpu.ts')).gpu,
   memory: async () => (await import('./memory.ts')).memory,

@@ -5,6 +5,7 @@ import type { CaptionRecord, CaptionTable } from '#store/contract.ts';
 import { foldText, termsOfWord } from '#store/words.ts';
 import { captionRows } from './caption-rows.ts';
 import { readOptionalText, readText } from './column-readers.ts';
+import { gather } from './gather.ts';
 import { chunks } from './row-stream.ts';
 import { sqlIn } from './sql.ts';
 import { COPIED_COLUMNS, createTextCopy } from './text-copy.ts';
@@ -48,7 +49,7 @@ export async function openCaptionTable(
         await table.lance.close();
       },
     },
-    async firstOfImages(imageKeys) {
+    firstOfImages: gather(async (imageKeys) => {
       const first = new Map<string, { readonly id: string; readonly caption: string }>();
       for (const some of chunks(imageKeys)) {
         const request = {
@@ -69,7 +70,7 @@ export async function openCaptionTable(
         }
       }
       return new Map(Array.from(first, ([image, { caption }]) => [image, caption]));
-    },
+    }),
     async *keysOfImages(imageKeys) {
       for (const some of chunks(imageKeys)) {
         const where = sqlIn(table.lance.sql('image_key'), some);

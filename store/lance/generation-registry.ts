@@ -3,6 +3,7 @@ import { type RecordBatch, Schema } from 'apache-arrow';
 import type { GenerationRecord } from '#store/contract.ts';
 import { readNumber, readText, readTime } from './column-readers.ts';
 import { int32Column, textColumn, timeColumn } from './columns.ts';
+import { shareRead } from './gather.ts';
 import { openLanceTable } from './lance-table.ts';
 import { collect, rows } from './row-stream.ts';
 
@@ -24,13 +25,13 @@ export async function openGenerationRegistry(
   const generations = await openLanceTable(connection, folder, generationSpec, create);
   const collections = await openLanceTable(connection, folder, collectionSpec, create);
   return {
-    all: () => collect(rows(generations.read({ columns: generationNames }), { reader })),
-    async active() {
+    all: shareRead(() => collect(rows(generations.read({ columns: generationNames }), { reader }))),
+    active: shareRead(async () => {
       const entries = rows(collections.read({ columns: ['collection', 'generation'] }), {
         reader: readActive,
       });
       return new Map(await collect(entries));
-    },
+    }),
     put: (record) => generations.upsert(generationColumns.map((column) => column.data([record]))),
     activate: (record) => collections.upsert(collectionColumns.map((column) => column.data([record]))),
     async [Symbol.asyncDispose]() {

@@ -79,8 +79,13 @@ export async function openStore(
       return [...(await registry.active()).keys()].sort();
     },
     async activeGeneration(collection) {
-      const name = (await registry.active()).get(collection);
-      return (await registry.all()).find((record) => record.name === name);
+      for (;;) {
+        const [active, all] = await Promise.all([registry.active(), registry.all()]);
+        const name = active.get(collection);
+        const record = all.find((one) => one.name === name);
+        // A generation is in the registry before it is active: one that is not has come between the two reads.
+        if (record || name === undefined || (await registry.active()).get(collection) === name) return record;
+      }
     },
     async openGeneration(spec) {
       const name = generationName(spec);

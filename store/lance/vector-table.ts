@@ -6,6 +6,7 @@ import { toWellFormed } from '#well-formed.ts';
 import { readAddresses, readVectors } from './addressed-vectors.ts';
 import { readAllVectors, readText, readVector } from './column-readers.ts';
 import { compileFilter } from './compile-filter.ts';
+import { gather } from './gather.ts';
 import { type LanceTable, openLanceTable } from './lance-table.ts';
 import { findNearest } from './nearest.ts';
 import { findApproximately } from './nearest-approximate.ts';
@@ -41,7 +42,7 @@ export async function openVectorTable<Row extends ItemRow>(
 
   const compile = (where: Filter | undefined) => compileFilter(where, lance.sql);
 
-  async function find(keys: readonly string[]): Promise<Map<string, Row>> {
+  const find = gather(async (keys: readonly string[]): Promise<Map<string, Row>> => {
     const found = new Map<string, Row>();
     for (const some of chunks(keys)) {
       const where = sqlIn(lance.sql('key'), some);
@@ -50,7 +51,7 @@ export async function openVectorTable<Row extends ItemRow>(
       }
     }
     return found;
-  }
+  });
 
   return {
     lance,

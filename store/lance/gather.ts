@@ -1,0 +1,61 @@
+interface Waiting<Value> {
+  readonly keys: readonly string[];
+  readonly resolve: (found: Map<string, Value>) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/**
+ * Joins lookups of many callers: one that finds none under way begins at once; those that come meanwhile are one lookup
+ * together, which begins when that has ended, so that each sees what was committed before it was asked.
+ */
+export function gather<Value>(
+  lookUp: (keys: readonly string[]) => Promise<Map<string, Value>>,
+): (keys: readonly string[]) => Promise<Map<string, Value>> {
+  const waiting: Waiting<Value>[] = [];
+  let isReading = false;
+
+  async function work(): Promise<void> {
+    isReading = true;
+    while (waiting.length > 0) await together(waiting.splice(0));
+    isReading = false;
+  }
+
+  async function together(callers: readonly Waiting<Value>[]): Promise<void> {
+    const [first] = callers;
+    try {
+      if (first && callers.length === 1) return first.resolve(await lookUp(first.keys));
+      const found = await lookUp([...new Set(callers.flatMap(({ keys }) => keys))]);
+      for (const { keys, resolve } of callers)
+        resolve(new Map(keys.flatMap((key) => (found.has(key) ? [[key, found.get(key) as Value]] : []))));
+    } catch (error) {
+      for (const { reject } of callers) reject(error);
+    }
+  }
+
+  return (keys) =>
+    new Promise((resolve, reject) => {
+      waiting.push({ keys, resolve, reject });
+      if (!isReading) void work();
+    });
+}
+
+/** Joins reads of the same: callers that come while one is under way share the next, which begins when that has ended. */
+export function shareRead<T>(read: () => Promise<T>): () => Promise<T> {
+  let reading: Promise<T> | undefined;
+  let next: Promise<T> | undefined;
+  function begin(): Promise<T> {
+    next = undefined;
+    const begun = read();
+    reading = begun;
+    const done = (): void => {
+      if (reading === begun) reading = undefined;
+    };
+    begun.then(done, done);
+    return begun;
+  }
+  return () => {
+    if (!reading) return begin();
+    next ??= reading.then(begin, begin);
+    return next;
+  };
+}
