@@ -87,6 +87,7 @@ async function openRunner(config: EmbedConfig): Promise<Runner & AsyncDisposable
   return createThreadRunner(model, {
     ...config,
     provider: device.provider,
+    card: device.cards[0],
     precision: precisionOn(device, config.precision),
     onPrecision: (found) => note(describePrecision(found) ?? ''),
   });

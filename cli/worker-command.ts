@@ -29,7 +29,11 @@ export async function runWorker(config: CommandConfig<'worker'>): Promise<void> 
   signals.signal.addEventListener('abort', () => {
     setTimeout(() => process.exit(), (config.drainTimeout + LAST_SECONDS) * 1000).unref();
   });
-  const setup = { ...engineSettings(config), index: store.uri, device: device.provider };
+  const setup = {
+    ...engineSettings(config),
+    index: store.uri,
+    device: device.cards.length > 0 ? config.device : device.provider,
+  };
   await using server = await serveJobs({ store, client: redis.client, setup, config, log });
   log.info({ device: device.provider, reason: device.reason }, 'device');
   log.info({ index: store.uri, concurrency: config.concurrency }, 'taking jobs');

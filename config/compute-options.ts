@@ -1,14 +1,15 @@
 import { availableParallelism } from 'node:os';
+import { deviceType } from './device-type.ts';
 import { choice, either, type OptionSpec, wholeNumber } from './option.ts';
 
 /** What computes, and how much at a time. */
 export const COMPUTE_OPTIONS = {
   device: {
     flag: '--device <device>',
-    type: choice('auto', 'cpu', 'webgpu', 'cuda'),
+    type: deviceType,
     default: 'auto',
     sentence:
-      'What computes; "auto" is the fastest that works, one that is named and does not work is an error',
+      'What computes; "auto" is the fastest that works, one that is named and does not work is an error, and "cuda:all" takes all cards',
   },
   precision: {
     flag: '--precision <precision>',

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { onlyCard } from './cards.ts';
 import type { ProbeDepth, ProbeReport } from './probe-report.ts';
 import type { Provider } from './provider.ts';
 
@@ -11,11 +12,13 @@ export function probeProvider(
   provider: Provider,
   depth: ProbeDepth,
   patienceMs: number = PATIENCE_MS[depth],
+  card?: number,
 ): Promise<ProbeReport> {
   const entry = fileURLToPath(import.meta.resolve('#devices/probe.process.ts'));
   return new Promise((resolve) => {
     // TF32 would round the inputs of products to 11 bits: nothing computes with it, so it is not measured either.
-    const env = { NVIDIA_TF32_OVERRIDE: '0', ...process.env };
+    const only = card === undefined ? {} : { CUDA_VISIBLE_DEVICES: onlyCard(card) };
+    const env = { NVIDIA_TF32_OVERRIDE: '0', ...process.env, ...only };
     const options = { timeout: patienceMs, killSignal: 'SIGKILL', env } as const;
     execFile(process.execPath, [entry, provider, depth], options, (error, stdout, stderr) => {
       const report = lastJson(stdout);

@@ -1,4 +1,5 @@
 import { VlmoError } from '#errors.ts';
+import { cardsOf } from './cards.ts';
 import { probeProvider } from './device-probe.ts';
 import { gpuDeviceFiles, isSoftwareGpu, missingCudaLibraries } from './gpu-facts.ts';
 // The lock that threads share a GPU by has to be there before they are.
@@ -11,6 +12,8 @@ export type { DeviceName, Provider };
 /** What computes: onnxruntime's provider, tried out on this machine. */
 export interface Device {
   readonly provider: Provider;
+  /** Cards of CUDA, where they are named. */
+  readonly cards: readonly number[];
   /** Why this one, as the end of a sentence. */
   readonly reason: string;
   /** Whether it computes in 16-bit floats; float16 tensors fail where it does not. */
@@ -41,17 +44,26 @@ export function resolveDevice(asked: DeviceName): Promise<Device> {
 
 async function resolve(asked: DeviceName): Promise<Device> {
   if (asked === 'cpu') return cpu('asked for');
-  const device = asked === 'auto' ? await choose() : await use(asked);
+  const device =
+    asked === 'auto' ? await choose() : asked === 'webgpu' ? await use(asked) : await useCards(asked);
   // TF32 would round the inputs of products to 11 bits. Read when CUDA starts, in this process and those it starts.
   if (device.provider === 'cuda') process.env.NVIDIA_TF32_OVERRIDE ??= '0';
   return device;
 }
 
-async function use(provider: 'webgpu' | 'cuda'): Promise<Device> {
-  const missing = provider === 'cuda' ? missingCuda() : undefined;
-  if (missing !== undefined) throw unavailable(provider, missing);
-  const report = await probeProvider(provider, 'works');
-  if (!report.works) throw failed(provider, report);
+/** CUDA, and each card that is named: none is believed because another one is right. */
+async function useCards(name: DeviceName): Promise<Device> {
+  const missing = missingCuda();
+  if (missing !== undefined) throw unavailable(name, missing);
+  const cards = cardsOf(name);
+  if (cards.length === 0) return use('cuda');
+  const each = await Promise.all([...new Set(cards)].map((card) => use('cuda', card)));
+  return { ...(each[0] as Device), hasHalf: each.every(({ hasHalf }) => hasHalf), cards };
+}
+
+async function use(provider: 'webgpu' | 'cuda', card?: number): Promise<Device> {
+  const report = await probeProvider(provider, 'works', undefined, card);
+  if (!report.works) throw failed(card === undefined ? provider : `${provider}:${card}`, report);
   return gpu(provider, 'asked for', report);
 }
 
@@ -87,13 +99,14 @@ async function choose(): Promise<Device> {
 
 function cpu(reason: string): Device {
   const maxBufferBytes = Number.MAX_SAFE_INTEGER;
-  return { provider: 'cpu', reason, hasHalf: false, isSoftware: false, maxBufferBytes };
+  return { provider: 'cpu', cards: [], reason, hasHalf: false, isSoftware: false, maxBufferBytes };
 }
 
 function gpu(provider: 'webgpu' | 'cuda', reason: string, report: ProbeReport & { works: true }): Device {
   const isWebGpu = provider === 'webgpu';
   return {
     provider,
+    cards: [],
     reason,
     hasHalf: report.hasHalf,
     isSoftware: isWebGpu ? isSoftwareGpu(report.drivers) : false,
@@ -102,12 +115,12 @@ function gpu(provider: 'webgpu' | 'cuda', reason: string, report: ProbeReport & 
 }
 
 /** Why a device that was asked for cannot be used. */
-function failed(provider: Provider, { reason, wrong }: ProbeReport & { works: false }): VlmoError {
+function failed(provider: string, { reason, wrong }: ProbeReport & { works: false }): VlmoError {
   return wrong === undefined ? unavailable(provider, reason) : new VlmoError('DEVICE_WRONG', wrong);
 }
 
-function unavailable(provider: Provider, received: string): VlmoError {
-  const expected = provider === 'cuda' ? 'onnxruntime on an NVIDIA GPU' : 'a GPU that WebGPU can use';
+function unavailable(provider: string, received: string): VlmoError {
+  const expected = provider.startsWith('cuda') ? 'onnxruntime on an NVIDIA GPU' : 'a GPU that WebGPU can use';
   return new VlmoError(
     'DEVICE_UNAVAILABLE',
     `Cannot use device "${provider}": expected ${expected}, received ${received}`,
@@ -119,6 +132,7 @@ function round(gflops: number): string {
 }
 
 /** `webgpu, because …`: one line for whoever wonders what computes. */
-export function describeDevice({ provider, reason, isSoftware }: Device): string {
-  return `${provider}${isSoftware ? ' in software' : ''} (${reason})`;
+export function describeDevice({ provider, cards, reason, isSoftware }: Device): string {
+  const name = cards.length === 0 ? provider : cards.map((card) => `${provider}:${card}`).join(',');
+  return `${name}${isSoftware ? ' in software' : ''} (${reason})`;
 }

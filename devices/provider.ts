@@ -1,4 +1,4 @@
 /** What computes, by onnxruntime's name. */
 export type Provider = 'cpu' | 'webgpu' | 'cuda';
 /** What may be asked for. */
-export type DeviceName = 'auto' | Provider;
+export type { DeviceName } from '#config/device-type.ts';

@@ -6,8 +6,12 @@ import type { BackendResult, BackendSetup, BackendTask, Candidates } from './pro
 /** What a scoring thread does: it keeps segments on its device and finds their rows in doubt. It never rejects. */
 export function createBackendThread({
   provider,
+  card,
 }: BackendSetup): (task: BackendTask) => Promise<BackendResult> {
-  const segments = provider === 'cuda' ? new CudaSegments() : new CpuSegments();
+  const segments =
+    provider === 'cuda'
+      ? new CudaSegments(card === undefined ? 'cuda' : { name: 'cuda', deviceId: card })
+      : new CpuSegments();
 
   async function run(task: BackendTask): Promise<Candidates | null> {
     if (task.kind === 'score') return segments.score(task);

@@ -28,7 +28,7 @@ const proofs = new Map<string, Promise<number>>();
  * Proves a backend on rows that are known, with a filter and without: once a process, device and shape. Gives the largest
  * difference of its scores from products in float64. Throws DEVICE_WRONG beyond the error that it claims.
  */
-export function proveBackend(backend: Backend, provider: Provider, dimensions: number): Promise<number> {
+export function proveBackend(backend: Backend, provider: string, dimensions: number): Promise<number> {
   const key = `${provider} ${dimensions}`;
   const proof = proofs.get(key) ?? prove(backend, provider, dimensions);
   proofs.set(key, proof);
@@ -50,7 +50,7 @@ export async function knownAnswers(provider: Provider): Promise<number> {
   }
 }
 
-async function prove(backend: Backend, device: Provider, dimensions: number): Promise<number> {
+async function prove(backend: Backend, device: string, dimensions: number): Promise<number> {
   const halves = new Uint16Array(new SharedArrayBuffer(2 * ROWS * dimensions));
   floatToHalf(waves(ROWS, dimensions, 1), halves);
   const queries = waves(QUERIES, dimensions, 2);
@@ -67,7 +67,7 @@ async function prove(backend: Backend, device: Provider, dimensions: number): Pr
 
 interface Comparison {
   readonly backend: Backend;
-  readonly device: Provider;
+  readonly device: string;
   readonly halves: Uint16Array;
   readonly queries: Float32Array;
   readonly isHidden: (row: number) => boolean;

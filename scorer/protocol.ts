@@ -5,6 +5,8 @@ import type { ErrorData } from '#errors.ts';
 
 export interface BackendSetup {
   readonly provider: Provider;
+  /** Which GPU of several. */
+  readonly card?: number | undefined;
 }
 
 /** Keeps rows on the device. */

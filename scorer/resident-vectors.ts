@@ -54,7 +54,7 @@ export class ResidentVectors implements AsyncDisposable {
   constructor(table: AddressedRows, options: ResidentVectorsOptions) {
     this.#table = table;
     this.#options = options;
-    this.#backends = createBackends(options.device.provider);
+    this.#backends = createBackends(options.device.provider, options.device.cards);
     this.#capacity = options.segmentRows ?? defaultRows(options);
   }
 
@@ -108,7 +108,10 @@ export class ResidentVectors implements AsyncDisposable {
   /** Makes segments of the rows at these addresses, or of all; smaller ones where the device takes no large ones. */
   async #append(addresses: BigUint64Array | undefined): Promise<void> {
     const { device, dimensions } = this.#options;
-    await proveBackend(this.#backends[0] as Backend, device.provider, dimensions);
+    // Each card proves itself; threads of a CPU are all the same.
+    const named = device.cards.map((card) => `${device.provider}:${card}`);
+    for (const [i, name] of (named.length > 0 ? named : [device.provider]).entries())
+      await proveBackend(this.#backends[i] as Backend, name, dimensions);
     await this.#requireRoom(addresses?.length ?? (await this.#table.addresses()).length);
     const before = new Set(this.#segments);
     for (;;) {

@@ -28,6 +28,6 @@ export async function answerSearchRequest(
 
   /** For one question all vectors have to be read either way, unless a GPU was named. */
   function isResident(): boolean {
-    return settings.compute === 'pools' || settings.device === 'webgpu' || settings.device === 'cuda';
+    return settings.compute === 'pools' || settings.device === 'webgpu' || settings.device.startsWith('cuda');
   }
 }

@@ -57,6 +57,9 @@ export function loadGeneration(
   const compute = async () => ({
     ...settings,
     provider: (await device()).provider,
+    cards: (await device()).cards,
+    // One question needs one card.
+    card: (await device()).cards[0],
     precision: precisionOn(await device(), settings.precision),
     preprocess: preprocessMode(record),
   });

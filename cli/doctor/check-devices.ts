@@ -28,7 +28,7 @@ async function checkProvider(provider: Provider, asked: DeviceName): Promise<Fin
       ? await probeProvider(provider, 'block')
       : ({ works: false, reason: missing } as const);
   if (!report.works) {
-    const state = provider === 'cpu' || provider === asked ? 'broken' : 'note';
+    const state = provider === 'cpu' || asked.split(':')[0] === provider ? 'broken' : 'note';
     return { name: provider, state, detail: report.reason, data: { works: false, reason: report.reason } };
   }
   const { block, drivers, hasHalf, differences } = report;

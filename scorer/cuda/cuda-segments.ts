@@ -32,11 +32,11 @@ const PREFIX = 'vlmo-segment-';
  * again in float64. Only those come back, more of them where the error of 16 bits leaves a doubt.
  */
 export class CudaSegments implements DeviceSegments {
-  readonly #provider: string;
+  readonly #provider: ort.InferenceSession.ExecutionProviderConfig;
   readonly #segments = new Map<number, Segment>();
 
   /** The graph runs on every provider; CUDA is what it was made for. */
-  constructor(provider = 'cuda') {
+  constructor(provider: ort.InferenceSession.ExecutionProviderConfig = 'cuda') {
     this.#provider = provider;
   }
 

@@ -8,6 +8,7 @@ useSoftwareGpu();
 /** As `resolveDevice` finds it; the probe is tested where it belongs. */
 const device = {
   provider: 'webgpu',
+  cards: [],
   reason: 'tested',
   hasHalf: false,
   isSoftware: true,

@@ -4,6 +4,7 @@ import type { Model } from '#model/model.ts';
 import type { Precision } from '#model/precision.ts';
 import type { PreprocessMode } from '#pictures/preprocess.ts';
 import { createPreprocessPool, type PreprocessPool } from '#workers/decode/preprocess-pool.ts';
+import { openOnCards } from './card-pools.ts';
 import { createInferencePool, type InferencePool } from './pools.ts';
 
 export interface Pools extends AsyncDisposable {
@@ -14,6 +15,8 @@ export interface Pools extends AsyncDisposable {
 export interface PoolsConfig {
   /** What computes, as `resolveDevice` found it; default the CPU. */
   readonly provider?: Provider;
+  /** GPUs, where some are named: each has sessions of its own. */
+  readonly cards?: readonly number[];
   /** How the model computes; default f32. */
   readonly precision?: Precision;
   readonly inferenceWorkers: number | 'auto';
@@ -36,15 +39,19 @@ export async function createPools(model: Model, config: PoolsConfig): Promise<Po
   const setup = { spec: model.picture, mode, ...limits };
   // First, so that a process starts while the model is loaded.
   const preprocess = createPreprocessPool(setup, config.decodeThreads);
-  const inference = await createInferencePool(model, {
-    workers: workers === 'auto' ? threadsFor(provider) : workers,
-    threadsPerWorker: 1,
-    provider,
-    precision,
-  }).catch(async (error: unknown) => {
-    await preprocess[Symbol.asyncDispose]();
-    throw error;
-  });
+  const { cards = [] } = config;
+  const threads = workers === 'auto' ? threadsFor(provider) : workers;
+  const open = (card?: number): Promise<InferencePool> => {
+    // Threads are spread over the cards, and each card has one at least.
+    const each = Math.ceil(threads / Math.max(1, cards.length));
+    return createInferencePool(model, { workers: each, threadsPerWorker: 1, provider, card, precision });
+  };
+  const inference = await (cards.length > 0 ? openOnCards(cards, open) : open()).catch(
+    async (error: unknown) => {
+      await preprocess[Symbol.asyncDispose]();
+      throw error;
+    },
+  );
   return {
     preprocess,
     inference,

@@ -31,6 +31,8 @@ export interface InferencePoolOptions {
   readonly threadsPerWorker: number;
   /** What computes, as `resolveDevice` found it; default the CPU. */
   readonly provider?: Provider;
+  /** Which GPU of several. */
+  readonly card?: number | undefined;
   /** Default f32. */
   readonly precision?: Precision | undefined;
 }
@@ -40,13 +42,14 @@ export async function createInferencePool(
   model: Model,
   options: InferencePoolOptions,
 ): Promise<InferencePool> {
-  const { provider = 'cpu', precision = 'f32' } = options;
+  const { provider = 'cpu', card, precision = 'f32' } = options;
   const prepared = await model.prepare();
   const setup: InferenceSetup = {
     modelPath: model.path,
     weightsFolder: prepared.folder,
     threads: options.threadsPerWorker,
     provider,
+    card,
     precision,
   };
   const pool = createThreadPool({

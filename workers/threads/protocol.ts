@@ -13,6 +13,8 @@ export interface InferenceSetup {
   /** Threads that one run computes on. */
   readonly threads: number;
   readonly provider: Provider;
+  /** Which GPU of several. */
+  readonly card?: number | undefined;
   readonly precision: Precision;
 }
 

@@ -10,6 +10,8 @@ import { createPreprocessPool, type PreprocessPool } from '#workers/decode/prepr
 
 export interface ThreadRunnerOptions {
   readonly provider: Provider;
+  /** Which GPU of several. */
+  readonly card?: number | undefined;
   /** How the model computes; default f32. */
   readonly precision?: Precision;
   /** Told once where it is not what was asked for. */
@@ -31,7 +33,7 @@ export interface ThreadRunnerOptions {
  * made, and the one process that decodes is started, when they are first needed. Dispose of it when no run is under way.
  */
 export function createThreadRunner(model: Model, options: ThreadRunnerOptions): Runner & AsyncDisposable {
-  const { provider, precision, preprocess: mode, maxPixels, maxImageBytes } = options;
+  const { provider, card, precision, preprocess: mode, maxPixels, maxImageBytes } = options;
   const { decodeTimeout: timeoutSeconds = 60, decodeMemory: memoryMiB = 512, threads = 0 } = options;
   const setup = { spec: model.picture, mode, maxPixels, maxImageBytes, timeoutSeconds, memoryMiB };
   const values = pictureValues(model.picture);
@@ -41,7 +43,7 @@ export function createThreadRunner(model: Model, options: ThreadRunnerOptions): 
   let decoder: PreprocessPool | undefined;
   let loading: Promise<LoadedModel> | undefined;
   const load = (): Promise<LoadedModel> => {
-    loading ??= model.load({ threads, provider, precision });
+    loading ??= model.load({ threads, provider, card, precision });
     return loading;
   };
   return {
