@@ -4,7 +4,6 @@ import { resolveDevice } from '#devices/device.ts';
 import { VlmoError } from '#errors.ts';
 import type { RetrievalJob } from '#queue/job.ts';
 import { retrieveQueued } from '#queue/retrieval-client.ts';
-import { TruncatedCount } from '#runs/truncated.ts';
 import type { Retrieve } from '#search/request.ts';
 import type { OpenIndex } from '#service/contract.ts';
 import { openIndex } from '#service/open-index.ts';
@@ -39,13 +38,12 @@ async function queries(index: OpenIndex, flags: RetrieveFlags, signal: AbortSign
   const out = resolve(flags.out);
   using progress = showUntilDone(showRetrieval);
   const started = performance.now();
-  const truncated = new TruncatedCount();
   const summary = await index.retrieve(
     { collection, queries: named(flags), in: target, k, where, minScore, out },
-    { signal, onStart: progress.start, onCut: (id) => truncated.add(id) },
+    { signal, onStart: progress.start },
   );
   progress.end();
-  reportRetrieval(summary, (performance.now() - started) / 1000, { ...flags, truncated });
+  reportRetrieval(summary, (performance.now() - started) / 1000, flags);
 }
 
 async function pairs(index: OpenIndex, flags: RetrieveFlags, signal: AbortSignal): Promise<void> {

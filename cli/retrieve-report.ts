@@ -1,22 +1,19 @@
-import type { Truncated } from '#runs/truncated.ts';
 import { HISTOGRAM_STEPS, type PairSummary } from '#search/batch/pairs.ts';
-import type { RetrievalSummary } from '#search/batch/retrieve.ts';
+import type { Answers } from '#search/request.ts';
 import { EXIT_DONE, EXIT_INTERRUPTED, EXIT_ITEMS_FAILED } from './exit-codes.ts';
 import { formatCount, formatDuration, print, printJson } from './output.ts';
 import { truncatedJson, truncatedLines } from './truncated-report.ts';
 
 interface ReportOptions {
-  /** Queries that were longer than the model reads; undefined where a worker has read them. */
-  readonly truncated?: Truncated;
   readonly out: string;
   readonly json: boolean;
 }
 
 /** Says how a batch retrieval went, and sets the exit code. */
 export function reportRetrieval(
-  { answered, skipped, failed, hits, isWhole }: RetrievalSummary,
+  { answered, skipped, failed, hits, isWhole, truncated }: Answers['retrieve'],
   seconds: number,
-  { out, json, truncated = { count: 0, first: [] } }: ReportOptions,
+  { out, json }: ReportOptions,
 ): void {
   process.exitCode = !isWhole ? EXIT_INTERRUPTED : failed > 0 ? EXIT_ITEMS_FAILED : EXIT_DONE;
   if (json) {
@@ -28,7 +25,7 @@ export function reportRetrieval(
       failed,
       hits,
       seconds,
-      ...(truncated.count > 0 && truncatedJson(truncated)),
+      ...truncatedJson(truncated),
     });
     return;
   }

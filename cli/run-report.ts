@@ -1,6 +1,7 @@
 import type { QueueStatus } from '#queue/status.ts';
 import type { RunStatus } from '#runs/status.ts';
 import { counted, formatCount, formatDuration } from './output.ts';
+import { truncatedJson } from './truncated-report.ts';
 
 /** How a run stands, and the queue it waits in; undefined where Redis cannot be asked. */
 export interface Standing {
@@ -15,6 +16,7 @@ export function standingJson({ run, queue }: Standing): object {
   return {
     ...{ run: id, kind, state, source, collection, generation, submitted },
     ...{ seen, stored, skipped, failed, waiting, rate: Math.round(rate * 10) / 10 },
+    ...(record.truncated ? truncatedJson(record.truncated) : { truncated: null }),
     seconds_left: secondsLeft === undefined ? null : Math.ceil(secondsLeft),
     workers: queue?.workers ?? null,
     redis: queue?.server ?? 'unreachable',

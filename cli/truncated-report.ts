@@ -1,4 +1,4 @@
-import type { Truncated } from '#runs/truncated.ts';
+import type { Truncated } from '#store/contract.ts';
 import { counted, printable } from './output.ts';
 
 export function truncatedJson({ count, first }: Truncated): object {

@@ -5,7 +5,7 @@ import { type Progress, ProgressCounter } from '#pipeline/progress.ts';
 import type { RunContext } from '#pipeline/run-context.ts';
 import type { Source } from '#sources/item.ts';
 import type { ReadingReport } from '#sources/reading-notes.ts';
-import type { GenerationRecord, RunState } from '#store/contract.ts';
+import type { GenerationRecord, RunState, Truncated } from '#store/contract.ts';
 import { untilAborted } from '#until-aborted.ts';
 import { activateGeneration } from './activate.ts';
 import { beginRun } from './begin.ts';
@@ -15,7 +15,7 @@ import { type GoneItems, Pass, type Prune } from './pass.ts';
 import { pruneFailures, untilOlderAreKnown, watchOlder } from './prune-failures.ts';
 import { readBefore } from './read-before.ts';
 import { RunWatch } from './run-watch.ts';
-import { type Truncated, TruncatedCount } from './truncated.ts';
+import { TruncatedCount } from './truncated.ts';
 import { withImagesOf } from './with-images-of.ts';
 
 export interface IndexJob extends IndexerSetup {
@@ -64,7 +64,8 @@ export async function indexSource(job: IndexJob): Promise<IndexSummary> {
   const { store, source, signal } = job;
   const begun = performance.now();
   const progress = new ProgressCounter(() => source.fraction());
-  const counts = (): RunCounts => toCounts(progress.snapshot());
+  const truncated = new TruncatedCount();
+  const counts = (): RunCounts => ({ ...toCounts(progress.snapshot()), truncated });
   const indexer = new Indexer(job);
   const watch = new RunWatch();
   const run = await beginRun(store, {
@@ -73,7 +74,6 @@ export async function indexSource(job: IndexJob): Promise<IndexSummary> {
   });
   const end = (state: RunState): Promise<void> =>
     store.runs.upsert({ ...run, ...counts(), state, endedAt: new Date(), owner: null, lease: null });
-  const truncated = new TruncatedCount();
   const lease = holdLease(store, run, counts);
   let gone: GoneItems | undefined;
   try {
@@ -140,6 +140,6 @@ async function stream(
   failure.signal.throwIfAborted();
 }
 
-function toCounts({ seen, stored, skipped, failed }: Progress): RunCounts {
+function toCounts({ seen, stored, skipped, failed }: Progress): Omit<RunCounts, 'truncated'> {
   return { seen, stored, skipped, failed };
 }

@@ -1,7 +1,7 @@
 import type { RunRecord, Store } from '#store/contract.ts';
 
 /** How far a run is. */
-export type RunCounts = Pick<RunRecord, 'seen' | 'stored' | 'skipped' | 'failed'>;
+export type RunCounts = Pick<RunRecord, 'seen' | 'stored' | 'skipped' | 'failed' | 'truncated'>;
 
 const RAISE_MS = 10_000;
 

@@ -2,7 +2,7 @@ import { chunks } from '#batches.ts';
 import type { Priority, Producer } from '#queue/producer.ts';
 import type { Item, Source } from '#sources/item.ts';
 import type { ReadingReport } from '#sources/reading-notes.ts';
-import type { GenerationRecord, Store } from '#store/contract.ts';
+import type { GenerationRecord, Store, Truncated } from '#store/contract.ts';
 import { untilAborted } from '#until-aborted.ts';
 import { type Chunk, toChunks } from './chunk-jobs.ts';
 import { fitItems } from './fit-items.ts';
@@ -10,7 +10,7 @@ import { holdLease } from './lease.ts';
 import { openRun } from './open-run.ts';
 import { type GoneItems, Pass, type Prune } from './pass.ts';
 import { readBefore } from './read-before.ts';
-import { type Truncated, TruncatedCount } from './truncated.ts';
+import { TruncatedCount } from './truncated.ts';
 import { withImagesOf } from './with-images-of.ts';
 
 export interface Submission {
@@ -114,7 +114,7 @@ export async function submitSource(submission: Submission): Promise<Submitted> {
   const lease = holdLease(
     store,
     run,
-    () => ({ seen: counts.seen, stored: 0, skipped: 0, failed: 0 }),
+    () => ({ seen: counts.seen, stored: 0, skipped: 0, failed: 0, truncated }),
     () => lost.abort(),
   );
   // The next chunks are read while the last ones are written.
@@ -156,7 +156,7 @@ export async function submitSource(submission: Submission): Promise<Submitted> {
     if (isResumed && !signal.aborted) await takeBack(submission, run.id, met);
     const { items: seen } = await store.ledger.tally(run.id);
     const isWhole = !signal.aborted;
-    const left = { ...run, seen, submitted: isWhole, owner: null, lease: null };
+    const left = { ...run, seen, submitted: isWhole, owner: null, lease: null, truncated };
     return progress((await store.runs.update(left, run.owner)) && isWhole);
   } catch (error) {
     await lease[Symbol.asyncDispose]();

@@ -1,9 +1,4 @@
-/** Texts that the model reads the beginnings of only. */
-export interface Truncated {
-  readonly count: number;
-  /** Ids of the first five. */
-  readonly first: readonly string[];
-}
+import type { Truncated } from '#store/contract.ts';
 
 const MAX_NAMED = 5;
 

@@ -198,6 +198,8 @@ const count = z.int().min(0);
 const retrieveAnswerSchema = z.object({
   ...{ answered: count, skipped: count, failed: count, hits: count },
   isWhole: z.boolean(),
+  /** Queries of a file that are longer than the model reads, of those embedded by this call; the first five named. */
+  truncated: z.object({ count, first: z.array(z.string()).readonly() }).default({ count: 0, first: [] }),
 });
 const pairsAnswerSchema = z.object({
   ...{ scored: count, skipped: count, kept: count, alone: count },

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { TruncatedCount } from '#runs/truncated.ts';
 import { activeTables } from '#search/active-tables.ts';
 import { type PairProgress, scorePairs } from '#search/batch/pairs.ts';
 import { storedQueries } from '#search/batch/queries.ts';
@@ -31,6 +32,11 @@ export async function answerRetrieve(
   const { collection, ...request } = parseRequest(retrieveRequestSchema, asked, 'retrieve');
   const { queries, in: target, k, where, minScore } = request;
   const { record } = await activeTables(store, collection);
+  const truncated = new TruncatedCount();
+  const cut = (id: string): void => {
+    truncated.add(id);
+    onCut?.(id);
+  };
   return generations.use(record, async (loaded) => {
     const { tables } = loaded;
     const filter =
@@ -39,17 +45,18 @@ export async function answerRetrieve(
       typeof queries === 'string'
         ? storedQueries(tables, queries)
         : untilAborted(
-            await fileQueries(queries.file, await unlessAborted(loaded.encoder(), signal), onCut),
+            await fileQueries(queries.file, await unlessAborted(loaded.encoder(), signal), cut),
             signal,
           );
     const { nearestIds } = (await unlessAborted(loaded.scorers(), signal))[target];
     const order = { queries, in: target, k, where, minScore, generation: record.name };
-    return retrieve({
+    const summary = await retrieve({
       ...{ queries: stream, nearestIds, rows: tables[target], k, where: filter, minScore, signal },
       out: resolve(request.out),
       asked: { ...order, file: await stamp(queries) },
       ...(onStart && { onStart }),
     });
+    return { ...summary, truncated: { count: truncated.count, first: truncated.first } };
   });
 }
 

@@ -101,6 +101,15 @@ export interface RunRecord {
   readonly owner: string | null;
   /** Raised every ten seconds by the owner, as long as it lives. */
   readonly lease: number | null;
+  /** Captions that are longer than the model reads; null for runs of before that was kept. */
+  readonly truncated: Truncated | null;
+}
+
+/** Texts that the model reads the beginnings of only. */
+export interface Truncated {
+  readonly count: number;
+  /** Ids of the first five. */
+  readonly first: readonly string[];
 }
 
 export interface RunTable {

@@ -1,6 +1,6 @@
 import type { Connection } from '@lancedb/lancedb';
 import { type RecordBatch, Schema } from 'apache-arrow';
-import type { RunRecord, RunTable } from '#store/contract.ts';
+import type { RunRecord, RunTable, Truncated } from '#store/contract.ts';
 import { toWellFormed } from '#well-formed.ts';
 import {
   readBool,
@@ -80,6 +80,7 @@ const columns = [
   optionalInt64Column('number', (record: RunRecord) => record.number),
   optionalTextColumn('owner', (record: RunRecord) => record.owner),
   optionalInt64Column('lease', (record: RunRecord) => record.lease),
+  optionalTextColumn('truncated', (record: RunRecord) => truncatedJson(record.truncated)),
 ];
 const added = {
   kind: "'direct'",
@@ -88,6 +89,7 @@ const added = {
   number: 'CAST(NULL AS BIGINT)',
   owner: 'CAST(NULL AS STRING)',
   lease: 'CAST(NULL AS BIGINT)',
+  truncated: 'CAST(NULL AS STRING)',
   place: 'source',
 };
 const names = columns.map((column) => column.field.name);
@@ -111,6 +113,7 @@ function reader(batch: RecordBatch): (index: number) => RunRecord {
   const number = readOptionalNumber(batch, 'number');
   const owner = readOptionalText(batch, 'owner');
   const lease = readOptionalNumber(batch, 'lease');
+  const truncated = readOptionalText(batch, 'truncated');
   return (index) => ({
     id: id(index),
     kind: kind(index) as RunRecord['kind'],
@@ -130,5 +133,14 @@ function reader(batch: RecordBatch): (index: number) => RunRecord {
     number: number(index),
     owner: owner(index),
     lease: lease(index),
+    truncated: parseTruncated(truncated(index)),
   });
+}
+
+function truncatedJson(truncated: Truncated | null): string | null {
+  return truncated && JSON.stringify({ count: truncated.count, first: truncated.first });
+}
+
+function parseTruncated(json: string | null): Truncated | null {
+  return json === null ? null : (JSON.parse(json) as Truncated);
 }

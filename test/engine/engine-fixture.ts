@@ -52,7 +52,15 @@ export function runRecord(generation: GenerationRecord, changes: Partial<RunReco
       options: '{}',
     },
     ...{ collection: generation.collection, generation: generation.name, ...counts },
-    ...{ startedAt: new Date(), endedAt: null, number: 1, owner: null, lease: null, ...changes },
+    ...{
+      startedAt: new Date(),
+      endedAt: null,
+      number: 1,
+      owner: null,
+      lease: null,
+      truncated: null,
+      ...changes,
+    },
   };
 }
 

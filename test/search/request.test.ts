@@ -63,7 +63,14 @@ describe('requests', () => {
 
 describe('parseAnswer', () => {
   test('an answer is itself; a newer one without what it has more', () => {
-    const answer = { answered: 1, skipped: 0, failed: 0, hits: 3, isWhole: true };
+    const answer = {
+      answered: 1,
+      skipped: 0,
+      failed: 0,
+      hits: 3,
+      isWhole: true,
+      truncated: { count: 0, first: [] },
+    };
     const refusal = { code: 'QUERY_FAILED', action: 'answer query' } as const;
     assert.deepEqual(parseAnswer('retrieve', { ...answer, more: 1 }, refusal), answer);
     assert.throws(() => parseAnswer('retrieve', { ...answer, hits: '3' }, refusal), { code: 'QUERY_FAILED' });

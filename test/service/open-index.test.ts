@@ -103,7 +103,14 @@ describe('openIndex', { timeout: 300_000 }, () => {
   test('retrieve and pairs write their files and say how it went', async () => {
     const out = join(folder, 'hits.parquet');
     const answer = await index.retrieve({ queries: 'captions', in: 'images', k: 1, out });
-    assert.deepEqual(answer, { answered: 3, skipped: 0, failed: 0, hits: 3, isWhole: true });
+    assert.deepEqual(answer, {
+      answered: 3,
+      skipped: 0,
+      failed: 0,
+      hits: 3,
+      isWhole: true,
+      truncated: { count: 0, first: [] },
+    });
     assert.equal((await readParquet(out)).length, 3);
     const queries = join(folder, 'queries.txt');
     await writeFile(queries, 'red apple\n\na boat\n');

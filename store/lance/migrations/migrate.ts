@@ -9,6 +9,7 @@ import { toFormat4 } from './format-4.ts';
 import { toFormat5 } from './format-5.ts';
 import { toFormat6 } from './format-6.ts';
 import { toFormat7 } from './format-7.ts';
+import { toFormat8 } from './format-8.ts';
 import type { Migration } from './migration.ts';
 
 /** By the format that each one brings an index to. */
@@ -19,6 +20,7 @@ const MIGRATIONS: ReadonlyMap<number, Migration> = new Map([
   [5, toFormat5],
   [6, toFormat6],
   [7, toFormat7],
+  [8, toFormat8],
 ]);
 
 /** Does a step while no process changes the format of the index. */

@@ -21,7 +21,7 @@ const RUN: RunRecord = {
     generation: 'default.0123456789ab',
   },
   ...{ state: 'complete', submitted: true, options: '{}', seen: 1, stored: 1, skipped: 0, failed: 0 },
-  ...{ startedAt: new Date(0), endedAt: null, number: 3, owner: '{}', lease: 7 },
+  ...{ startedAt: new Date(0), endedAt: null, number: 3, owner: '{}', lease: 7, truncated: null },
 };
 
 /** Lance's own types are of another copy of Arrow than ours. */
@@ -37,7 +37,7 @@ const TYPES: Readonly<Record<string, DataType>> = {
 async function degrade(index: string): Promise<void> {
   const connection = await connect(join(index, 'lance'));
   for (const [name, added] of [
-    ['runs', ['kind', 'submitted', 'options', 'number', 'owner', 'lease']],
+    ['runs', ['kind', 'submitted', 'options', 'number', 'owner', 'lease', 'truncated']],
     ['failures', ['item', 'run_number']],
   ] as const) {
     const { fields } = await (await connection.openTable(name)).schema();

@@ -23,6 +23,7 @@ const RUN: RunRecord = {
   number: 2 ** 33,
   owner: null,
   lease: null,
+  truncated: { count: 7, first: ['a', 'b"'] },
 };
 
 async function all<T>(values: AsyncIterable<T>): Promise<T[]> {

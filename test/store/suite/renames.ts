@@ -83,7 +83,7 @@ const NEW = ['other', "the 'new'"];
 const RUN: RunRecord = {
   ...{ id: 'r', kind: 'direct', source: 'old', place: '/photos', collection: 'default', generation: 'g' },
   ...{ state: 'complete', submitted: true, options: '{}', seen: 1, stored: 1, skipped: 0, failed: 0 },
-  ...{ startedAt: new Date(0), endedAt: null, number: 3, owner: null, lease: null },
+  ...{ startedAt: new Date(0), endedAt: null, number: 3, owner: null, lease: null, truncated: null },
 };
 
 async function tablesOf(store: Store) {
