@@ -43,7 +43,8 @@ export interface RecordChunk {
 
 /**
  * Streams a file as chunks of whole records. Holds one chunk and the record that it cuts, never more than
- * about twice MAX_RECORD_BYTES, whatever the file holds. Reads only when asked; closes the file when left.
+ * about twice MAX_RECORD_BYTES, whatever the file holds. Reads only when asked; closes the file when left. Throws
+ * SOURCE_NOT_FOUND, SOURCE_UNSUPPORTED.
  */
 export async function* readRecords(
   path: string,
@@ -61,6 +62,7 @@ export async function* readRecords(
       ended = length === rest;
       const bytes = buffer.subarray(0, length);
       let start = position === undefined ? bomLength(bytes) : 0;
+      if (position === undefined) refuseUtf16(path, bytes);
       position ??= 0;
       for (let from = -1; from < start; ) {
         from = start;
@@ -145,6 +147,16 @@ function withRoom(buffer: Buffer, filled: number): Buffer {
 
 async function fill(file: FileHandle, buffer: Buffer, from: number): Promise<number> {
   return (await file.read(buffer, from, buffer.length - from, null)).bytesRead;
+}
+
+/** Every second byte of its lines is a NUL, which is UTF-8 too: but for its mark, most of it would be read as something else. */
+function refuseUtf16(path: string, bytes: Buffer): void {
+  const mark = bytes.length >= 2 ? bytes.readUInt16BE(0) : 0;
+  if (mark !== 0xfffe && mark !== 0xfeff) return;
+  throw new VlmoError(
+    'SOURCE_UNSUPPORTED',
+    `Cannot read "${path}": expected UTF-8 text, received UTF-16; save it as UTF-8`,
+  );
 }
 
 function bomLength(bytes: Buffer): number {
