@@ -14,7 +14,7 @@ export const collectionSchema = z
   .regex(/^[A-Za-z0-9_-]{1,64}$/, '1 to 64 letters, digits, "_" or "-"');
 const given = textSchema.min(1);
 const target = z.enum(['images', 'captions']);
-const k = z.int().min(1).max(10_000).default(10);
+const k = z.int().min(1).max(100_000).default(10);
 const minScore = z.number().optional().describe('The least cosine');
 
 const MAX_TEXTS = 64;

@@ -152,7 +152,7 @@ describe('parseQueryJob', () => {
     ],
     [{ kind: 'search', text: '' }, '"text"', 'string to have >=1 characters', '""'],
     [{ kind: 'search', text: 'a', k: 0 }, '"k"', 'number to be >=1', '0'],
-    [{ kind: 'search', text: 'a', k: 10_001 }, '"k"', 'number to be <=10000', '10001'],
+    [{ kind: 'search', text: 'a', k: 100_001 }, '"k"', 'number to be <=100000', '100001'],
     [{ kind: 'search', text: 'a', in: 'x' }, '"in"', 'one of "images"|"captions"', '"x"'],
     [{ kind: 'search', text: 'a', limit: 3 }, '"limit"', 'left out: there is no such field', '3'],
     [{ kind: 'embed' }, 'its data', 'exactly one of texts and image', '{"kind":"embed"}'],

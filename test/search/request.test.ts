@@ -32,7 +32,7 @@ describe('requests', () => {
   });
 
   for (const [data, message] of [
-    [{ text: 'a', k: 10_001 }, '"k" to be right (number to be <=10000), received 10001'],
+    [{ text: 'a', k: 100_001 }, '"k" to be right (number to be <=100000), received 100001'],
     [{ text: 'a', k: 1.5 }, '"k" to be right (int), received 1.5'],
     [{ text: 'a', rerank: 1001 }, '"rerank" to be right (number to be <=1000), received 1001'],
     [{ texts: Array(65).fill({ text: 'a' }) }, /"texts" to be right \(array to have <=64 items\)/],
@@ -56,7 +56,7 @@ describe('requests', () => {
       () => parseRequest(matchRequestSchema, { image: 'a', texts: Array(257).fill('a') }, 'match'),
       refused,
     );
-    const retrieve = { queries: 'captions', in: 'images', out: 'a.parquet', k: 10_001 };
+    const retrieve = { queries: 'captions', in: 'images', out: 'a.parquet', k: 100_001 };
     assert.throws(() => parseRequest(retrieveRequestSchema, retrieve, 'retrieve'), refused);
   });
 });
