@@ -1,9 +1,11 @@
 import type { Config } from '#config/options.ts';
 import { DEFAULT_REDIS_URL, parseRedisUrl } from '#queue/address.ts';
 import { bullOptions } from '#queue/bull-queues.ts';
-import { closeRedis, connectRedis, type RedisClient } from '#queue/connection.ts';
+import { closeRedis, connectRedis, type RedisClient, reachRedis } from '#queue/connection.ts';
 import { openEmbeddedRedis } from '#queue/embedded-redis.ts';
 import { aliveWorkers } from '#queue/heartbeat.ts';
+import { type Patience, patiently } from '#queue/patience.ts';
+import { createTrouble } from '#queue/trouble.ts';
 import { requireSameIndex } from '#runs/same-index.ts';
 import type { OpenIndex } from '#service/contract.ts';
 import { note, printable, shellWord } from './output.ts';
@@ -24,28 +26,40 @@ export function patienceOf({ redisPatience }: Config<'redisPatience'>, auto: num
 
 /** Where the option says "auto". */
 export const SUBMIT_SECONDS = 300;
+export const QUERY_SECONDS = 30;
 
 export interface OpenRedis extends AsyncDisposable {
   readonly client: RedisClient;
 }
 
+/** Says on stderr what is wrong with Redis, once a minute for as long as it lasts. */
+function sayTrouble(): (error: Error) => void {
+  return createTrouble((words) => note(printable(words))).met;
+}
+
 /**
- * Connects to the Redis of an index, whose queue has to be of this very index. Throws REDIS_UNREACHABLE, REDIS_UNSUITABLE,
+ * Connects to the Redis of an index, whose queue has to be of this very index; for as long as patience lasts, or once. Throws REDIS_UNREACHABLE, REDIS_UNSUITABLE,
  * REDIS_MISSING or INDEX_COPIED.
  */
 export async function openRedis(
   { folder, id }: Pick<OpenIndex, 'folder' | 'id'>,
   { embeddedRedis }: RedisFlags,
-  onError: (error: Error) => void = (error) => note(`Redis: ${printable(error.message)}; waiting for it.`),
+  patience?: Patience,
 ): Promise<OpenRedis> {
+  const onError = patience?.onTrouble ?? sayTrouble();
   await using stack = new Owned();
   const address = embeddedRedis
     ? stack.use(await openEmbeddedRedis(folder)).address
     : parseRedisUrl(process.env.REDIS_URL || DEFAULT_REDIS_URL);
-  const client = await connectRedis(address, { onError });
+  const waiting = patience && { onTrouble: onError, ...patience };
+  const client = await (waiting
+    ? reachRedis(address, { onError }, waiting)
+    : connectRedis(address, { onError }));
   stack.defer(() => closeRedis(client));
   const { prefix } = bullOptions(client, id);
-  await requireSameIndex(folder, () => aliveWorkers(client, prefix));
+  await requireSameIndex(folder, () =>
+    waiting ? patiently(() => aliveWorkers(client, prefix), waiting) : aliveWorkers(client, prefix),
+  );
   const owned = stack.move();
   return { client, [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose]() };
 }

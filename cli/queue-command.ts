@@ -1,4 +1,5 @@
 import type { CommandConfig } from '#config/commands.ts';
+import type { Config } from '#config/options.ts';
 import { openQueues, type Queues } from '#queue/bull-queues.ts';
 import { cleanJobs, drainChunks, pauseChunks, resumeChunks, retryFailedJobs } from '#queue/control.ts';
 import { otherJobs } from '#queue/other-formats.ts';
@@ -38,7 +39,12 @@ function action<Acts extends QueueConfig>(
 ): (config: Acts) => Promise<void> {
   return async (config) => {
     await using store = await openStore(config.index, { create: false, write: true, note });
-    await using redis = await openRedis({ folder: localFolderOf(store), id: store.id }, config);
+    const { redisPatience } = config as Partial<Config<'redisPatience'>>;
+    const patience = redisPatience !== undefined && {
+      seconds: patienceOf({ redisPatience }, SUBMIT_SECONDS),
+    };
+    const index = { folder: localFolderOf(store), id: store.id };
+    await using redis = await openRedis(index, config, patience || undefined);
     const queues = openQueues(redis.client, store.id);
     try {
       process.exitCode = EXIT_DONE;

@@ -10,7 +10,7 @@ import { openIndex } from '#service/open-index.ts';
 import type { Call } from './call.ts';
 import { EXIT_INTERRUPTED } from './exit-codes.ts';
 import { noteDevice } from './note-device.ts';
-import { openRedis } from './open-queue.ts';
+import { openRedis, patienceOf, QUERY_SECONDS } from './open-queue.ts';
 import { note } from './output.ts';
 import { showPairs, showRetrieval, showUntilDone } from './progress.ts';
 import { reportPairs, reportRetrieval } from './retrieve-report.ts';
@@ -57,7 +57,8 @@ async function pairs(index: OpenIndex, flags: RetrieveFlags, signal: AbortSignal
 
 /** The worker reads a file of queries by its path. */
 async function queued(index: OpenIndex, flags: RetrieveFlags, signal: AbortSignal): Promise<void> {
-  await using redis = await openRedis(index, flags);
+  const patience = { seconds: patienceOf(flags, QUERY_SECONDS), signal };
+  await using redis = await openRedis(index, flags, patience);
   const { collection, in: target = 'images', k, where, minScore, threshold = -1, out } = flags;
   const job: RetrievalJob = flags.pairs
     ? { kind: 'pairs', collection, threshold, out }
@@ -65,7 +66,7 @@ async function queued(index: OpenIndex, flags: RetrieveFlags, signal: AbortSigna
   const shown = { ...flags, out: join(index.folder, 'results', out) };
   const started = performance.now();
   try {
-    const summary = await retrieveQueued(redis.client, index.id, job, signal);
+    const summary = await retrieveQueued(redis.client, index.id, job, patience);
     if ('kept' in summary) reportPairs(summary, shown);
     else reportRetrieval(summary, (performance.now() - started) / 1000, shown);
   } catch (error) {

@@ -28,14 +28,15 @@ export async function runSubmit(
   const { collection, preprocess, priority, retryFailed, verify, prune, chunkItems, maxWaiting } = config;
   const source = await openSource(sourceName, toSourceOptions(config));
   await using index = await openTarget(config);
-  await using redis = await openRedis(index, config);
   using signals = stopOnSignals();
+  const patience = { seconds: patienceOf(config, SUBMIT_SECONDS), signal: signals.signal };
+  await using redis = await openRedis(index, config, patience);
   using progress = showUntilDone(showSubmission);
   const submitted = await index.submit(source, {
     ...{ collection, preprocess, priority, retryFailed, verify, prune, chunkItems, maxWaiting },
     ...{ sourceName: config.source, sourceMoved: config.sourceMoved, imagesOf: config.imagesOf },
     ...{ source: toSourceOptions(config), redis: redis.client },
-    redisPatience: patienceOf(config, SUBMIT_SECONDS),
+    redisPatience: patience.seconds,
     ...{ signal: signals.signal, onStart: progress.start },
   });
   progress.end();

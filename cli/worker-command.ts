@@ -1,13 +1,14 @@
 import { once } from 'node:events';
 import type { CommandConfig } from '#config/commands.ts';
 import { resolveDevice } from '#devices/device.ts';
+import { createTrouble } from '#queue/trouble.ts';
 import type { IndexSettings } from '#service/settings.ts';
 import { openStore } from '#store/lance/open-store.ts';
 import { localFolderOf } from '#store/local-folder.ts';
 import { createLog } from '#workers/jobs/log.ts';
 import { serveJobs } from '#workers/jobs/serve-jobs.ts';
 import { EXIT_DONE } from './exit-codes.ts';
-import { openRedis } from './open-queue.ts';
+import { openRedis, patienceOf } from './open-queue.ts';
 import { stopOnSignals } from './signals.ts';
 
 /** How long a worker may take to end beyond its time to drain, such as where Redis does not answer, also while it starts. */
@@ -21,13 +22,18 @@ export async function runWorker(config: CommandConfig<'worker'>): Promise<void> 
     ...{ create: false, write: true },
     note: (line) => log.info(line),
   });
-  await using redis = await openRedis({ folder: localFolderOf(store), id: store.id }, config, (error) =>
-    log.warn(`Redis: ${error.message}; waiting for it`),
-  );
   using signals = stopOnSignals((words) => log.info(words));
   // Nothing is lost by it: a job that could not be given back is given out again when its lock has run out.
   signals.signal.addEventListener('abort', () => {
     setTimeout(() => process.exit(), (config.drainTimeout + LAST_SECONDS) * 1000).unref();
+  });
+  await using redis = await openRedis({ folder: localFolderOf(store), id: store.id }, config, {
+    ...{ seconds: patienceOf(config, Infinity), signal: signals.signal },
+    onTrouble: createTrouble((words) => log.warn(words)).met,
+  }).catch((error: unknown) => {
+    // Told to stop before it had anything in hand.
+    if (signals.signal.aborted) process.exit(EXIT_DONE);
+    throw error;
   });
   const setup = {
     ...engineSettings(config),

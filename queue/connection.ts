@@ -2,6 +2,7 @@ import { Cluster, Redis } from 'ioredis';
 import { errorMessage, VlmoError } from '#errors.ts';
 import { describeAddress, type RedisAddress } from './address.ts';
 import { checkServer } from './check-server.ts';
+import { type Patience, patiently } from './patience.ts';
 
 export type RedisClient = Redis | Cluster;
 
@@ -57,6 +58,25 @@ export async function connectRedis(
       `Cannot reach Redis at "${describeAddress(address)}": expected an answer, received ${describe(cause)}; ${hint}`,
     );
   }
+}
+
+/**
+ * As `connectRedis`, tried again for as long as patience lasts: also the first connection may meet a server that is away,
+ * failing over, or asks for another password.
+ */
+export function reachRedis(
+  address: RedisAddress,
+  options: ConnectOptions,
+  patience: Patience,
+): Promise<RedisClient> {
+  return patiently(
+    () =>
+      connectRedis(address, options).catch((error: unknown) => {
+        if (!(error instanceof VlmoError) || error.code !== 'REDIS_UNREACHABLE') throw error;
+        throw new Error(error.message);
+      }),
+    patience,
+  );
 }
 
 /** Ends a connection, also one that is broken. One that has ended is left alone: ioredis would keep the process up for it. */

@@ -19,21 +19,31 @@ export interface QueryClient extends AsyncDisposable {
 
 const TIMEOUT_MS = 30_000;
 /** How long a query may wait for a Redis that refuses it. */
-export const PATIENCE_SECONDS = 30;
+const PATIENCE_SECONDS = 30;
+/** The longest that a timer waits. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 /** What a worker of another version may answer. */
 export const NO_ANSWER = { code: 'QUERY_FAILED', action: 'answer query' } as const;
 
-/** A client for searches and embeddings, on a connection that stays the caller's. */
+/**
+ * A client for searches and embeddings, on a connection that stays the caller's. A query waits for its answer as long as
+ * it says, and for a Redis that refuses it, where `patience` is given, so much longer.
+ */
 export async function createQueryClient(
   client: RedisClient,
   indexId: string,
-  patience: Patience = { seconds: PATIENCE_SECONDS },
+  given?: Patience,
 ): Promise<QueryClient> {
+  const patience = given ?? { seconds: PATIENCE_SECONDS };
+  const longerMs = given ? Math.min(given.seconds * 1000, MAX_TIMER_MS / 2) : 0;
   const queues = openQueues(client, indexId);
   // Each query that waits listens.
   queues.queries.setMaxListeners(0);
   // From what is there now: what an answer tells before the listening has begun is not missed.
-  const [newest] = await client.xrevrange(queues.queries.toKey('events'), '+', '-', 'COUNT', 1);
+  const [newest] = await patiently(
+    () => client.xrevrange(queues.queries.toKey('events'), '+', '-', 'COUNT', 1),
+    patience,
+  );
   const lastEventId = newest?.[0] ?? '0';
   const blockingTimeout = BLOCK_SECONDS * 1000;
   const options = { ...bullOptions(client, indexId), lastEventId, blockingTimeout };
@@ -53,7 +63,10 @@ export async function createQueryClient(
       }
       // Adding waits too, while Redis is away.
       const late = Promise.withResolvers<never>();
-      const timer = setTimeout(() => late.reject(timedOut(timeoutMs)), timeoutMs);
+      const timer = setTimeout(
+        () => late.reject(timedOut(timeoutMs)),
+        Math.min(timeoutMs + longerMs, MAX_TIMER_MS),
+      );
       try {
         const answer = await Promise.race([ask(), late.promise]);
         return parseAnswer<Asked['kind']>(query.kind, answer, NO_ANSWER);

@@ -113,11 +113,12 @@ describe('vlmo submit', { timeout: 600_000 }, () => {
 
   test('no Redis: cannot run, and says what to set', async (t) => {
     await using scene = await openScene(t, suite, { REDIS_URL: 'unix:///nowhere/redis.sock' });
-    const { code, stdout, stderr } = await vlmo(['submit', suite.good, ...flags(scene)], scene);
+    const impatient = ['--redis-patience', '1'];
+    const { code, stdout, stderr } = await vlmo(['submit', suite.good, ...flags(scene), ...impatient], scene);
     assert.deepEqual([code, stdout], [1, '']);
     assert.match(
       stderr,
-      /^vlmo: Cannot reach Redis at .*set REDIS_URL, .*--embedded-redis.*\[REDIS_UNREACHABLE\]\n$/,
+      /^vlmo: Cannot use Redis: .*Cannot reach Redis at .*set REDIS_URL, .*--embedded-redis.*\[REDIS_UNREACHABLE\]$/m,
     );
   });
 
