@@ -144,6 +144,21 @@ export const ERROR_CODES = {
     meaning: 'A source of this name was indexed from another place',
   },
   SEARCH_ITEM_NOT_FOUND: { retriable: false, meaning: 'The item to search by is not in the index' },
+  ROUTE_NOT_FOUND: {
+    retriable: false,
+    meaning: 'The server has nothing at this path, or not by this method',
+  },
+  BODY_INVALID: { retriable: false, meaning: 'The body of a request cannot be understood' },
+  BODY_TOO_LARGE: { retriable: false, meaning: 'A request is larger than the server takes' },
+  BODY_UNSUPPORTED: { retriable: false, meaning: 'The body of a request is of a type that is not read here' },
+  KEY_REQUIRED: { retriable: false, meaning: 'The server asks for a key, and was given none that it knows' },
+  SCOPE_MISSING: { retriable: false, meaning: 'The key of a request may not do what was asked' },
+  ORIGIN_REFUSED: {
+    retriable: false,
+    meaning: 'A request comes from a web page that may not ask this server',
+  },
+  HOST_REFUSED: { retriable: false, meaning: 'A request names a host that this server is not' },
+  SERVER_FAILED: { retriable: true, meaning: 'The server met something unexpected, which its log has' },
   COLLECTION_NOT_FOUND: { retriable: false, meaning: 'The index has no collection of this name' },
 } as const satisfies Record<string, { readonly retriable: boolean; readonly meaning: string }>;
 
@@ -168,20 +183,31 @@ export interface ErrorData {
   readonly retryAfterMs?: number | undefined;
 }
 
+/** Of a value that is refused: where it stands, what belongs there, and what was there. */
+export interface ErrorDetails {
+  readonly field: string;
+  readonly expected: string;
+  readonly received: string;
+}
+
+interface ErrorOptions {
+  readonly cause?: unknown;
+  readonly details?: ErrorDetails;
+  readonly retryAfterMs?: number | undefined;
+}
+
 export class VlmoError extends Error {
   override readonly name = 'VlmoError';
   readonly code: ErrorCode;
+  readonly details: ErrorDetails | undefined;
 
   /** Milliseconds after which the same may succeed, where that is known. */
   readonly retryAfterMs: number | undefined;
 
-  constructor(
-    code: ErrorCode,
-    message: string,
-    options: { readonly cause?: unknown; readonly retryAfterMs?: number | undefined } = {},
-  ) {
-    super(shortened(message), options);
+  constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
+    super(shortened(message), 'cause' in options ? { cause: options.cause } : undefined);
     this.code = code;
+    this.details = options.details;
     this.retryAfterMs = options.retryAfterMs;
   }
 

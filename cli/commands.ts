@@ -19,6 +19,7 @@ export const RUN: { readonly [Name in CommandName]: () => Promise<RunCommand<Nam
   'queue drain': async () => (await import('./queue-command.ts')).runDrain,
   'queue clean': async () => (await import('./queue-command.ts')).runClean,
   'queue retry-failed': async () => (await import('./queue-command.ts')).runRetryFailed,
+  serve: async () => (await import('./serve-command.ts')).runServe,
   embed: async () => (await import('./embed-command.ts')).runEmbed,
   'model import': async () => (await import('./model-command.ts')).runImport,
   'model inspect': async () => (await import('./model-command.ts')).runInspect,

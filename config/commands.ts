@@ -151,6 +151,23 @@ export const COMMANDS = {
     },
   },
   ...QUEUE_COMMANDS,
+  serve: {
+    sentence: 'Answer searches, embeddings and more over HTTP until told to stop (Ctrl-C, SIGTERM)',
+    options: {
+      index: THE_INDEX,
+      ...plain('host', 'port', 'keysFile', 'allowAnonymous', 'corsOrigins', 'basePath', 'forwarders'),
+      collection: { sentence: 'The collection whose model and vectors are loaded at the start' },
+      model: MOVED_MODEL,
+      ...plain('maxBodyBytes'),
+      drainTimeout: { sentence: 'How long a server that is told to stop goes on with what it was asked' },
+      ...plain('logFormat'),
+      logLevel: { sentence: 'The least of what the server logs' },
+      json: { sentence: 'Print the address as JSON once it listens' },
+      ...plain('device', 'precision'),
+      ...POOLS,
+      ...PICTURE_LIMITS,
+    },
+  },
   embed: {
     sentence: 'Print the vectors of pictures and texts, one JSON object a line',
     options: {

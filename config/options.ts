@@ -4,6 +4,7 @@ import { INDEX_OPTIONS } from './index-options.ts';
 import type { OptionType } from './option.ts';
 import { QUEUE_OPTIONS } from './queue-options.ts';
 import { SEARCH_OPTIONS } from './search-options.ts';
+import { SERVE_OPTIONS } from './serve-options.ts';
 
 /** All options there are, each under one name; by what they are about. */
 export const OPTION_GROUPS = {
@@ -12,6 +13,7 @@ export const OPTION_GROUPS = {
   Searching: SEARCH_OPTIONS,
   'Many queries, measurements, models': FILE_OPTIONS,
   'Queued work': QUEUE_OPTIONS,
+  Serving: SERVE_OPTIONS,
 } as const;
 
 export const ALL_OPTIONS = {
@@ -20,6 +22,7 @@ export const ALL_OPTIONS = {
   ...SEARCH_OPTIONS,
   ...FILE_OPTIONS,
   ...QUEUE_OPTIONS,
+  ...SERVE_OPTIONS,
 } as const;
 
 type AllOptions = typeof ALL_OPTIONS;

@@ -17,9 +17,11 @@ export function parseGiven<T>(schema: z.ZodType<T>, data: unknown, { code, actio
   if (parsed.success) return parsed.data;
   const { path, expected } = describeIssue(parsed.error.issues[0]);
   const field = path.length > 0 ? `"${path.join('.')}"` : 'its data';
+  const received = show(data, path);
   throw new VlmoError(
     code,
-    `Cannot ${action}: expected ${field} to be right (${expected}), received ${show(data, path)}`,
+    `Cannot ${action}: expected ${field} to be right (${expected}), received ${received}`,
+    { details: { field: path.join('.'), expected, received } },
   );
 }
 

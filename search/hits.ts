@@ -1,4 +1,5 @@
 import type { GenerationTables } from '#store/contract.ts';
+import { pictureKey } from '#store/item-key.ts';
 import type { Ranked } from './ranking/ranking.ts';
 import type { Hit } from './request.ts';
 
@@ -13,6 +14,13 @@ export async function toHits(
   return rows.map(({ key, id, source, kind, row, score, cosine, match }, i) => {
     const caption = 'caption' in row ? row.caption : (texts.get(key) ?? null);
     const { uri, meta } = row;
-    return { rank: before + i + 1, id, kind, uri, caption, meta, score, cosine, match, key, source };
+    const place = { rank: before + i + 1, id, kind, uri, caption, meta };
+    return { ...place, score, cosine, match, key, source, ...pictureOf(row) };
   });
+}
+
+/** The picture that a hit is, or that its caption describes. */
+function pictureOf(row: Ranked['row']): Pick<Hit, 'width' | 'height' | 'imageKey'> {
+  if ('width' in row) return { width: row.width, height: row.height, imageKey: row.key };
+  return { width: null, height: null, imageKey: pictureKey(row) };
 }

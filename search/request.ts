@@ -181,9 +181,14 @@ const hitSchema = z.object({
   key: z.string(),
   /** Name of the source that it came from. */
   source: z.string(),
+  /** Sides of a picture as it is seen, in pixels; null of a caption, and from a worker of before they were told. */
+  width: z.int().nullable().default(null),
+  height: z.int().nullable().default(null),
+  /** Key of the picture that it is, or that the caption found describes; null where there is none. */
+  imageKey: z.string().nullable().default(null),
 });
 
-const searchAnswerSchema = z.object({
+export const searchAnswerSchema = z.object({
   hits: z.array(hitSchema).readonly(),
   /** For the next page; null where there is none. */
   cursor: z.string().nullable(),

@@ -179,6 +179,23 @@ export interface Sources {
   rename(from: string, to: string): Promise<void>;
 }
 
+/** Names one item: by its key, or by its id, with its source where several have it. */
+export type ItemName =
+  | { readonly key: string }
+  | { readonly id: string; readonly source?: string | undefined };
+
+/** What a collection knows of one item. */
+export type FoundItem =
+  | {
+      readonly kind: 'image';
+      readonly row: ImageRecord;
+      /** All that describe it. */
+      readonly captions: readonly CaptionRecord[];
+    }
+  | { readonly kind: 'caption'; readonly row: CaptionRecord }
+  /** It could not be stored. */
+  | { readonly kind: 'failed'; readonly failure: FailureRecord };
+
 /**
  * An index that is open, with the models that it needs loaded. Every call throws VlmoErrors by their codes
  * (docs/errors.md): REQUEST_INVALID for a request beyond its limits, COLLECTION_NOT_FOUND, and what its own words say; a
@@ -221,6 +238,8 @@ export interface OpenIndex extends AsyncDisposable {
   measure(options?: MeasureOptions): Promise<readonly MeasuredRecall[]>;
   /** What is stored, in the store's order. Throws FILTER_INVALID. */
   items(options?: ItemsOptions): AsyncIterable<ImageRecord | CaptionRecord>;
+  /** One item, stored or listed as failed. Throws SEARCH_ITEM_NOT_FOUND, ID_AMBIGUOUS. */
+  item(name: ItemName, collection?: string): Promise<FoundItem>;
   /** How many pictures and captions a collection stores. */
   counts(collection?: string): Promise<Readonly<Record<SearchTarget, number>>>;
   /** What could not be stored, and why; of all collections, or one. */

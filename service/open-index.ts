@@ -74,6 +74,7 @@ export function createIndex(parts: IndexParts): OpenIndex {
         options?.signal,
       ),
     items: (options) => listItems(parts, options),
+    item: async (name, collection) => (await import('./find-item.ts')).findItem(parts, name, collection),
     counts: (collection) => countItems(parts, collection),
     failures: (collection) => store.failures.scan(collection),
     runs: (now) => listRuns(store, now),

@@ -39,7 +39,7 @@ describe('search', () => {
   test('the nearest first, ranks from 1, scores are cosines, the first caption with each picture', async (t) => {
     const hits = await hitsOf(await tenPictures(t), { in: 'images', k: 3 });
     assert.deepEqual(
-      hits.map(({ score, cosine, meta, key, ...hit }) => ({ ...hit, n: meta.n })),
+      hits.map(({ score, cosine, meta, key, imageKey, ...hit }) => ({ ...hit, n: meta.n })),
       [
         {
           rank: 1,
@@ -50,6 +50,8 @@ describe('search', () => {
           match: null,
           source: 'default',
           n: 0,
+          width: 0,
+          height: 480,
         },
         {
           rank: 2,
@@ -60,6 +62,8 @@ describe('search', () => {
           match: null,
           source: 'default',
           n: 1,
+          width: 100,
+          height: 480,
         },
         {
           rank: 3,
@@ -70,9 +74,12 @@ describe('search', () => {
           match: null,
           source: 'default',
           n: 2,
+          width: 200,
+          height: 480,
         },
       ],
     );
+    for (const { key, imageKey } of hits) assert.equal(imageKey, key);
     assert.ok(hits.every(({ score, cosine }) => score === cosine));
     for (const [n, { score }] of hits.entries())
       assert.ok(Math.abs(score - Math.cos((9 * n * Math.PI) / 180)) < 1e-3, `${score}`);

@@ -1,0 +1,45 @@
+import { once } from 'node:events';
+import type { CommandConfig } from '#config/commands.ts';
+import { resolveDevice } from '#devices/device.ts';
+import { readKeys } from '#server/guards/keys.ts';
+import { createServerLog } from '#server/log.ts';
+import { startServer } from '#server/serve.ts';
+import { openIndex } from '#service/open-index.ts';
+import type { IndexSettings } from '#service/settings.ts';
+import { EXIT_DONE } from './exit-codes.ts';
+import { print, printJson } from './output.ts';
+import { stopOnSignals } from './signals.ts';
+
+/** How long a server may take to end beyond its time to drain. */
+const LAST_SECONDS = 3;
+
+/** `vlmo serve`: answers over HTTP until it is told to stop. */
+export async function runServe(config: CommandConfig<'serve'>): Promise<void> {
+  const log = createServerLog(config);
+  const keys = await readKeys(process.env.VLMO_API_KEYS, config.keysFile);
+  const device = await resolveDevice(config.device);
+  const settings = engineSettings(config);
+  await using index = await openIndex(config.index, {
+    ...settings,
+    write: true,
+    note: (line) => log.info(line),
+  });
+  using signals = stopOnSignals((words) => log.info(words));
+  signals.signal.addEventListener('abort', () => {
+    setTimeout(() => process.exit(), (config.drainTimeout + LAST_SECONDS) * 1000).unref();
+  });
+  await using server = await startServer({ index, config, keys, log });
+  log.info({ device: device.provider, reason: device.reason, keys: keys.size }, 'listening');
+  if (config.json) printJson({ url: server.url });
+  else print(server.url);
+  process.exitCode = EXIT_DONE;
+  if (!signals.signal.aborted) await once(signals.signal, 'abort');
+  log.info({ seconds: config.drainTimeout }, 'stopping: what was asked is answered');
+}
+
+function engineSettings(config: CommandConfig<'serve'>): IndexSettings {
+  const { device, precision, model, batchSize, decodeThreads, inferenceWorkers } = config;
+  const { maxPixels, maxImageBytes, decodeTimeout, decodeMemory } = config;
+  const limits = { maxPixels, maxImageBytes, decodeTimeout, decodeMemory };
+  return { device, precision, model, batchSize, decodeThreads, inferenceWorkers, ...limits };
+}

@@ -1,0 +1,58 @@
+import { choice, type OptionSpec, present, text, texts, wholeNumber } from './option.ts';
+
+/** Where `vlmo serve` listens, to whom it answers, and how much one request may ask for. */
+export const SERVE_OPTIONS = {
+  host: {
+    flag: '--host <address>',
+    type: text,
+    default: '127.0.0.1',
+    sentence: 'The address to listen on; any but one of this machine demands keys',
+  },
+  port: {
+    flag: '--port <port>',
+    type: wholeNumber(0, 65_535),
+    default: 7373,
+    sentence: 'The port to listen on; 0 takes a free one',
+  },
+  keysFile: {
+    flag: '--keys-file <file>',
+    type: text,
+    sentence:
+      'A file of keys, one a line as "read:KEY", "submit:KEY" or "admin:KEY"; beside those of VLMO_API_KEYS',
+  },
+  allowAnonymous: {
+    flag: '--allow-anonymous',
+    type: present,
+    default: false,
+    sentence: 'Listen beyond this machine without keys: whoever reaches the port may read, write and delete',
+  },
+  corsOrigins: {
+    flag: '--cors-origin <origin>',
+    type: texts,
+    sentence: 'A web site whose pages may ask, e.g. "https://example.org"; may be given several times',
+  },
+  basePath: {
+    flag: '--base-path <path>',
+    type: text,
+    default: '/',
+    sentence: 'The path that everything lies under, as a proxy hands it on',
+  },
+  forwarders: {
+    flag: '--forwarder <address>',
+    type: texts,
+    sentence:
+      'Address or network of a proxy whose forwarded headers are believed; may be given several times',
+  },
+  maxBodyBytes: {
+    flag: '--max-body-bytes <bytes>',
+    type: wholeNumber(1024, 2 ** 31),
+    default: 33_554_432,
+    sentence: 'The largest request',
+  },
+  logFormat: {
+    flag: '--log-format <format>',
+    type: choice('auto', 'json', 'text'),
+    default: 'auto',
+    sentence: 'How the log is written; "auto": text on a terminal, else JSON',
+  },
+} as const satisfies Readonly<Record<string, OptionSpec>>;

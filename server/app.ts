@@ -1,0 +1,64 @@
+import { randomUUID } from 'node:crypto';
+import multipart from '@fastify/multipart';
+import fastify, { type FastifyBaseLogger, LogController } from 'fastify';
+import type { z } from 'zod';
+import { parseGiven } from '#config/parse-given.ts';
+import { readJsonBodies } from './bodies/json-body.ts';
+import { closeConnections } from './close-connections.ts';
+import { answerErrors } from './errors/answer-errors.ts';
+import { guardAccess } from './guards/access.ts';
+import { addSecurityHeaders } from './guards/headers.ts';
+import { guardOrigin } from './guards/origin.ts';
+import type { App, ServerParts } from './parts.ts';
+import { logRequests } from './request-log.ts';
+import { addDocs } from './routes/docs.ts';
+import { addHealth } from './routes/health.ts';
+import { addItems } from './routes/items.ts';
+import { addMetrics } from './routes/metrics.ts';
+import { addSearch } from './routes/search.ts';
+
+/** Seconds in which a request has to have arrived whole. */
+const REQUEST_SECONDS = 120;
+
+/** The server without its socket: guards, then routes, each in a file of its own. */
+export async function createApp(parts: ServerParts, log: FastifyBaseLogger): Promise<App> {
+  const { basePath, maxBodyBytes, forwarders } = parts.config;
+  const app = fastify({
+    loggerInstance: log,
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: () => randomUUID(),
+    requestIdHeader: false,
+    bodyLimit: maxBodyBytes,
+    requestTimeout: REQUEST_SECONDS * 1000,
+    forceCloseConnections: 'idle',
+    trustProxy: forwarders === undefined ? false : [...forwarders],
+    routerOptions: { maxParamLength: 512, ignoreTrailingSlash: true },
+    exposeHeadRoutes: true,
+  }) as unknown as App;
+  app.setValidatorCompiler<z.ZodType>(({ schema }) => (data) => {
+    try {
+      return { value: parseGiven(schema, data ?? {}, { code: 'REQUEST_INVALID', action: 'answer' }) };
+    } catch (error) {
+      return { error: error as Error };
+    }
+  });
+  app.setSerializerCompiler(() => JSON.stringify);
+  readJsonBodies(app);
+  answerErrors(app, parts);
+  logRequests(app, parts);
+  closeConnections(app);
+  addSecurityHeaders(app);
+  guardOrigin(app, parts.config);
+  guardAccess(app, parts);
+  await app.register(multipart);
+  await addDocs(app, parts.config);
+  const prefix = basePath.replace(/\/+$/, '');
+  await app.register(
+    async (inner) => {
+      const routes = inner as unknown as App;
+      for (const add of [addHealth, addMetrics, addSearch, addItems]) add(routes, parts);
+    },
+    { prefix },
+  );
+  return app;
+}

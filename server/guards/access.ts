@@ -1,0 +1,47 @@
+import type { FastifyRequest } from 'fastify';
+import { VlmoError } from '#errors.ts';
+import type { App, ServerParts } from '../parts.ts';
+import type { KnownKey } from './keys.ts';
+import type { Scope } from './scopes.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The key that it came with; undefined where the server asks for none. */
+    knownKey: KnownKey | undefined;
+  }
+}
+
+const SCOPES: readonly Scope[] = ['public', 'read', 'submit', 'admin'];
+
+/** Lets a request through whose key may do what its route does. Throws KEY_REQUIRED, SCOPE_MISSING. */
+export function guardAccess(app: App, { keys }: Pick<ServerParts, 'keys'>): void {
+  app.decorateRequest('knownKey', undefined);
+  app.addHook('onRequest', async (request) => {
+    const scope = request.routeOptions.config.scope ?? 'admin';
+    if (keys.size === 0 || scope === 'public' || request.is404) return;
+    const given = givenKey(request);
+    const known = given === undefined ? undefined : keys.find(given);
+    if (!known) throw required(given !== undefined);
+    request.knownKey = known;
+    if (SCOPES.indexOf(known.scope) < SCOPES.indexOf(scope))
+      throw new VlmoError(
+        'SCOPE_MISSING',
+        `Cannot ${request.method} ${request.routeOptions.url ?? ''}: expected a key with scope "${scope}", received one with "${known.scope}"`,
+      );
+  });
+}
+
+/** As `Authorization: Bearer KEY` or `X-API-Key: KEY`. */
+function givenKey({ headers }: FastifyRequest): string | undefined {
+  const bearer = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1];
+  const own = headers['x-api-key'];
+  return bearer ?? (typeof own === 'string' && own !== '' ? own : undefined);
+}
+
+function required(isGiven: boolean): VlmoError {
+  const received = isGiven ? 'a key that is not known' : 'none';
+  return new VlmoError(
+    'KEY_REQUIRED',
+    `Cannot answer: expected a key ("Authorization: Bearer KEY"), received ${received}`,
+  );
+}

@@ -1,0 +1,42 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { Config } from '#config/options.ts';
+import type { OpenIndex } from '#service/contract.ts';
+import type { KeyRing } from './guards/keys.ts';
+import type { ServerMetrics } from './metrics/metrics.ts';
+
+export type ServeConfig = Config<
+  | 'host'
+  | 'allowAnonymous'
+  | 'corsOrigins'
+  | 'basePath'
+  | 'forwarders'
+  | 'collection'
+  | 'maxBodyBytes'
+  | 'maxImageBytes'
+  | 'maxPixels'
+>;
+
+/** What every route works with. */
+export interface ServerParts {
+  readonly index: OpenIndex;
+  readonly config: ServeConfig;
+  readonly keys: KeyRing;
+  readonly metrics: ServerMetrics;
+  readonly readiness: Readiness;
+}
+
+/** How far the server is from answering. */
+export interface Readiness {
+  /** Whether model and vectors are loaded, or why not. */
+  warm: 'loading' | 'ready' | Error;
+}
+
+export type App = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;

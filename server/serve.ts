@@ -1,0 +1,67 @@
+import type { AddressInfo } from 'node:net';
+import type { FastifyBaseLogger } from 'fastify';
+import { VlmoError } from '#errors.ts';
+import type { OpenIndex } from '#service/contract.ts';
+import { createApp } from './app.ts';
+import type { KeyRing } from './guards/keys.ts';
+import { isLoopback } from './guards/origin.ts';
+import { createMetrics } from './metrics/metrics.ts';
+import type { Readiness, ServeConfig } from './parts.ts';
+
+export interface ServeOptions {
+  /** Stays the caller's. */
+  readonly index: OpenIndex;
+  readonly config: ServeConfig & { readonly port: number };
+  readonly keys: KeyRing;
+  readonly log: FastifyBaseLogger;
+}
+
+export interface Server extends AsyncDisposable {
+  /** `http://127.0.0.1:7373`, with the base path. */
+  readonly url: string;
+  /** Takes nothing new, and waits for what is being answered. */
+  close(): Promise<void>;
+}
+
+/**
+ * Listens, and loads model and vectors meanwhile. Throws CONFIG_INVALID where it would listen beyond this machine without
+ * keys, or cannot listen there.
+ */
+export async function startServer({ index, config, keys, log }: ServeOptions): Promise<Server> {
+  requireKeys(config, keys);
+  const readiness: Readiness = { warm: 'loading' };
+  const app = await createApp({ index, config, keys, metrics: createMetrics(), readiness }, log);
+  await app.listen({ host: config.host, port: config.port }).catch((error: NodeJS.ErrnoException) => {
+    const received = error.code ?? error.message;
+    throw new VlmoError(
+      'CONFIG_INVALID',
+      `Cannot listen on ${config.host}, port ${config.port}: expected a free port of this machine, received ${received}`,
+      { cause: error },
+    );
+  });
+  void index.warm(config.collection).then(
+    () => {
+      readiness.warm = 'ready';
+    },
+    (error: unknown) => {
+      readiness.warm = error instanceof Error ? error : new Error(String(error));
+      log.error({ err: error }, 'the model cannot be loaded');
+    },
+  );
+  const { port } = app.server.address() as AddressInfo;
+  const name = config.host.includes(':') ? `[${config.host}]` : config.host;
+  const close = (): Promise<void> => app.close() as unknown as Promise<void>;
+  return {
+    url: `http://${name}:${port}${config.basePath.replace(/\/+$/, '')}`,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function requireKeys({ host, allowAnonymous }: ServeConfig, keys: KeyRing): void {
+  if (keys.size > 0 || allowAnonymous || isLoopback(host)) return;
+  throw new VlmoError(
+    'CONFIG_INVALID',
+    `Cannot listen on ${host}: expected keys (VLMO_API_KEYS or --keys-file) for an address that others reach, received none; --allow-anonymous does without`,
+  );
+}
