@@ -2,6 +2,7 @@ import type { IndexSummary } from '#runs/index-source.ts';
 import type { Indexed } from '#service/contract.ts';
 import { EXIT_DONE, EXIT_INTERRUPTED, EXIT_ITEMS_FAILED } from './exit-codes.ts';
 import { goneJson, goneLines } from './gone-report.ts';
+import { inKinds, kindsJson } from './kinds-report.ts';
 import { formatCount, formatDuration, print, printJson } from './output.ts';
 import { readingJson, readingLines } from './reading-report.ts';
 import { truncatedJson, truncatedLines } from './truncated-report.ts';
@@ -28,6 +29,7 @@ export function reportIndexing(summary: Indexed, options: ReportOptions): void {
       stored,
       skipped,
       failed,
+      ...kindsJson(summary.kinds),
       known_failures: knownFailures,
       seconds,
       ...goneJson(summary.gone),
@@ -47,7 +49,7 @@ export function reportIndexing(summary: Indexed, options: ReportOptions): void {
 }
 
 function describe(
-  { state, seen, stored, skipped, failed, knownFailures, seconds }: IndexSummary,
+  { state, seen, stored, failed, knownFailures, seconds, kinds }: IndexSummary,
   index: string,
 ): string {
   const lines: string[] = [];
@@ -55,12 +57,12 @@ function describe(
   if (seen === 0 && state === 'complete') lines.push('The source holds no pictures or captions.');
   else if (stored === 0 && failed === knownFailures && state === 'complete') {
     lines.push(
-      `Nothing to do: ${formatCount(skipped)} items are stored already${failed > 0 ? `, ${formatCount(failed)} failed before` : ''}.`,
+      `Nothing to do: ${inKinds(kinds, 'skipped')} are stored already${failed > 0 ? `, ${formatCount(failed)} failed before` : ''}.`,
     );
   } else {
     const rate = seconds > 0 ? `, ${formatCount(Math.round(stored / seconds))} a second` : '';
     lines.push(
-      `Stored ${formatCount(stored)} items in ${formatDuration(seconds)}${rate}; ${formatCount(skipped)} were stored already, ${formatCount(failed)} failed.`,
+      `Stored ${inKinds(kinds, 'stored')} in ${formatDuration(seconds)}${rate}; ${inKinds(kinds, 'skipped')} were stored already, ${formatCount(failed)} failed.`,
     );
   }
   if (failed > 0) lines.push(`What failed, and why: vlmo failures --index ${index}`);

@@ -1,5 +1,6 @@
 import type { QueueStatus } from '#queue/status.ts';
 import type { RunStatus } from '#runs/status.ts';
+import { inKinds, kindsJson } from './kinds-report.ts';
 import { counted, formatCount, formatDuration } from './output.ts';
 import { truncatedJson } from './truncated-report.ts';
 
@@ -15,6 +16,7 @@ export function standingJson({ run, queue }: Standing): object {
   const { id, kind, source, collection, generation, state, submitted, startedAt, endedAt } = record;
   return {
     ...{ run: id, kind, state, source, collection, generation, submitted },
+    ...kindsJson(run.kinds),
     ...{ seen, stored, skipped, failed, waiting, rate: Math.round(rate * 10) / 10 },
     ...(record.truncated ? truncatedJson(record.truncated) : { truncated: null }),
     seconds_left: secondsLeft === undefined ? null : Math.ceil(secondsLeft),
@@ -29,7 +31,9 @@ export function standingJson({ run, queue }: Standing): object {
 /** `complete: 1,000 seen, 990 stored, 0 stored before, 10 failed`. */
 export function standingLine({ run, queue }: Standing): string {
   const { record, seen, stored, skipped, failed, waiting, rate, secondsLeft } = run;
-  const counts = `${formatCount(seen)} seen, ${formatCount(stored)} stored, ${formatCount(skipped)} stored before, ${formatCount(failed)} failed`;
+  const apart = (count: 'seen' | 'stored', items: number): string =>
+    run.kinds && items > 0 ? ` (${inKinds(run.kinds, count, { isAll: count === 'seen', items })})` : '';
+  const counts = `${formatCount(seen)} seen${apart('seen', seen)}, ${formatCount(stored)} stored${apart('stored', stored)}, ${formatCount(skipped)} stored before, ${formatCount(failed)} failed`;
   if (record.state !== 'running') return `${record.state}: ${counts}`;
   const speed = `${rate >= 10 ? formatCount(Math.round(rate)) : rate.toFixed(1)} a second`;
   const left = secondsLeft === undefined ? '' : `, ${formatDuration(secondsLeft)} left`;

@@ -5,6 +5,7 @@ import type { Call } from './call.ts';
 import { EXIT_DONE, EXIT_INTERRUPTED } from './exit-codes.ts';
 import { followRun } from './follow-run.ts';
 import { assertPruneFlags, goneJson, goneLines } from './gone-report.ts';
+import { inKinds } from './kinds-report.ts';
 import { hintFlags, openRedis, patienceOf, SUBMIT_SECONDS } from './open-queue.ts';
 import { counted, formatCount, note, print, printJson } from './output.ts';
 import { previewPrune } from './preview-prune.ts';
@@ -50,7 +51,9 @@ function report(submitted: Submitted, config: SubmitConfig): void {
   const { run, seen, chunks, added, isResumed, isWhole } = submitted;
   process.exitCode = isWhole ? EXIT_DONE : EXIT_INTERRUPTED;
   if (config.json && !config.wait) {
+    const { images, captions } = submitted.kinds;
     const reading = {
+      ...{ images: images.seen, captions: captions.seen },
       ...goneJson(submitted.gone),
       ...truncatedJson(submitted.truncated),
       ...readingJson(submitted.reading),
@@ -63,7 +66,7 @@ function report(submitted: Submitted, config: SubmitConfig): void {
   if (isResumed)
     note('An unfinished run over this source goes on; what is queued or done already is not added again.');
   say(
-    `Run ${run}: ${counted(seen, 'item')} in ${counted(chunks, 'job')}, ${formatCount(added)} of them new in the queue.`,
+    `Run ${run}: ${inKinds(submitted.kinds, 'seen', { isAll: true, items: seen })} in ${counted(chunks, 'job')}, ${formatCount(added)} of them new in the queue.`,
   );
   const lines = [...goneLines(submitted.gone, config), ...truncatedLines(submitted.truncated)];
   for (const line of [...lines, ...readingLines(submitted.reading)]) say(line);

@@ -37,7 +37,7 @@ async function keep({ writer, runContext, tables }: BatchContext, planned: Plann
     stored && isSameCaption(planned, stored) ? undefined : await tables.captions.vector(planned.key);
   if (vector) return writer.addCaption(runContext, toRecord(runContext.run, planned), vector, failure);
   if (failure) await writer.addSettled(runContext, failure);
-  else runContext.add('skipped');
+  else runContext.add('skipped', 'caption');
 }
 
 function toRecord(run: string, { item, key, source, imageSource }: PlannedCaption): CaptionRecord {

@@ -1,3 +1,4 @@
+import type { Item } from '#sources/item.ts';
 import type {
   CaptionRecord,
   FailureRecord,
@@ -21,7 +22,11 @@ export class Commit {
   readonly #settled = new Map<string, FailureRecord>();
   /** What is stored under the key of an item that fails now. */
   readonly #superseded = { images: new Set<string>(), captions: new Set<string>() };
-  readonly #counts: { readonly runContext: RunContext; readonly counts: readonly Count[] }[] = [];
+  readonly #counts: {
+    readonly runContext: RunContext;
+    readonly kind: Item['kind'];
+    readonly counts: readonly Count[];
+  }[] = [];
   readonly #ended = Promise.withResolvers<void>();
 
   /** Items taken so far. */
@@ -39,7 +44,7 @@ export class Commit {
     this.#images.set(row.key, { row, vector });
     this.#superseded.images.delete(row.key);
     this.#settle(row.key, failure);
-    this.#counts.push({ runContext, counts: [count] });
+    this.#counts.push({ runContext, kind: 'image', counts: [count] });
   }
 
   addCaption(
@@ -51,12 +56,12 @@ export class Commit {
     this.#captions.set(row.key, { row, vector });
     this.#superseded.captions.delete(row.key);
     this.#settle(row.key, failure);
-    this.#counts.push({ runContext, counts: ['stored'] });
+    this.#counts.push({ runContext, kind: 'caption', counts: ['stored'] });
   }
 
   addSettled(runContext: RunContext, failure: FailureRecord): void {
     this.#settle(failure.key, failure);
-    this.#counts.push({ runContext, counts: ['skipped'] });
+    this.#counts.push({ runContext, kind: failure.kind, counts: ['skipped'] });
   }
 
   /** `isStored`: a row lies under its key, which is of other content and goes. */
@@ -69,13 +74,13 @@ export class Commit {
       if (kind === 'caption') this.#superseded.captions.add(key);
     }
     this.#list(failure);
-    this.#counts.push({ runContext, counts: ['failed'] });
+    this.#counts.push({ runContext, kind: failure.kind, counts: ['failed'] });
   }
 
   /** A failure of an earlier run that was not tried again. */
   addKnownFailure(runContext: RunContext, failure: FailureRecord): void {
     this.#list(failure);
-    this.#counts.push({ runContext, counts: ['failed', 'knownFailures'] });
+    this.#counts.push({ runContext, kind: failure.kind, counts: ['failed', 'knownFailures'] });
   }
 
   /**
@@ -99,7 +104,8 @@ export class Commit {
   /** Tells every runContext what has become of its items, and whoever waits that it is over. */
   end(isWritten: boolean): void {
     if (isWritten) {
-      for (const { runContext, counts } of this.#counts) for (const count of counts) runContext.add(count);
+      for (const { runContext, kind, counts } of this.#counts)
+        for (const count of counts) runContext.add(count, kind);
     }
     this.#ended.resolve();
   }

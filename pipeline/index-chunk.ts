@@ -1,8 +1,9 @@
 import type { ErrorData } from '#errors.ts';
 import type { Item } from '#sources/item.ts';
+import type { KindCounts } from '#store/kind-counts.ts';
 import type { Indexer } from './indexer.ts';
 import type { Planner } from './lookup.ts';
-import type { Count } from './progress.ts';
+import { ProgressCounter } from './progress.ts';
 
 export interface Chunk {
   readonly run: string;
@@ -22,6 +23,8 @@ export interface ChunkTally {
   readonly stored: number;
   readonly skipped: number;
   readonly failed: number;
+  /** The same of pictures and captions apart. */
+  readonly kinds: KindCounts;
   /** Those of the failed that were tried now, and how often they have been tried. */
   readonly failures: readonly { readonly item: Item; readonly error: ErrorData; readonly attempts: number }[];
 }
@@ -31,15 +34,13 @@ export interface ChunkTally {
  * committed. Throws STORE_READ_FAILED or STORE_WRITE_FAILED; what was committed stays, and the chunk can be done again.
  */
 export async function indexChunk(indexer: Indexer, plan: Planner, chunk: Chunk): Promise<ChunkTally> {
-  const counts: Record<Count, number> = { seen: 0, stored: 0, skipped: 0, failed: 0, knownFailures: 0 };
+  const counts = new ProgressCounter(() => undefined);
   const failures: ChunkTally['failures'][number][] = [];
   const { run, runNumber, retryFailed, verify, source, items } = chunk;
   const { end } = await indexer.begin(
     {
       ...{ run, runNumber, retryFailed, verify },
-      add: (count, number = 1) => {
-        counts[count] += number;
-      },
+      add: (count, kind, items) => counts.add(count, kind, items),
       onFailure: (item, error, attempts) => failures.push({ item, error, attempts }),
     },
     await plan(items, source),
@@ -47,6 +48,6 @@ export async function indexChunk(indexer: Indexer, plan: Planner, chunk: Chunk):
   await end;
   // The last one under way waits for nobody.
   await (indexer.isIdle ? indexer.writer.flush() : indexer.writer.committed());
-  const { stored, skipped, failed } = counts;
-  return { stored, skipped, failed, failures };
+  const { stored, skipped, failed, kinds } = counts.snapshot();
+  return { stored, skipped, failed, kinds, failures };
 }

@@ -24,7 +24,7 @@ export async function keepAll(
       const row = { ...stored, ...seen, uri: item.uri, meta: item.meta, indexedAt, run };
       await writer.addImage(runContext, row, vector, failure, isSame ? 'skipped' : 'stored');
     } else if (failure) await writer.addSettled(runContext, failure);
-    else runContext.add('skipped');
+    else runContext.add('skipped', 'image');
   }
 }
 

@@ -79,7 +79,7 @@ async function settle(
   }
   // A disk that is away for a while must not cost the vectors of what lies on it.
   const isUnread = outcome.sha256 === null && ERROR_CODES[outcome.error.code].retriable;
-  if (isUnread && planned.stored) return runContext.add('skipped');
+  if (isUnread && planned.stored) return runContext.add('skipped', 'image');
   return writer.addFailure(runContext, planned, outcome.error, { sha256: outcome.sha256, stamp });
 }
 

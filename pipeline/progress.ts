@@ -1,3 +1,6 @@
+import type { Item } from '#sources/item.ts';
+import type { KindCounts, SeenCount } from '#store/kind-counts.ts';
+
 /** How far a run is. Every item seen ends as stored, skipped or failed. */
 export interface Progress {
   readonly seen: number;
@@ -9,6 +12,8 @@ export interface Progress {
   readonly failed: number;
   /** Failures of earlier runs that were not tried again. */
   readonly knownFailures: number;
+  /** The same of pictures and captions apart. */
+  readonly kinds: KindCounts<SeenCount>;
   /** Items finished a second, over the last ten seconds. */
   readonly rate: number;
   /** Part done, 0 to 1; undefined while the size of the source is not known. */
@@ -24,6 +29,10 @@ const WINDOW_SECONDS = 10;
 /** Counts what happens to items and works out rate and time left. */
 export class ProgressCounter {
   readonly #counts: Record<Count, number> = { seen: 0, stored: 0, skipped: 0, failed: 0, knownFailures: 0 };
+  readonly #kinds = {
+    images: { seen: 0, stored: 0, skipped: 0, failed: 0 },
+    captions: { seen: 0, stored: 0, skipped: 0, failed: 0 },
+  };
   readonly #sourceFraction: () => number | undefined;
   readonly #now: () => number;
   /** Items done at moments of the last ten seconds, oldest first. */
@@ -35,8 +44,10 @@ export class ProgressCounter {
     this.#moments.push({ at: now(), done: 0 });
   }
 
-  add(count: Count, items = 1): void {
+  add(count: Count, kind: Item['kind'], items = 1): void {
     this.#counts[count] += items;
+    if (kind === 'broken' || count === 'knownFailures') return;
+    this.#kinds[kind === 'image' ? 'images' : 'captions'][count] += items;
   }
 
   snapshot(): Progress {
@@ -48,6 +59,7 @@ export class ProgressCounter {
     const total = read ? seen / read : undefined;
     return {
       ...this.#counts,
+      kinds: { images: { ...this.#kinds.images }, captions: { ...this.#kinds.captions } },
       rate,
       fraction: total ? Math.min(1, done / total) : undefined,
       secondsLeft: total && rate > 0 ? Math.max(0, total - done) / rate : undefined,

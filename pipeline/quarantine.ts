@@ -1,4 +1,5 @@
 import type { Item } from '#sources/item.ts';
+import { NO_KINDS } from '#store/kind-counts.ts';
 import type { Chunk, ChunkTally } from './index-chunk.ts';
 import type { Indexer } from './indexer.ts';
 import type { Planner } from './lookup.ts';
@@ -19,5 +20,7 @@ export async function quarantine(
   const runContext = { run, runNumber, retryFailed: true, add: () => undefined };
   await writer.addFailure(runContext, planned, error);
   await writer.flush();
-  return { stored: 0, skipped: 0, failed: 1, failures: [] };
+  const failed = { stored: 0, skipped: 0, failed: 1 };
+  const kinds = item.kind === 'image' ? { ...NO_KINDS, images: failed } : { ...NO_KINDS, captions: failed };
+  return { ...failed, kinds: item.kind === 'broken' ? NO_KINDS : kinds, failures: [] };
 }

@@ -13,7 +13,7 @@ export interface RunContext {
   /** Read files too that have not changed since they were read last. */
   readonly verify?: boolean | undefined;
   /** Called when it is true in the store: after the commit of what was written. */
-  add(count: Count, items?: number): void;
+  add(count: Count, kind: Item['kind'], items?: number): void;
   /** Called with each item that fails now, and how often it has been tried, before it is listed. */
   onFailure?(item: Item, error: ErrorData, attempts: number): void;
   /** Called with each caption of which the model read the beginning only. */

@@ -65,6 +65,8 @@ const brokenItem = z.strictObject({
 });
 const item = z.discriminatedUnion('kind', [imageItem, captionItem, brokenItem]);
 const count = z.int().min(0);
+const counts = { stored: count, skipped: count, failed: count };
+const kindCount = z.strictObject(counts);
 
 /** A chunk of items to index. */
 export const chunkJobSchema = z.strictObject({
@@ -79,7 +81,7 @@ export const chunkJobSchema = z.strictObject({
   items: z.array(item).min(1).max(MAX_ITEMS),
   attempt: z.int().min(1).optional().describe('Set by the worker when it tries some items again'),
   tally: z
-    .strictObject({ stored: count, skipped: count, failed: count })
+    .strictObject({ ...counts, kinds: z.strictObject({ images: kindCount, captions: kindCount }).optional() })
     .optional()
     .describe('Set by the worker: the items of earlier attempts'),
 });

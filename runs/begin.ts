@@ -19,7 +19,15 @@ export function beginRun(store: Store, request: RunRequest, startedAt = new Date
   return store.runs.begin({
     ...{ id: randomUUID(), kind, source, place, options: JSON.stringify(options) },
     ...{ collection: generation.collection, generation: generation.name },
-    ...{ state: 'running', submitted: kind === 'direct', seen: 0, stored: 0, skipped: 0, failed: 0 },
+    ...{
+      state: 'running',
+      submitted: kind === 'direct',
+      seen: 0,
+      stored: 0,
+      skipped: 0,
+      failed: 0,
+      kinds: null,
+    },
     ...{ startedAt, endedAt: null, number: null, owner: describeProcess(), lease: 0, truncated: null },
   });
 }

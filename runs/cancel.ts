@@ -1,11 +1,12 @@
 import type { RunRecord, Store } from '#store/contract.ts';
+import { withResults } from './status.ts';
 
 /** Ends the queued runs that are under way without doing the rest of them. What is stored stays. Returns them. */
 export async function cancelRuns(store: Store): Promise<RunRecord[]> {
   const cancelled: RunRecord[] = [];
   for await (const run of store.runs.scan({ kind: 'queued', state: 'running' })) {
-    const { items: seen, stored, skipped, failed } = await store.ledger.tally(run.id);
-    const counts = { seen, stored, skipped, failed };
+    const { items: seen, stored, skipped, failed, kinds } = await store.ledger.tally(run.id);
+    const counts = { seen, stored, skipped, failed, kinds: withResults(run, { stored, skipped, kinds }) };
     cancelled.push({ ...run, ...counts, state: 'cancelled', endedAt: new Date() });
   }
   for (const run of cancelled) {

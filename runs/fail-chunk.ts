@@ -1,7 +1,15 @@
 import { ERROR_CODES, type ErrorData } from '#errors.ts';
 import { type Named, named } from '#pipeline/named-item.ts';
 import type { Item } from '#sources/item.ts';
-import type { ChunkRecord, ChunkResult, FailureRecord, RunRecord, Store } from '#store/contract.ts';
+import type {
+  ChunkRecord,
+  ChunkResult,
+  FailureRecord,
+  ItemKind,
+  KindCount,
+  RunRecord,
+  Store,
+} from '#store/contract.ts';
 
 /**
  * Settles a chunk that can never be done: its items are listed as failed with the reason, but for those that an earlier
@@ -19,9 +27,15 @@ export async function failChunk(
   const failed = items.filter(({ key }) => !stored.has(key));
   await list(store, run, failed, reason);
   const counts = { stored: items.length - failed.length, skipped: 0, failed: failed.length };
-  const result = { run: run.id, chunk: chunk.id, ...counts, at: new Date() };
+  const kinds = { images: countOf('image'), captions: countOf('caption') };
+  const result = { run: run.id, chunk: chunk.id, ...counts, kinds, at: new Date() };
   await store.ledger.settle([result]);
   return result;
+
+  function countOf(kind: ItemKind): KindCount {
+    const [all, of] = [items, failed].map((some) => some.filter(({ item }) => item.kind === kind).length);
+    return { stored: (all ?? 0) - (of ?? 0), skipped: 0, failed: of ?? 0 };
+  }
 }
 
 /** What is in the store, and by this run. */

@@ -82,7 +82,7 @@ export async function indexSource(job: IndexJob): Promise<IndexSummary> {
     const pass = await Pass.begin(store, { ...run, run: run.id });
     await stream(job, pass, indexer, progress, {
       ...{ run: run.id, runNumber: run.number, retryFailed: job.retryFailed, verify: job.verify },
-      add: (count, items) => progress.add(count, items),
+      add: (count, kind, items) => progress.add(count, kind, items),
       onTruncated: ({ id }) => truncated.add(id),
     });
     await indexer.writer.flush();
@@ -129,7 +129,7 @@ async function stream(
     const before = job.verify ? undefined : await readBefore(job.store, job.tables, name);
     const read = pass.watch(untilAborted(job.source.items(job.signal, before), job.signal));
     for await (const items of chunks(fitItems(withImagesOf(read, job.imagesOf)), CHUNK_ITEMS)) {
-      progress.add('seen', items.length);
+      for (const { kind } of items) progress.add('seen', kind);
       const { end } = await indexer.begin(runContext, await plan(items, name));
       end.catch((error: unknown) => failure.abort(error));
       failure.signal.throwIfAborted();
@@ -140,6 +140,6 @@ async function stream(
   failure.signal.throwIfAborted();
 }
 
-function toCounts({ seen, stored, skipped, failed }: Progress): Omit<RunCounts, 'truncated'> {
-  return { seen, stored, skipped, failed };
+function toCounts({ seen, stored, skipped, failed, kinds }: Progress): Omit<RunCounts, 'truncated'> {
+  return { seen, stored, skipped, failed, kinds };
 }

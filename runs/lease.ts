@@ -1,7 +1,7 @@
 import type { RunRecord, Store } from '#store/contract.ts';
 
 /** How far a run is. */
-export type RunCounts = Pick<RunRecord, 'seen' | 'stored' | 'skipped' | 'failed' | 'truncated'>;
+export type RunCounts = Pick<RunRecord, 'seen' | 'stored' | 'skipped' | 'failed' | 'kinds' | 'truncated'>;
 
 const RAISE_MS = 10_000;
 

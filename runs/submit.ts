@@ -1,8 +1,9 @@
 import { chunks } from '#batches.ts';
+import { ProgressCounter } from '#pipeline/progress.ts';
 import type { Priority, Producer } from '#queue/producer.ts';
 import type { Item, Source } from '#sources/item.ts';
 import type { ReadingReport } from '#sources/reading-notes.ts';
-import type { GenerationRecord, Store, Truncated } from '#store/contract.ts';
+import type { GenerationRecord, KindCounts, SeenCount, Store, Truncated } from '#store/contract.ts';
 import { untilAborted } from '#until-aborted.ts';
 import { type Chunk, toChunks } from './chunk-jobs.ts';
 import { fitItems } from './fit-items.ts';
@@ -48,6 +49,8 @@ export interface Submitted {
   readonly run: string;
   /** Items read. */
   readonly seen: number;
+  /** Pictures and captions of them apart. */
+  readonly kinds: KindCounts<SeenCount>;
   /** Part of the source that was read, 0 to 1; undefined while it cannot be told. */
   readonly fraction: number | undefined;
   /** Chunk jobs made of them, and those of them that were not in Redis before. */
@@ -91,6 +94,7 @@ export async function submitSource(submission: Submission): Promise<Submitted> {
   const settled = isResumed ? await settledChunks(store, run.id) : new Set<string>();
   const met = new Set<string>();
   const counts = { seen: 0, chunks: 0, added: 0 };
+  const read = new ProgressCounter(() => undefined);
   const truncated = new TruncatedCount();
   let gone: GoneItems | undefined;
   const progress = (isWhole = false): Submitted => ({
@@ -98,6 +102,7 @@ export async function submitSource(submission: Submission): Promise<Submitted> {
     reading: source.report?.(),
     truncated,
     gone,
+    kinds: read.snapshot().kinds,
     ...counts,
   });
   submission.onStart?.(progress);
@@ -114,16 +119,16 @@ export async function submitSource(submission: Submission): Promise<Submitted> {
   const lease = holdLease(
     store,
     run,
-    () => ({ seen: counts.seen, stored: 0, skipped: 0, failed: 0, truncated }),
+    () => ({ seen: counts.seen, stored: 0, skipped: 0, failed: 0, kinds: read.snapshot().kinds, truncated }),
     () => lost.abort(),
   );
   // The next chunks are read while the last ones are written.
   let writing: Promise<void> = Promise.resolve();
-  const read = withImagesOf(
+  const stream = withImagesOf(
     pass.watch(untilAborted(source.items(signal, before), signal)),
     submission.imagesOf,
   );
-  const items = countCut(fitItems(read), submission, truncated);
+  const items = countItems(fitItems(stream), submission, truncated, read);
   const common = {
     run: run.id,
     collection: generation.collection,
@@ -156,7 +161,8 @@ export async function submitSource(submission: Submission): Promise<Submitted> {
     if (isResumed && !signal.aborted) await takeBack(submission, run.id, met);
     const { items: seen } = await store.ledger.tally(run.id);
     const isWhole = !signal.aborted;
-    const left = { ...run, seen, submitted: isWhole, owner: null, lease: null, truncated };
+    const { kinds } = read.snapshot();
+    const left = { ...run, seen, kinds, submitted: isWhole, owner: null, lease: null, truncated };
     return progress((await store.runs.update(left, run.owner)) && isWhole);
   } catch (error) {
     await lease[Symbol.asyncDispose]();
@@ -166,12 +172,14 @@ export async function submitSource(submission: Submission): Promise<Submitted> {
   }
 }
 
-async function* countCut(
+async function* countItems(
   items: AsyncIterable<Item>,
   { isCut }: Submission,
   truncated: TruncatedCount,
+  read: ProgressCounter,
 ): AsyncGenerator<Item> {
   for await (const item of items) {
+    read.add('seen', item.kind);
     if (item.kind === 'caption' && isCut?.(item.caption)) truncated.add(item.id);
     yield item;
   }

@@ -1,8 +1,10 @@
 import type { ErrorCode } from '#errors.ts';
+import type { KindCounts, SeenCount } from './kind-counts.ts';
 import type { ImageRecord, ItemKind } from './records.ts';
 import type { CaptionTable, VectorTable } from './vector-table.ts';
 
 export type * from './filter.ts';
+export type * from './kind-counts.ts';
 export type * from './records.ts';
 export type * from './vector-table.ts';
 
@@ -90,6 +92,8 @@ export interface RunRecord {
   readonly stored: number;
   readonly skipped: number;
   readonly failed: number;
+  /** The same of pictures and captions apart; null where that is not known. */
+  readonly kinds: KindCounts<SeenCount> | null;
   readonly startedAt: Date;
   readonly endedAt: Date | null;
   /**
@@ -141,6 +145,8 @@ export interface ChunkResult {
   readonly stored: number;
   readonly skipped: number;
   readonly failed: number;
+  /** The same of pictures and captions apart; null in results of before they were. */
+  readonly kinds: KindCounts | null;
   readonly at: Date;
 }
 
@@ -152,6 +158,8 @@ export interface LedgerTally {
   readonly stored: number;
   readonly skipped: number;
   readonly failed: number;
+  /** The same of pictures and captions apart, as far as it is known. */
+  readonly kinds: KindCounts;
   /** Items whose results came in the last 60 seconds. */
   readonly recent: number;
 }

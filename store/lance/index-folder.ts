@@ -8,7 +8,7 @@ import { schemeOf } from '#uri.ts';
 import { attemptRead, attemptWrite } from './store-errors.ts';
 
 /** Raised whenever older code could not read what is written, with a migration that brings older indexes there. */
-export const INDEX_FORMAT = 8;
+export const INDEX_FORMAT = 9;
 
 /** An index on disk: `vlmo-index.json` says that it is one, `lance/` holds the tables. */
 export interface IndexFolder {

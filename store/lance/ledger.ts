@@ -1,9 +1,11 @@
 import type { Connection } from '@lancedb/lancedb';
 import { type RecordBatch, Schema } from 'apache-arrow';
-import type { ChunkRecord, ChunkResult, Ledger, LedgerTally } from '#store/contract.ts';
-import { readNumber, readText } from './column-readers.ts';
-import { type Column, int32Column, textColumn, timeColumn } from './columns.ts';
+import type { ChunkRecord, ChunkResult, KindCounts, Ledger, LedgerTally } from '#store/contract.ts';
+import { addKinds, NO_KINDS } from '#store/kind-counts.ts';
+import { readNumber, readOptionalText, readText } from './column-readers.ts';
+import { type Column, int32Column, optionalTextColumn, textColumn, timeColumn } from './columns.ts';
 import { type LanceTable, openLanceTable } from './lance-table.ts';
+import { FORMAT_9 } from './migrations/format-9.ts';
 import { chunks as pieces, rows } from './row-stream.ts';
 import { sqlIn, sqlText } from './sql.ts';
 
@@ -20,7 +22,7 @@ export async function openLedger(
   const results = await openLanceTable(
     connection,
     folder,
-    spec('chunk_results', resultColumns, ['run', 'chunk']),
+    { ...spec('chunk_results', resultColumns, ['run', 'chunk']), added: FORMAT_9 },
     create,
   );
 
@@ -97,6 +99,7 @@ const resultColumns = [
   int32Column('skipped', (result: ChunkResult) => result.skipped),
   int32Column('failed', (result: ChunkResult) => result.failed),
   timeColumn('at', (result: ChunkResult) => result.at),
+  optionalTextColumn('kinds', (result: ChunkResult) => result.kinds && JSON.stringify(result.kinds)),
 ];
 
 function spec<Row>(name: string, columns: readonly Column<Row>[], key: readonly string[]) {
@@ -145,11 +148,13 @@ async function addUp(
   since: number,
 ): Promise<LedgerTally> {
   const sums = { stored: 0, skipped: 0, failed: 0, recent: 0 };
+  let kinds = NO_KINDS;
   const columns = resultColumns.map((column) => column.field.name);
   for await (const batch of results.read({ columns, where: ofRun(run) })) {
     const [stored, skipped, failed, at] = ['stored', 'skipped', 'failed', 'at'].map((name) =>
       readNumber(batch, name),
     ) as [Read, Read, Read, Read];
+    const apart = readOptionalText(batch, 'kinds');
     let index = 0;
     for (const chunk of texts(batch, 'chunk')) {
       const i = index++;
@@ -158,11 +163,12 @@ async function addUp(
       sums.stored += stored(i);
       sums.skipped += skipped(i);
       sums.failed += failed(i);
+      kinds = addKinds(kinds, (JSON.parse(apart(i) ?? 'null') as KindCounts | null) ?? NO_KINDS);
       if (at(i) >= since) sums.recent += count;
     }
   }
   const all = [...items.values()].reduce((sum, count) => sum + count, 0);
-  return { chunks: items.size, items: all, ...sums };
+  return { chunks: items.size, items: all, ...sums, kinds };
 }
 
 type Read = (index: number) => number;

@@ -47,8 +47,8 @@ export async function openStore(
   const folder = await openIndexFolder(uri, { create });
   const connection = await openConnection(folder);
   const missing = await tablesToMake(folder, connection, create);
-  const ledger = await openOwnLedger(connection, folder, missing, write);
   if (write) await migrateIndex(folder, connection, note);
+  const ledger = await openOwnLedger(connection, folder, missing, write);
   const isNew = missing.has('runs');
   const registry = await openGenerationRegistry(connection, folder.path, isNew);
   const older = write ? undefined : await olderColumns(folder, connection);

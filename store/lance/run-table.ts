@@ -21,6 +21,7 @@ import {
   timeColumn,
 } from './columns.ts';
 import { openLanceTable } from './lance-table.ts';
+import { FORMAT_9 } from './migrations/format-9.ts';
 import { rows } from './row-stream.ts';
 import { sqlText } from './sql.ts';
 
@@ -81,6 +82,7 @@ const columns = [
   optionalTextColumn('owner', (record: RunRecord) => record.owner),
   optionalInt64Column('lease', (record: RunRecord) => record.lease),
   optionalTextColumn('truncated', (record: RunRecord) => truncatedJson(record.truncated)),
+  optionalTextColumn('kinds', (record: RunRecord) => record.kinds && JSON.stringify(record.kinds)),
 ];
 const added = {
   kind: "'direct'",
@@ -91,6 +93,7 @@ const added = {
   lease: 'CAST(NULL AS BIGINT)',
   truncated: 'CAST(NULL AS STRING)',
   place: 'source',
+  ...FORMAT_9,
 };
 const names = columns.map((column) => column.field.name);
 
@@ -114,6 +117,7 @@ function reader(batch: RecordBatch): (index: number) => RunRecord {
   const owner = readOptionalText(batch, 'owner');
   const lease = readOptionalNumber(batch, 'lease');
   const truncated = readOptionalText(batch, 'truncated');
+  const kinds = readOptionalText(batch, 'kinds');
   return (index) => ({
     id: id(index),
     kind: kind(index) as RunRecord['kind'],
@@ -134,6 +138,7 @@ function reader(batch: RecordBatch): (index: number) => RunRecord {
     owner: owner(index),
     lease: lease(index),
     truncated: parseTruncated(truncated(index)),
+    kinds: JSON.parse(kinds(index) ?? 'null') as RunRecord['kinds'],
   });
 }
 

@@ -44,12 +44,25 @@ describe('vlmo index', () => {
       pruned: false,
       left_out: {},
     };
-    assert.deepEqual(stable(first.lines[0] as Summary), { ...counts, stored: 6, skipped: 0 });
+    assert.deepEqual(stable(first.lines[0] as Summary), {
+      ...counts,
+      ...{ stored: 6, skipped: 0 },
+      images: { seen: 5, stored: 5, skipped: 0, failed: 0 },
+      captions: { seen: 1, stored: 1, skipped: 0, failed: 0 },
+    });
     // The model is the collection's own now.
     const second = await vlmoJson<Summary>(args, 0, { cwd: folder });
-    assert.deepEqual(stable(second.lines[0] as Summary), { ...counts, stored: 0, skipped: 6 });
+    assert.deepEqual(stable(second.lines[0] as Summary), {
+      ...counts,
+      ...{ stored: 0, skipped: 6 },
+      images: { seen: 5, stored: 0, skipped: 5, failed: 0 },
+      captions: { seen: 1, stored: 0, skipped: 1, failed: 0 },
+    });
     const third = await vlmo(args.slice(0, -1), { cwd: folder });
-    assert.deepEqual([third.code, third.stdout], [0, 'Nothing to do: 6 items are stored already.\n']);
+    assert.deepEqual(
+      [third.code, third.stdout],
+      [0, 'Nothing to do: 5 pictures and 1 caption are stored already.\n'],
+    );
   });
 
   test('2 where items failed, 2 again where they are known, 0 when they are mended', async (t) => {
@@ -61,12 +74,12 @@ describe('vlmo index', () => {
     assert.equal(first.code, 2);
     assert.match(
       first.stdout,
-      /^Stored 2 items in .*; 0 were stored already, 1 failed\.\nWhat failed, and why: vlmo fail/,
+      /^Stored 2 pictures and 0 captions in .*; 0 pictures and 0 captions were stored already, 1 failed\.\nWhat failed, and why: vlmo fail/,
     );
     const second = await vlmo(args);
     assert.deepEqual(
       [second.code, second.stdout.split('\n')[0]],
-      [2, 'Nothing to do: 2 items are stored already, 1 failed before.'],
+      [2, 'Nothing to do: 2 pictures and 0 captions are stored already, 1 failed before.'],
     );
     const [retried] = (
       await vlmoJson<{ failed: number; known_failures: number }>([...args, '--retry-failed', '--json'], 2)

@@ -41,7 +41,17 @@ test('formatCount: thousands apart', () => {
 });
 
 test('describe: done, failed, skipped, rate, and the time left where it is known', () => {
-  const progress = { seen: 20_000, stored: 12_345, failed: 3, skipped: 200, knownFailures: 0, rate: 85.4 };
+  const none = { seen: 0, stored: 0, skipped: 0, failed: 0 };
+  const kinds = { images: none, captions: none };
+  const progress = {
+    seen: 20_000,
+    stored: 12_345,
+    failed: 3,
+    skipped: 200,
+    knownFailures: 0,
+    rate: 85.4,
+    kinds,
+  };
   assert.equal(
     describeProgress({ ...progress, fraction: 0.619, secondsLeft: 200 }),
     '61 %  12,345 done, 3 failed, 200 skipped, 85 a second, 3 min 20 s left',

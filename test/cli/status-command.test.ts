@@ -45,6 +45,19 @@ describe('vlmo status', { timeout: 600_000 }, () => {
     }
   });
 
+  test('pictures and captions are counted apart, as the worker did them', async (t) => {
+    await using scene = await openScene(t, suite);
+    const { run } = await scene.submit(suite.mixed);
+    scene.worker();
+    await scene.complete(run);
+    const [standing] = await scene.json<Record<string, unknown>>(['status', run]);
+    assert.deepEqual(standing?.images, { seen: 14, stored: 12, skipped: 0, failed: 2 });
+    assert.deepEqual(standing.captions, { seen: 24, stored: 24, skipped: 0, failed: 0 });
+    assert.deepEqual([standing.seen, standing.stored, standing.failed], [39, 36, 3]);
+    const { stdout } = await vlmo(['status', run, '--index', scene.index], scene);
+    assert.ok(stdout.includes('36 stored (12 pictures and 24 captions), 0 stored before, 3 failed'), stdout);
+  });
+
   test('every run in the order it was submitted, and the queue, in words', async (t) => {
     await using scene = await openScene(t, suite);
     const first = await scene.submit(suite.good);
@@ -52,9 +65,14 @@ describe('vlmo status', { timeout: 600_000 }, () => {
     const { stdout } = await vlmo(['status', '--index', scene.index], scene);
     const lines = stdout.split('\n');
     assert.equal(lines[0], `${first.run}  ${suite.good}`);
-    const counts = '36 seen, 0 stored, 0 stored before, 0 failed, 36 waiting, 0.0 a second, 0 workers';
+    const counts =
+      '36 seen (12 pictures and 24 captions), 0 stored, 0 stored before, 0 failed, 36 waiting, 0.0 a second, 0 workers';
     assert.equal(lines[1], `  running: ${counts}`);
     assert.equal(lines[2], `${second.run}  ${suite.mixed}`);
+    assert.match(
+      lines[3] ?? '',
+      /39 seen \(14 pictures, 24 captions and 1 row that cannot be understood\), 0 stored,/,
+    );
     assert.match(lines[4] ?? '', /^Queue: jobs 19 waiting, 0 worked on, .* 0 workers alive\.$/);
   });
 

@@ -20,7 +20,9 @@ describe('vlmo submit', { timeout: 600_000 }, () => {
     const { code, stdout, stderr } = await vlmo(['submit', suite.good, ...flags(scene)], scene);
     assert.equal(code, 0, stderr);
     const [, run] =
-      /^Run ([0-9a-f-]{36}): 36 items in 9 jobs, 9 of them new in the queue\.\n$/.exec(stdout) ?? [];
+      /^Run ([0-9a-f-]{36}): 12 pictures and 24 captions in 9 jobs, 9 of them new in the queue\.\n$/.exec(
+        stdout,
+      ) ?? [];
     assert.ok(run, stdout);
     assert.match(stderr, new RegExp(`vlmo worker --index ${scene.index}\\n.*vlmo status ${run} --index`));
     const [standing] = await scene.json<Standing>(['status', run]);
@@ -34,6 +36,7 @@ describe('vlmo submit', { timeout: 600_000 }, () => {
     assert.deepEqual(first, {
       run,
       seen: GOOD,
+      ...{ images: 12, captions: 24 },
       jobs: 9,
       added: 9,
       resumed: false,
@@ -47,6 +50,7 @@ describe('vlmo submit', { timeout: 600_000 }, () => {
     assert.deepEqual(again, {
       run,
       seen: GOOD,
+      ...{ images: 12, captions: 24 },
       jobs: 9,
       added: 0,
       resumed: true,

@@ -6,7 +6,7 @@ import { fingerprint } from '#model/fingerprint.ts';
 import { openModel } from '#model/open-model.ts';
 import type { ChunkTally } from '#pipeline/index-chunk.ts';
 import type { Item } from '#sources/item.ts';
-import type { ChunkResult, GenerationRecord, RunRecord, Store } from '#store/contract.ts';
+import type { ChunkResult, GenerationRecord, KindCount, RunRecord, Store } from '#store/contract.ts';
 
 const LIMITS = { decodeTimeout: 60, decodeMemory: 512 };
 
@@ -40,7 +40,7 @@ export async function openModelGeneration(
 
 /** A run that is under way. */
 export function runRecord(generation: GenerationRecord, changes: Partial<RunRecord> = {}): RunRecord {
-  const counts = { seen: 0, stored: 0, skipped: 0, failed: 0 };
+  const counts = { seen: 0, stored: 0, skipped: 0, failed: 0, kinds: null };
   return {
     ...{
       id: 'r',
@@ -65,7 +65,7 @@ export function runRecord(generation: GenerationRecord, changes: Partial<RunReco
 }
 
 export function chunkResult(chunk: string, changes: Partial<ChunkResult> = {}): ChunkResult {
-  return { run: 'r', chunk, stored: 2, skipped: 0, failed: 0, at: new Date(), ...changes };
+  return { run: 'r', chunk, stored: 2, skipped: 0, failed: 0, kinds: null, at: new Date(), ...changes };
 }
 
 export function caption(id: string, text = `red ${id}`): Item {
@@ -74,7 +74,16 @@ export function caption(id: string, text = `red ${id}`): Item {
 
 /** Where all of so many items were stored. */
 export function allStored(items: readonly Item[]): ChunkTally {
-  return { stored: items.length, skipped: 0, failed: 0, failures: [] };
+  const done = { stored: items.length, skipped: 0, failed: 0 };
+  return {
+    ...done,
+    kinds: { images: countOf(items, 'image'), captions: countOf(items, 'caption') },
+    failures: [],
+  };
+}
+
+function countOf(items: readonly Item[], kind: Item['kind']): KindCount {
+  return { stored: items.filter((item) => item.kind === kind).length, skipped: 0, failed: 0 };
 }
 
 type Script = {

@@ -74,5 +74,5 @@ export function sourceOf(items: readonly Item[], before?: (index: number) => voi
 
 /** A result of a chunk of a run: all of its items stored. */
 export function result(run: string, chunk: string, changes: Partial<ChunkResult> = {}): ChunkResult {
-  return { run, chunk, stored: 4, skipped: 0, failed: 0, at: new Date(), ...changes };
+  return { run, chunk, stored: 4, skipped: 0, failed: 0, kinds: null, at: new Date(), ...changes };
 }

@@ -22,6 +22,7 @@ import type {
   VectorTable,
 } from '#store/contract.ts';
 import { byPlace, itemKey, parsePlaceText, pictureKey, toPlaceText } from '#store/item-key.ts';
+import { addKinds, NO_KINDS } from '#store/kind-counts.ts';
 import { foldText, termsOf, termsOfWord } from '#store/words.ts';
 import { passes } from './evaluate-filter.ts';
 
@@ -288,14 +289,16 @@ function createLedger(): Ledger {
     },
     async tally(run, now = new Date()) {
       const sums = { chunks: 0, items: 0, stored: 0, skipped: 0, failed: 0, recent: 0 };
+      let kinds = NO_KINDS;
       for (const { id, items } of of(run)) {
         sums.chunks += 1;
         sums.items += items;
         const result = results.get(keyOf(run, id));
         for (const count of ['stored', 'skipped', 'failed'] as const) sums[count] += result?.[count] ?? 0;
+        kinds = addKinds(kinds, result?.kinds ?? NO_KINDS);
         if (result && result.at.getTime() >= now.getTime() - 60_000) sums.recent += items;
       }
-      return sums;
+      return { ...sums, kinds };
     },
     async *ids(run) {
       for (const { id } of of(run)) yield id;

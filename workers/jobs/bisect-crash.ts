@@ -1,6 +1,7 @@
 import { type Engine, EngineDied } from '#engine/engine.ts';
 import type { IndexCall } from '#engine/protocol.ts';
 import type { ChunkTally } from '#pipeline/index-chunk.ts';
+import { addKinds } from '#store/kind-counts.ts';
 import type { SharedLock } from './shared-lock.ts';
 
 /** Ends of the process with one item alone before that item is held to be the cause. */
@@ -51,6 +52,7 @@ export function sum(a: ChunkTally, b: ChunkTally): ChunkTally {
     stored: a.stored + b.stored,
     skipped: a.skipped + b.skipped,
     failed: a.failed + b.failed,
+    kinds: addKinds(a.kinds, b.kinds),
     failures: [...a.failures, ...b.failures],
   };
 }

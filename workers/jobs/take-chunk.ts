@@ -5,8 +5,9 @@ import { backoffMs, doublingMs } from '#queue/backoff.ts';
 import type { ChunkHandler, ChunkOutcome } from '#queue/consumer.ts';
 import type { ChunkJob } from '#queue/job.ts';
 import type { Item } from '#sources/item.ts';
-import type { GenerationRecord, Store } from '#store/contract.ts';
+import type { GenerationRecord, ItemKind, KindCount, KindCounts, Store } from '#store/contract.ts';
 import { DEFAULT_SOURCE } from '#store/item-key.ts';
+import { addKinds, NO_KINDS } from '#store/kind-counts.ts';
 import { indexItems } from './bisect-crash.ts';
 import { GroupCommit } from './group-commit.ts';
 import type { Logger } from './log.ts';
@@ -65,7 +66,11 @@ export function createChunkHandler({
     const again = tally.failures.filter(({ error }) => isTriedAgain(error.code, attempt));
     for (const { item, error, attempts } of tally.failures)
       log.warn({ run: job.run, job: id, item: item.id, code: error.code, attempts }, error.message);
-    const done = addTallies(job.tally, tally, again.length);
+    const done = addTallies(
+      job.tally,
+      tally,
+      again.map(({ item }) => item),
+    );
     if (again.length > 0) {
       const items = again.map(({ item }) => item);
       const reason = `${items.length} of its items are tried again`;
@@ -139,12 +144,20 @@ function jobInvalid(field: string, expected: string, received: string): VlmoErro
 /** Items of a job that are done, of earlier attempts too; those that are tried again are not. */
 function addTallies(
   before: ChunkJob['tally'],
-  { stored, skipped, failed }: ChunkTally,
-  again: number,
-): NonNullable<ChunkJob['tally']> {
+  { stored, skipped, failed, kinds }: ChunkTally,
+  again: readonly Item[],
+): ChunkCounts {
+  const open = (kind: ItemKind): KindCount => {
+    const count = again.filter((item) => item.kind === kind).length;
+    return { stored: 0, skipped: 0, failed: -count };
+  };
+  const done = addKinds(kinds, { images: open('image'), captions: open('caption') });
   return {
     stored: stored + (before?.stored ?? 0),
     skipped: skipped + (before?.skipped ?? 0),
-    failed: failed - again + (before?.failed ?? 0),
+    failed: failed - again.length + (before?.failed ?? 0),
+    kinds: addKinds(done, before?.kinds ?? NO_KINDS),
   };
 }
+
+type ChunkCounts = NonNullable<ChunkJob['tally']> & { readonly kinds: KindCounts };

@@ -10,6 +10,7 @@ import { toFormat5 } from './format-5.ts';
 import { toFormat6 } from './format-6.ts';
 import { toFormat7 } from './format-7.ts';
 import { toFormat8 } from './format-8.ts';
+import { toFormat9 } from './format-9.ts';
 import type { Migration } from './migration.ts';
 
 /** By the format that each one brings an index to. */
@@ -21,6 +22,7 @@ const MIGRATIONS: ReadonlyMap<number, Migration> = new Map([
   [6, toFormat6],
   [7, toFormat7],
   [8, toFormat8],
+  [9, toFormat9],
 ]);
 
 /** Does a step while no process changes the format of the index. */

@@ -23,7 +23,15 @@ for (let round = 0; round < Number(rounds); round++) {
     captions.upsert({ rows: ids.map((id) => captionRow(id, { run: name })), vectors }),
     store.failures.upsert(ids.map((id) => failureRecord(id, { run: name }))),
     store.ledger.settle(
-      ids.map((chunk, i) => ({ run: 'r', chunk, stored: i, skipped: 0, failed: 0, at: new Date() })),
+      ids.map((chunk, i) => ({
+        run: 'r',
+        chunk,
+        stored: i,
+        skipped: 0,
+        failed: 0,
+        kinds: null,
+        at: new Date(),
+      })),
     ),
   ]);
   if (name === 'tidy') await images.optimize();

@@ -20,7 +20,16 @@ const RUN: RunRecord = {
     collection: 'default',
     generation: 'default.0123456789ab',
   },
-  ...{ state: 'complete', submitted: true, options: '{}', seen: 1, stored: 1, skipped: 0, failed: 0 },
+  ...{
+    state: 'complete',
+    submitted: true,
+    options: '{}',
+    seen: 1,
+    stored: 1,
+    skipped: 0,
+    failed: 0,
+    kinds: null,
+  },
   ...{ startedAt: new Date(0), endedAt: null, number: 3, owner: '{}', lease: 7, truncated: null },
 };
 

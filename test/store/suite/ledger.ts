@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ChunkRecord, ChunkResult } from '#store/contract.ts';
+import type { ChunkRecord, ChunkResult, KindCounts } from '#store/contract.ts';
 import { collect } from '../../pipeline/pipeline-fixture.ts';
 import type { OpenStore } from './open.ts';
 
@@ -9,8 +9,22 @@ function chunk(id: string, changes: Partial<ChunkRecord> = {}): ChunkRecord {
 }
 
 function result(id: string, changes: Partial<ChunkResult> = {}): ChunkResult {
-  return { run: 'r', chunk: id, stored: 250, skipped: 4, failed: 2, at: new Date(), ...changes };
+  return {
+    run: 'r',
+    chunk: id,
+    stored: 250,
+    skipped: 4,
+    failed: 2,
+    kinds: KINDS,
+    at: new Date(),
+    ...changes,
+  };
 }
+
+const KINDS: KindCounts = {
+  images: { stored: 100, skipped: 0, failed: 1 },
+  captions: { stored: 150, skipped: 4, failed: 0 },
+};
 
 /** The ledger of queued runs. */
 export function ledgerSuite(open: OpenStore): void {
@@ -27,8 +41,8 @@ export function ledgerSuite(open: OpenStore): void {
     await ledger.addChunks([chunk('a'), chunk('b'), chunk('c')]);
     const long = new Date(Date.now() - 120_000);
     await ledger.settle([result('a'), result('a', { stored: 0, skipped: 254 })]);
-    await ledger.settle([result('a', { stored: 0 }), result('b', { at: long }), result('gone')]);
-    const counts = { stored: 500, skipped: 8, failed: 4, recent: 256 };
+    await ledger.settle([result('a', { stored: 0 }), result('b', { at: long, kinds: null }), result('gone')]);
+    const counts = { stored: 500, skipped: 8, failed: 4, kinds: KINDS, recent: 256 };
     assert.deepEqual(await ledger.tally('r'), { chunks: 3, items: 768, ...counts });
     assert.deepEqual(await collect(ledger.unsettled('r')), ['c']);
   });

@@ -18,6 +18,10 @@ const RUN: RunRecord = {
   stored: 0,
   skipped: 0,
   failed: 0,
+  kinds: {
+    images: { seen: 1, stored: 2, skipped: 3, failed: 4 },
+    captions: { seen: 5, stored: 6, skipped: 7, failed: 8 },
+  },
   startedAt: new Date('2024-05-06T07:08:09.123Z'),
   endedAt: null,
   number: 2 ** 33,

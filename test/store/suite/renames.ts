@@ -82,7 +82,16 @@ const OLD = ['old', 'other'];
 const NEW = ['other', "the 'new'"];
 const RUN: RunRecord = {
   ...{ id: 'r', kind: 'direct', source: 'old', place: '/photos', collection: 'default', generation: 'g' },
-  ...{ state: 'complete', submitted: true, options: '{}', seen: 1, stored: 1, skipped: 0, failed: 0 },
+  ...{
+    state: 'complete',
+    submitted: true,
+    options: '{}',
+    seen: 1,
+    stored: 1,
+    skipped: 0,
+    failed: 0,
+    kinds: null,
+  },
   ...{ startedAt: new Date(0), endedAt: null, number: 3, owner: null, lease: null, truncated: null },
 };
 

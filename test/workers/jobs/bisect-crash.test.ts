@@ -4,9 +4,12 @@ import { setImmediate } from 'node:timers/promises';
 import { EngineDied } from '#engine/engine.ts';
 import { VlmoError } from '#errors.ts';
 import type { GenerationRecord } from '#store/contract.ts';
+import { NO_KINDS } from '#store/kind-counts.ts';
 import { type IndexRequest, indexItems } from '#workers/jobs/bisect-crash.ts';
 import { SharedLock } from '#workers/jobs/shared-lock.ts';
 import { allStored, caption, scriptedEngine } from '../../engine/engine-fixture.ts';
+
+const FAILED = { stored: 0, skipped: 0, failed: 1 };
 
 function request(ids: string): IndexRequest {
   const generation = { name: 'default.0' } as GenerationRecord;
@@ -24,7 +27,7 @@ function mortal(deadly: string) {
     },
     async quarantine({ item }) {
       aside.push(item.id);
-      return { stored: 0, skipped: 0, failed: 1, failures: [] };
+      return { ...FAILED, kinds: { ...NO_KINDS, captions: FAILED }, failures: [] };
     },
   });
   return { engine, aside };
@@ -40,7 +43,8 @@ describe('indexItems', () => {
   test('by halves: the one item that ends the process is set aside, after two deaths alone', async () => {
     const { engine, aside } = mortal('c');
     const tally = await indexItems(engine, new SharedLock(), request('abcdefgh'));
-    assert.deepEqual(tally, { stored: 7, skipped: 0, failed: 1, failures: [] });
+    const counts = { stored: 7, skipped: 0, failed: 1 };
+    assert.deepEqual(tally, { ...counts, kinds: { ...NO_KINDS, captions: counts }, failures: [] });
     assert.deepEqual(aside, ['c']);
     const calls = engine.calls.filter((call) => call.startsWith('index'));
     const halves = ['abcdefgh', 'abcdefgh', 'abcd', 'ab', 'cd', 'c', 'c', 'd', 'efgh'];

@@ -5,6 +5,8 @@ import { type ErrorCode, VlmoError } from '#errors.ts';
 import type { ChunkTally } from '#pipeline/index-chunk.ts';
 import { parseChunkJob } from '#queue/job.ts';
 import type { Item } from '#sources/item.ts';
+import type { KindCount } from '#store/contract.ts';
+import { NO_KINDS } from '#store/kind-counts.ts';
 import { createChunkHandler } from '#workers/jobs/take-chunk.ts';
 import { allStored, caption, keptLog, runRecord, scriptedEngine } from '../../engine/engine-fixture.ts';
 import { collect } from '../../pipeline/pipeline-fixture.ts';
@@ -44,15 +46,21 @@ function failing(codes: Readonly<Record<string, ErrorCode>>): Engine {
         attempts.set(item.id, (attempts.get(item.id) ?? 0) + 1);
         return [{ item, error: { code, message: `no ${item.id}` }, attempts: attempts.get(item.id) ?? 0 }];
       });
-      return { stored: items.length - failures.length, skipped: 0, failed: failures.length, failures };
+      const counts = { stored: items.length - failures.length, skipped: 0, failed: failures.length };
+      return { ...counts, kinds: { ...NO_KINDS, captions: counts }, failures };
     },
   });
+}
+
+/** Counts of a chunk that holds captions alone. */
+function ofCaptions(counts: KindCount) {
+  return { ...counts, kinds: { ...NO_KINDS, captions: counts } };
 }
 
 describe('createChunkHandler', { timeout: 300_000 }, () => {
   test('a chunk that is done: its result is in the ledger, its run is looked at, and the log has both ids', async (t) => {
     const { store, take, kept, settled } = await begin(t, storing());
-    const result = { stored: 3, skipped: 0, failed: 0 };
+    const result = ofCaptions({ stored: 3, skipped: 0, failed: 0 });
     assert.deepEqual(await take(job(), 'j'), { kind: 'done', result });
     assert.deepEqual(await collect(store.ledger.unsettled('r')), []);
     assert.equal((await store.ledger.tally('r')).stored, 3);
@@ -73,11 +81,11 @@ describe('createChunkHandler', { timeout: 300_000 }, () => {
       delays.push(outcome.delayMs);
       next = parseChunkJob(JSON.parse(JSON.stringify(outcome.job)));
       assert.deepEqual([next.items, next.attempt], [[ITEMS[0]], delays.length + 1]);
-      assert.deepEqual(next.tally, { stored: 1, skipped: 0, failed: 1 });
+      assert.deepEqual(next.tally, ofCaptions({ stored: 1, skipped: 0, failed: 1 }));
       assert.deepEqual(await collect(store.ledger.unsettled('r')), ['j']);
       outcome = await take(next, 'j');
     }
-    assert.deepEqual(outcome.result, { stored: 1, skipped: 0, failed: 2 });
+    assert.deepEqual(outcome.result, ofCaptions({ stored: 1, skipped: 0, failed: 2 }));
     assert.equal(delays.length, 3, 'four attempts');
     for (const [i, ms] of delays.entries()) {
       const middle = 1000 * 4 ** i;
@@ -103,7 +111,7 @@ describe('createChunkHandler', { timeout: 300_000 }, () => {
       },
     });
     const { store, take, settled } = await begin(t, engine);
-    const result = { stored: 3, skipped: 0, failed: 0 };
+    const result = ofCaptions({ stored: 3, skipped: 0, failed: 0 });
     assert.deepEqual(await take(job({ run: undefined }), 'x'), { kind: 'done', result });
     assert.deepEqual(settled, []);
     assert.deepEqual(await collect(store.ledger.unsettled('r')), ['j']);
