@@ -1,6 +1,7 @@
 import type { CommandConfig } from '#config/commands.ts';
 import { VlmoError } from '#errors.ts';
 import { renewIndexId } from '#store/lance/index-folder.ts';
+import { renewTables } from '#store/lance/renew-tables.ts';
 import { checkDevices } from './doctor/check-devices.ts';
 import { checkDisk } from './doctor/check-disk.ts';
 import { checkPictures } from './doctor/check-pictures.ts';
@@ -23,6 +24,7 @@ type DoctorConfig = CommandConfig<'doctor'>;
 /** `vlmo doctor`: tries out all that the other commands need, and says what is missing and how to get it. */
 export async function runDoctor(config: DoctorConfig): Promise<void> {
   if (config.newId) return giveNewId(config);
+  if (config.renewTables) return renewLostTables(config);
   const checks = [
     () => checkDevices(config.device),
     async () => [await checkPictures()],
@@ -56,6 +58,23 @@ async function giveNewId({ index, json }: DoctorConfig): Promise<void> {
   const id = await renewIndexId(index);
   if (json) printJson({ index, id });
   else print(`Index ${index} has the id ${id} from now on, and a queue of its own. Start its workers again.`);
+  process.exitCode = EXIT_DONE;
+}
+
+/** What a lost table held is lost; without it, nothing else of the index could be used. */
+async function renewLostTables({ index, json }: DoctorConfig): Promise<void> {
+  if (index === undefined)
+    throw new VlmoError(
+      'USAGE_INVALID',
+      'Cannot renew tables: expected --index FOLDER beside --renew-tables, received none',
+    );
+  const renewed = await renewTables(index);
+  if (json) printJson({ index, renewed });
+  else if (renewed.length === 0) print('No table of runs or failures is gone or damaged.');
+  else
+    print(
+      `Made anew, empty: ${renewed.join(', ')}. What they held is lost; run vlmo index again to list what fails.`,
+    );
   process.exitCode = EXIT_DONE;
 }
 

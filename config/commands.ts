@@ -211,7 +211,7 @@ export const COMMANDS = {
     options: {
       index: { sentence: 'Also look the index there through, from its tables to every row' },
       json: { sentence: 'Print one JSON object a check' },
-      ...plain('newId', 'device'),
+      ...plain('newId', 'renewTables', 'device'),
     },
   },
   config: {

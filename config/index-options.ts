@@ -14,6 +14,13 @@ export const INDEX_OPTIONS = {
     sentence:
       'Give a copy of an index an id of its own, and so a queue of its own; its workers must be stopped',
   },
+  renewTables: {
+    flag: '--renew-tables',
+    type: present,
+    default: false,
+    sentence:
+      'Make tables of runs and failures that are gone or damaged anew, empty; pictures and captions stay as they are',
+  },
   collection: {
     flag: '--collection <name>',
     type: text,

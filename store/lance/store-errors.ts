@@ -22,9 +22,18 @@ export async function attemptWrite<T>(what: string, step: () => Promise<T>): Pro
 export function tableLost(name: string, folder: string, cause?: unknown): VlmoError {
   return new VlmoError(
     'STORE_TABLE_LOST',
-    `Cannot open index "${folder}": its table "${name}" is gone or damaged; restore "lance/${name}.lance" from a backup, or index anew into another folder; what else is wrong says: vlmo doctor --index ${folder}`,
+    `Cannot open index "${folder}": its table "${name}" is gone or damaged; restore "lance/${name}.lance" from a backup, or ${wayOut(name, folder)}; what else is wrong says: vlmo doctor --index ${folder}`,
     { cause },
   );
+}
+
+/** Tables without which nothing that is stored is lost, but what is known of runs and of what failed. */
+export const RENEWABLE_TABLES: ReadonlySet<string> = new Set(['failures', 'runs', 'chunks', 'chunk_results']);
+
+/** How an index is mended whose table nobody has a copy of. */
+export function wayOut(name: string, folder: string): string {
+  if (!RENEWABLE_TABLES.has(name)) return 'index anew into another folder';
+  return `make it anew, empty: vlmo doctor --index ${folder} --renew-tables`;
 }
 
 function failure(

@@ -1,6 +1,7 @@
 import type { GenerationRecord } from '#store/contract.ts';
 import { INDEX_FORMAT } from '#store/lance/index-folder.ts';
 import type { IndexReport } from '#store/lance/inspect-tables.ts';
+import { RENEWABLE_TABLES, wayOut } from '#store/lance/store-errors.ts';
 import type { Finding } from '../finding.ts';
 
 /** Whether every table opens, and all of it can be read. */
@@ -11,7 +12,8 @@ export function checkTables(index: string, { folder, tables }: IndexReport): Fin
   const wrong = tables.filter(({ wrongIndexes }) => wrongIndexes.length > 0);
   if (broken.length > 0) {
     const each = broken.map(({ name, fault }) => `"${name}" (${fault})`).join('; ');
-    const way = `restore "lance/${broken[0]?.name}.lance" and its like from a backup, or index anew into another folder`;
+    const [first = ''] = broken.map(({ name }) => name).sort((a, b) => rank(a) - rank(b));
+    const way = `restore "lance/${first}.lance" and its like from a backup, or ${wayOut(first, index)}`;
     return { name: 'tables', state: 'broken', detail: `gone or damaged: ${each}; ${way}`, data };
   }
   if (wrong.length > 0) {
@@ -30,6 +32,11 @@ export function checkTables(index: string, { folder, tables }: IndexReport): Fin
     : '';
   const detail = `all ${tables.length} tables with ${rows} rows can be read${note}`;
   return { name: 'tables', state: older ? 'note' : 'ok', detail, data };
+}
+
+/** What cannot be made anew decides what can be done. */
+function rank(name: string): number {
+  return RENEWABLE_TABLES.has(name) ? 1 : 0;
 }
 
 /** Whether each generation has its tables, and each collection the generation that serves it. */

@@ -5,7 +5,8 @@ import { describe, type TestContext, test } from 'node:test';
 import { VlmoError } from '#errors.ts';
 import { INDEX_FORMAT } from '#store/lance/index-folder.ts';
 import { openStore } from '#store/lance/open-store.ts';
-import { generationSpec, imageRow, temporaryFolder, unitVectors } from './store-fixture.ts';
+import { renewTables } from '#store/lance/renew-tables.ts';
+import { failureRecord, generationSpec, imageRow, temporaryFolder, unitVectors } from './store-fixture.ts';
 
 const TABLES = ['generations', 'collections', 'failures', 'runs', 'chunks', 'chunk_results'];
 const WAYS = [{ create: false }, { create: false, write: true }, { create: true }] as const;
@@ -95,4 +96,43 @@ describe('a table that an index had', () => {
       await openAndRead(index, { create: false });
     }
   });
+
+  test('renewTables makes those of runs and failures anew, and no other', async (t) => {
+    const index = await madeIndex(t);
+    const lance = join(index, 'lance');
+    await writeFile(
+      join(index, 'vlmo-index.json'),
+      JSON.stringify({ ...(await marker(index)), later: 'kept' }),
+    );
+    assert.deepEqual(await renewTables(index), []);
+    for (const name of ['failures', 'chunk_results'])
+      await rm(join(lance, `${name}.lance`), { recursive: true });
+    for (const file of await readdir(join(lance, 'runs.lance', '_versions')))
+      await writeFile(join(lance, 'runs.lance', '_versions', file), '');
+    const said = { message: /vlmo doctor --index .* --renew-tables/ };
+    await assert.rejects(openAndRead(index, { create: false }), said);
+    assert.deepEqual((await renewTables(index)).toSorted(), ['chunk_results', 'failures', 'runs']);
+    assert.match((await readdir(join(index, 'damaged'))).join(' '), /^runs\.lance\.\d+$/);
+    for (const way of WAYS) await openAndRead(index, way);
+    {
+      await using store = await openStore(index, { create: false, write: true });
+      const { images } = await store.tables((await store.activeGeneration('default')) ?? assert.fail());
+      assert.equal(await images.count(), 1);
+      await store.failures.upsert([failureRecord('b')]);
+      await store.failures.upsert([failureRecord('b')]);
+      assert.equal(await store.failures.count(), 1);
+    }
+    assert.equal((await marker(index)).later, 'kept');
+    await rm(join(lance, 'failures.lance'), { recursive: true });
+    await rm(join(lance, 'generations.lance'), { recursive: true });
+    await assert.rejects(renewTables(index), {
+      code: 'STORE_TABLE_LOST',
+      message: /"generations".*index anew/,
+    });
+    assert.ok(!(await readdir(lance)).includes('failures.lance'));
+  });
 });
+
+async function marker(index: string): Promise<Record<string, unknown>> {
+  return JSON.parse(await readFile(join(index, 'vlmo-index.json'), 'utf8')) as Record<string, unknown>;
+}
