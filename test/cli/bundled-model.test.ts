@@ -9,9 +9,12 @@ import { openModel } from '#model/open-model.ts';
 import { openIndex } from '#service/open-index.ts';
 import { openStore } from '#store/lance/open-store.ts';
 import { fixture, temporaryFolder } from '../fixtures/files.ts';
+import { startTestRedis } from '../fixtures/redis-server.ts';
 import { importTiny } from '../fixtures/tiny-model.ts';
 import { drawPictures, pictureName } from '../pipeline/pictures.ts';
-import { type Ran, vlmo, vlmoJson } from './cli-fixture.ts';
+import { ended, type Ran, vlmo, vlmoJson } from './cli-fixture.ts';
+import { startWorker } from './queue-fixture.ts';
+import { readLog } from './queue-suite.ts';
 
 const ROOT = fixture('../..');
 /** What a package does not need to run. */
@@ -116,6 +119,19 @@ describe('the bundled model', { timeout: 300_000 }, () => {
 
     const here = await vlmo(['search', 'red', '--index', index]);
     assert.match(here.stderr, /of a version that this one does not know, .* \[MODEL_CHANGED\]/);
+  });
+
+  test('a worker of another version answers no search by it, and says why', async () => {
+    await using redis = await startTestRedis();
+    await redis.client.config('SET', 'maxmemory-policy', 'noeviction');
+    const env = { REDIS_URL: redis.url };
+    const worker = startWorker(index, env, ['--device', 'cpu']);
+    await readLog(worker).until('taking jobs');
+    const asked = await vlmo(['search', 'red', '--index', index, '--queued'], { env });
+    worker.kill('SIGTERM');
+    await ended(worker);
+    assert.equal(asked.code, 1);
+    assert.match(asked.stderr, /of a version that this one does not know, .* \[MODEL_CHANGED\]/);
   });
 
   test('of another version is refused by an opened index too, as a worker opens it', async () => {
