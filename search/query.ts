@@ -13,7 +13,10 @@ export interface QueryParts {
 }
 
 /** What of a request says what is looked for. */
-export type AskedParts = Pick<Search, 'id' | 'source' | 'key' | 'text' | 'texts' | 'image' | 'imageWeight'>;
+export type AskedParts = Pick<
+  Search,
+  'id' | 'source' | 'key' | 'text' | 'texts' | 'image' | 'imageWeight' | 'keys'
+>;
 
 export function partsOf({ text, texts, image, imageWeight: weight = 1 }: AskedParts): QueryParts {
   const given = texts ?? (text === undefined ? [] : [{ text, weight: 1 }]);
@@ -32,7 +35,13 @@ export async function embedQuery(
 ): Promise<Float32Array> {
   const name = storedName(asked);
   if (name !== undefined) return storedVector(tables, name);
-  return embedParts(await encoder(), partsOf(asked), options);
+  const { keys = [] } = asked;
+  const stored = await Promise.all(
+    keys.map(async ({ key, weight }) => ({ vector: await storedVector(tables, { key }), weight })),
+  );
+  const parts = partsOf(asked);
+  if (parts.texts.length === 0 && !parts.image) return composeVector(stored);
+  return composeVector([...(await embedParts(await encoder(), parts, options)), ...stored]);
 }
 
 /** One text at a time, so that the same query has the same vector wherever it is asked. */
@@ -40,14 +49,14 @@ async function embedParts(
   encoder: Encoder,
   { texts, image }: QueryParts,
   options: RunOptions,
-): Promise<Float32Array> {
+): Promise<WeightedVector[]> {
   const parts: Promise<WeightedVector>[] = texts.map(async ({ text, weight }) => ({
     vector: await encoder.embedTexts([text], options),
     weight,
   }));
   if (image)
     parts.push(embedPicture(encoder, image.picture, options).then((vector) => ({ vector, ...image })));
-  return composeVector(await Promise.all(parts));
+  return Promise.all(parts);
 }
 
 /** Throws what reading the picture throws. */

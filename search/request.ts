@@ -37,6 +37,14 @@ export const searchFields = {
     .optional()
     .describe('Absolute path of a picture, as the worker sees it; may stand beside text'),
   imageWeight: z.number().optional().describe('How much the picture counts beside the text; left out, 1'),
+  keys: z
+    .array(z.strictObject({ key: nameSchema, weight: z.number().default(1) }))
+    .min(1)
+    .max(MAX_TEXTS)
+    .optional()
+    .describe(
+      'What is stored, that counts by its weights beside texts and image: "more like this", "less like this"',
+    ),
   id: nameSchema.optional().describe('Id of what is stored, alone'),
   source: nameSchema.optional().describe('Beside an id that several sources have: the name of one of them'),
   key: nameSchema.optional().describe('Key of what is stored, alone'),
@@ -62,6 +70,7 @@ interface QueryParts {
   readonly texts?: unknown;
   readonly image?: unknown;
   readonly imageWeight?: unknown;
+  readonly keys?: unknown;
   readonly id?: unknown;
   readonly source?: unknown;
   readonly key?: unknown;
@@ -73,11 +82,11 @@ interface QueryParts {
 export function searchRules<Schema extends z.ZodType<QueryParts>>(schema: Schema): Schema {
   return schema
     .refine(
-      ({ text, texts, image, id, key }) =>
+      ({ text, texts, image, keys, id, key }) =>
         id === undefined && key === undefined
-          ? countGiven(text, texts) <= 1 && countGiven(text, texts, image) >= 1
-          : countGiven(text, texts, image) === 0 && countGiven(id, key) === 1,
-      'a text or texts, an image, or both; or an id; or a key',
+          ? countGiven(text, texts) <= 1 && countGiven(text, texts, image, keys) >= 1
+          : countGiven(text, texts, image, keys) === 0 && countGiven(id, key) === 1,
+      'a text or texts, an image, keys, or several of them; or an id; or a key',
     )
     .refine(({ id, source }) => id !== undefined || source === undefined, 'an id beside source')
     .refine(
