@@ -144,6 +144,12 @@ export const ERROR_CODES = {
     meaning: 'A source of this name was indexed from another place',
   },
   SEARCH_ITEM_NOT_FOUND: { retriable: false, meaning: 'The item to search by is not in the index' },
+  GENERATION_NOT_FOUND: { retriable: false, meaning: 'The index has no generation of this name' },
+  GENERATION_BUSY: { retriable: true, meaning: 'A generation serves its collection, or a run works in it' },
+  REMOVAL_UNCONFIRMED: {
+    retriable: false,
+    meaning: 'More items match than a request to delete them expected',
+  },
   ROUTE_NOT_FOUND: {
     retriable: false,
     meaning: 'The server has nothing at this path, or not by this method',

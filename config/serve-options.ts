@@ -49,6 +49,12 @@ export const SERVE_OPTIONS = {
     default: 33_554_432,
     sentence: 'The largest request',
   },
+  thumbnailBytes: {
+    flag: '--thumbnail-bytes <bytes>',
+    type: wholeNumber(0),
+    default: 1_073_741_824,
+    sentence: 'Disk that small pictures may take beside the index; the ones not asked for longest go first',
+  },
   logFormat: {
     flag: '--log-format <format>',
     type: choice('auto', 'json', 'text'),

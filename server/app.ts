@@ -11,11 +11,26 @@ import { addSecurityHeaders } from './guards/headers.ts';
 import { guardOrigin } from './guards/origin.ts';
 import type { App, ServerParts } from './parts.ts';
 import { logRequests } from './request-log.ts';
+import { addCollections } from './routes/collections.ts';
+import { addCompare } from './routes/compare.ts';
 import { addDocs } from './routes/docs.ts';
 import { addHealth } from './routes/health.ts';
 import { addItems } from './routes/items.ts';
 import { addMetrics } from './routes/metrics.ts';
+import { addPictures } from './routes/pictures.ts';
+import { addRemove } from './routes/remove.ts';
 import { addSearch } from './routes/search.ts';
+
+const ROUTES = [
+  addHealth,
+  addMetrics,
+  addSearch,
+  addItems,
+  addPictures,
+  addRemove,
+  addCollections,
+  addCompare,
+] as const;
 
 /** Seconds in which a request has to have arrived whole. */
 const REQUEST_SECONDS = 120;
@@ -56,7 +71,7 @@ export async function createApp(parts: ServerParts, log: FastifyBaseLogger): Pro
   await app.register(
     async (inner) => {
       const routes = inner as unknown as App;
-      for (const add of [addHealth, addMetrics, addSearch, addItems]) add(routes, parts);
+      for (const add of ROUTES) add(routes, parts);
     },
     { prefix },
   );

@@ -16,6 +16,7 @@ export type ServeConfig = Config<
   | 'maxBodyBytes'
   | 'maxImageBytes'
   | 'maxPixels'
+  | 'thumbnailBytes'
 >;
 
 /** What every route works with. */

@@ -1,19 +1,19 @@
-import { activeTables } from '#search/active-tables.ts';
 import { answerSearch } from '#search/answer-search.ts';
 import { parseRequest, type SearchAnswer, type SearchRequest, searchRequestSchema } from '#search/request.ts';
 import type { SearchOptions } from './contract.ts';
+import { chooseGeneration } from './generations.ts';
 import type { IndexParts } from './index-parts.ts';
 
 /** Searches by the generation that serves the collection. */
 export async function answerSearchRequest(
   { store, generations, settings }: IndexParts,
   asked: SearchRequest,
-  { signal, onUnread }: SearchOptions = {},
+  { signal, onUnread, generation }: SearchOptions = {},
 ): Promise<SearchAnswer> {
   const request = parseRequest(searchRequestSchema, asked, 'search');
   signal?.throwIfAborted();
-  const tables = await activeTables(store, request.collection);
-  return generations.use(tables.record, async (loaded) => {
+  const record = await chooseGeneration(store, request.collection, generation);
+  return generations.use(record, async (loaded) => {
     // A model in another place is proven even where it is not needed.
     if (settings.model !== undefined) await loaded.model();
     return answerSearch(loaded.tables, request, {

@@ -1,4 +1,5 @@
 import type { VlmoError } from '#errors.ts';
+import type { ModelInfo } from '#model/model.ts';
 import type { Progress } from '#pipeline/progress.ts';
 import type { RedisClient } from '#queue/connection.ts';
 import type { Priority } from '#queue/producer.ts';
@@ -42,6 +43,8 @@ export interface CallOptions {
 }
 
 export interface SearchOptions extends CallOptions {
+  /** Name of a generation of the collection to search in place of the one that serves. Throws GENERATION_NOT_FOUND. */
+  readonly generation?: string | undefined;
   /** Told of a hit that could not be read again, since its picture cannot be read, and why. */
   readonly onUnread?: ((id: string, reason: VlmoError) => void) | undefined;
 }
@@ -256,6 +259,15 @@ export interface OpenIndex extends AsyncDisposable {
   /** What serves a collection. */
   serving(collection?: string): Promise<GenerationRecord>;
   generations(): Promise<readonly GenerationRecord[]>;
+  /** Lets a generation serve its collection from the next call on. Throws GENERATION_NOT_FOUND. */
+  activate(generation: string): Promise<GenerationRecord>;
+  /**
+   * Deletes the vectors of a generation, for good. Throws GENERATION_NOT_FOUND, and GENERATION_BUSY for one that serves or
+   * that a run works in.
+   */
+  drop(generation: string): Promise<GenerationRecord>;
+  /** What the model of a generation is. Throws MODEL_NOT_FOUND, SEARCH_MODEL_MISMATCH, MODEL_CHANGED. */
+  model(generation: string): Promise<ModelInfo>;
   /**
    * Makes all threads ready for a collection now, and not with the first request: the model, also for pairs, the process
    * that decodes, and the vectors.

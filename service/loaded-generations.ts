@@ -36,6 +36,17 @@ export class LoadedGenerations implements AsyncDisposable {
     }
   }
 
+  /** Gives back what is loaded of a generation. Says whether nobody uses it. */
+  async forget({ name }: GenerationRecord): Promise<boolean> {
+    for (const [key, { loading, users }] of this.#entries) {
+      if (!key.startsWith(`${name} `)) continue;
+      if (users > 0) return false;
+      this.#entries.delete(key);
+      await unload(loading);
+    }
+    return true;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const entries = [...this.#entries.values()];
     this.#entries.clear();

@@ -10,9 +10,9 @@ type Kind = FailureRecord['kind'];
 
 /** The rows and failures that a request names. Throws FILTER_INVALID, and ID_AMBIGUOUS where several sources have the id. */
 export async function meantItems(store: Store, request: Remove): Promise<Meant> {
-  const { id, key, where } = request;
+  const { id, key, keys = key === undefined ? undefined : [key], where } = request;
   const isMeant = kindsOf(request);
-  if (key !== undefined) return withKey(key, isMeant);
+  if (keys !== undefined) return withKeys(keys, isMeant);
   if (id !== undefined) return withId(store, { ...request, id }, isMeant);
   return {
     images: isMeant('image') ? partOf(request, 'image') : 'none',
@@ -36,12 +36,13 @@ function partOf({ source, where }: Remove, kind: ItemKind): MeantRows {
   return parts.length === 0 ? 'all' : { kind: 'and', parts };
 }
 
-function withKey(key: string, isMeant: (kind: Kind) => boolean): Meant {
-  const row = anyOf('key', [key]);
+function withKeys(keys: readonly string[], isMeant: (kind: Kind) => boolean): Meant {
+  const rows = anyOf('key', keys);
+  const named = new Set(keys);
   return {
-    images: isMeant('image') ? row : 'none',
-    captions: isMeant('caption') ? row : 'none',
-    isListed: (failure) => failure.key === key && isMeant(failure.kind),
+    images: isMeant('image') ? rows : 'none',
+    captions: isMeant('caption') ? rows : 'none',
+    isListed: (failure) => named.has(failure.key) && isMeant(failure.kind),
   };
 }
 
@@ -74,5 +75,5 @@ async function withId(
       `Cannot remove id "${id}": ${sources.length} sources have it (${sources.map((one) => `"${one}"`).join(', ')}); name one of them with --source`,
     );
   const [key = ''] = found[kind].keys();
-  return withKey(key, (one) => one === kind);
+  return withKeys([key], (one) => one === kind);
 }

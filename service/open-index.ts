@@ -5,6 +5,7 @@ import { answerMatch } from './answer-match.ts';
 import { answerSearchRequest } from './answer-search.ts';
 import { Calls } from './calls.ts';
 import type { OpenIndex } from './contract.ts';
+import { activateGeneration, dropGeneration } from './generations.ts';
 import { type IndexParts, type OpenIndexOptions, openParts } from './index-parts.ts';
 import { countItems, listItems } from './list-items.ts';
 import { findRun, listRuns } from './runs.ts';
@@ -82,6 +83,9 @@ export function createIndex(parts: IndexParts): OpenIndex {
     relocateModel: async (folder) => (await import('./relocate-model.ts')).relocateModel(parts, folder),
     serving: async (collection = 'default') => (await activeTables(store, collection)).record,
     generations: () => store.generations(),
+    activate: (name) => calls.track(() => activateGeneration(store, name)),
+    drop: (name) => calls.track(() => dropGeneration(parts, name)),
+    model: async (name) => (await import('./generation-info.ts')).generationModel(parts, name),
     warm: (collection) => calls.track(() => warm(parts, collection)),
     close,
     [Symbol.asyncDispose]: close,

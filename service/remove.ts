@@ -24,7 +24,7 @@ export async function removeFrom(
 }
 
 /** Runs that may store again what is taken out. */
-async function runsUnderWay(store: Store, collection: string): Promise<RunRecord[]> {
+export async function runsUnderWay(store: Store, collection: string): Promise<RunRecord[]> {
   const watch = new RunWatch();
   const found: RunRecord[] = [];
   for await (const run of store.runs.scan({ state: 'running' }))

@@ -229,6 +229,8 @@ export interface Store extends AsyncDisposable {
    */
   renameSource(names: SourceRename): Promise<void>;
   pendingRename(): Promise<SourceRename | undefined>;
+  /** Forgets a generation and deletes its tables; done again where it was stopped. Nobody may be using it. */
+  drop(record: GenerationRecord): Promise<void>;
   readonly failures: FailureTable;
   readonly runs: RunTable;
   readonly ledger: Ledger;

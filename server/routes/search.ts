@@ -10,7 +10,7 @@ import type { App, ServerParts } from '../parts.ts';
 /** An answer of more hits is a file's business (`vlmo retrieve`). */
 const MAX_HITS = 10_000;
 
-const searchBodySchema = z
+export const searchBodySchema = z
   .strictObject({
     ...searchFields,
     k: z.int().min(1).max(MAX_HITS).default(10),
@@ -68,7 +68,7 @@ async function readUpload(request: FastifyRequest, { config }: ServerParts): Pro
   request.picture = form.files.get('image');
 }
 
-function toSearch(
+export function toSearch(
   { image, hybrid, ...fields }: SearchBody,
   picture: Uint8Array<ArrayBuffer> | undefined,
 ): SearchRequest {

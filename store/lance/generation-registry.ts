@@ -6,6 +6,7 @@ import { int32Column, textColumn, timeColumn } from './columns.ts';
 import { shareRead } from './gather.ts';
 import { openLanceTable } from './lance-table.ts';
 import { collect, rows } from './row-stream.ts';
+import { sqlIn } from './sql.ts';
 
 /** Which generations exist, and which one serves each collection. Few rows: always read as a whole. */
 export interface GenerationRegistry extends AsyncDisposable {
@@ -15,6 +16,7 @@ export interface GenerationRegistry extends AsyncDisposable {
   /** Adds a generation, or brings what is known of it up to date. */
   put(record: GenerationRecord): Promise<void>;
   activate(record: GenerationRecord): Promise<void>;
+  remove(record: GenerationRecord): Promise<void>;
 }
 
 export async function openGenerationRegistry(
@@ -34,6 +36,7 @@ export async function openGenerationRegistry(
     }),
     put: (record) => generations.upsert(generationColumns.map((column) => column.data([record]))),
     activate: (record) => collections.upsert(collectionColumns.map((column) => column.data([record]))),
+    remove: ({ name }) => generations.delete(sqlIn('name', [name])),
     async [Symbol.asyncDispose]() {
       await generations.close();
       await collections.close();

@@ -108,6 +108,15 @@ export async function openStore(
     },
     tables: (record) => open(record, false),
     activate: (record) => registry.activate(record),
+    async drop(record) {
+      // The registry first: what is killed in between leaves tables that nobody knows, which the same model takes up again.
+      await registry.remove(record);
+      await (await opened.get(record.name)?.catch(() => undefined))?.close();
+      opened.delete(record.name);
+      const names = await connection.tableNames({ limit: 1_000_000 });
+      for (const name of [`${record.name}.images`, `${record.name}.captions`])
+        if (names.includes(name)) await attemptWrite(`table "${name}"`, () => connection.dropTable(name));
+    },
     renameSource: (names) =>
       attemptWrite(`index "${folder.path}"`, () => renameSource(folder, connection, names)),
     pendingRename: () => attemptRead(`index "${folder.path}"`, () => pendingRename(folder)),

@@ -44,7 +44,16 @@ export function serve(
   keys: KeyRing = noKeys,
   { lines }: Logged = { lines: [] },
 ): Promise<Server> {
-  const { host, allowAnonymous, basePath, maxBodyBytes, maxImageBytes, maxPixels, collection } = ALL_OPTIONS;
+  const {
+    host,
+    allowAnonymous,
+    basePath,
+    maxBodyBytes,
+    maxImageBytes,
+    maxPixels,
+    collection,
+    thumbnailBytes,
+  } = ALL_OPTIONS;
   const log = pino({ level: 'debug' }, { write: (line) => void lines.push(line) });
   return startServer({
     index,
@@ -61,6 +70,7 @@ export function serve(
       maxBodyBytes: maxBodyBytes.default,
       maxImageBytes: maxImageBytes.default,
       maxPixels: maxPixels.default,
+      thumbnailBytes: thumbnailBytes.default,
       ...config,
     },
   });

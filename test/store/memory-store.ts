@@ -74,6 +74,9 @@ export function openMemoryStore(id = '0'.repeat(32)): Store {
       for await (const run of store.runs.scan())
         if (run.source === from) await store.runs.upsert({ ...run, source: to });
     },
+    async drop({ name }) {
+      generations.delete(name);
+    },
     async activate({ collection, name }) {
       active.set(collection, name);
     },

@@ -43,4 +43,20 @@ export function generationSuite(open: OpenStore): void {
     const { images } = await store.tables(second);
     assert.equal(await images.count(), 0);
   });
+
+  test('Store.drop forgets a generation with its rows; made again it is empty', async (t) => {
+    const store = await open(t);
+    const { record: first } = await store.openGeneration(generationSpec());
+    const spec = generationSpec({ fingerprint: 'f'.repeat(32) });
+    const { record, images } = await store.openGeneration(spec);
+    await images.upsert({ rows: [imageRow('a')], vectors: unitVectors(1, 4) });
+    await store.drop(record);
+    assert.deepEqual(await store.generations(), [first]);
+    await assert.rejects(store.tables(record));
+    const again = await store.openGeneration(spec);
+    assert.equal(await again.images.count(), 0);
+    await again.images.upsert({ rows: [imageRow('b')], vectors: unitVectors(1, 4) });
+    assert.equal(await again.images.count(), 1);
+    assert.deepEqual(await store.activeGeneration('default'), first);
+  });
 }
