@@ -5,6 +5,7 @@ import { goneJson, goneLines } from './gone-report.ts';
 import { inKinds, kindsJson } from './kinds-report.ts';
 import { formatCount, formatDuration, print, printJson } from './output.ts';
 import { readingJson, readingLines } from './reading-report.ts';
+import { sameContentJson, sameContentLines } from './same-content-report.ts';
 import { truncatedJson, truncatedLines } from './truncated-report.ts';
 
 interface ReportOptions {
@@ -33,6 +34,7 @@ export function reportIndexing(summary: Indexed, options: ReportOptions): void {
       known_failures: knownFailures,
       seconds,
       ...goneJson(summary.gone),
+      ...sameContentJson(summary.same),
       ...truncatedJson(summary.truncated),
       ...readingJson(summary.reading),
     });
@@ -41,6 +43,7 @@ export function reportIndexing(summary: Indexed, options: ReportOptions): void {
       [
         describe(summary, index),
         ...goneLines(summary.gone, options),
+        ...sameContentLines(summary.same, summary.source),
         ...truncatedLines(summary.truncated),
         ...readingLines(summary.reading),
       ].join('\n'),

@@ -1,5 +1,5 @@
 import type { LeftOutReason, ReadingReport } from '#sources/reading-notes.ts';
-import { formatCount, printable, shellWord } from './output.ts';
+import { counted, formatCount, printable, shellWord } from './output.ts';
 
 const REASONS: Readonly<Record<LeftOutReason, string>> = {
   hidden: 'hidden',
@@ -22,6 +22,7 @@ export function readingJson(reading: ReadingReport | undefined): object {
     ...(entries.length > 0 && {
       left_out_first: Object.fromEntries(entries.map(([reason, { first }]) => [reason, first])),
     }),
+    ...((reading?.sharedFiles ?? 0) > 0 && { shared_files: reading?.sharedFiles }),
     ...((reading?.captionCandidates.length ?? 0) > 0 && { caption_candidates: reading?.captionCandidates }),
   };
 }
@@ -29,12 +30,16 @@ export function readingJson(reading: ReadingReport | undefined): object {
 /** The same for people; no line where nothing was passed over. */
 export function readingLines(reading: ReadingReport | undefined): readonly string[] {
   if (!reading) return [];
-  const { leftOut, captionCandidates: columns } = reading;
+  const { leftOut, captionCandidates: columns, sharedFiles } = reading;
   const parts = Object.entries(leftOut).map(([reason, { count, first }]) => {
     const more = count > first.length ? ', …' : '';
     return `${formatCount(count)} ${REASONS[reason as LeftOutReason]} (${first.map(printable).join(', ')}${more})`;
   });
   const lines = parts.length > 0 ? [`Left out: ${parts.join('; ')}.`] : [];
+  if (sharedFiles > 0)
+    lines.push(
+      `${counted(sharedFiles, 'picture')} with the file of another one, under an id of its own. If the ids of rows are those of captions, say so: --caption-id-column COLUMN.`,
+    );
   const [column] = columns;
   if (column !== undefined) {
     const names = columns.map((name) => `"${printable(name)}"`).join(', ');

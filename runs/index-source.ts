@@ -15,6 +15,7 @@ import { type GoneItems, Pass, type Prune } from './pass.ts';
 import { pruneFailures, untilOlderAreKnown, watchOlder } from './prune-failures.ts';
 import { readBefore } from './read-before.ts';
 import { RunWatch } from './run-watch.ts';
+import { type SameContent, sameContent } from './same-content.ts';
 import { TruncatedCount } from './truncated.ts';
 import { withImagesOf } from './with-images-of.ts';
 
@@ -45,6 +46,10 @@ export interface IndexSummary extends Progress {
   readonly reading: ReadingReport | undefined;
   /** What the source no longer lists; undefined where it was not read to its end. */
   readonly gone: GoneItems | undefined;
+  /** Other sources with pictures of the same content, where the run has stored some. */
+  readonly same: readonly SameContent[];
+  /** Name of the source. */
+  readonly source: string;
   readonly run: string;
   readonly state: RunState;
   readonly seconds: number;
@@ -76,6 +81,7 @@ export async function indexSource(job: IndexJob): Promise<IndexSummary> {
     store.runs.upsert({ ...run, ...counts(), state, endedAt: new Date(), owner: null, lease: null });
   const lease = holdLease(store, run, counts);
   let gone: GoneItems | undefined;
+  let same: readonly SameContent[] = [];
   try {
     job.onStart?.(() => progress.snapshot());
     await watchOlder(store, run, watch);
@@ -91,6 +97,8 @@ export async function indexSource(job: IndexJob): Promise<IndexSummary> {
     if (!signal.aborted)
       gone = await pass.end({ prune: job.prune ?? false, reading: source.report?.(), signal });
     await indexer.writer.tidy();
+    if (!signal.aborted && progress.snapshot().kinds.images.stored > 0)
+      same = await sameContent(store, run.collection, job.tables.images, run.source);
   } catch (error) {
     await indexer.writer.abandon();
     await lease[Symbol.asyncDispose]();
@@ -104,11 +112,13 @@ export async function indexSource(job: IndexJob): Promise<IndexSummary> {
   await end(state);
   return {
     ...progress.snapshot(),
+    source: run.source,
     run: run.id,
     state,
     truncated,
     reading: source.report?.(),
     gone,
+    same,
     seconds: (performance.now() - begun) / 1000,
     replaced,
   };

@@ -33,7 +33,8 @@ export async function listSources(store: Store): Promise<SourceCounts[]> {
   return found;
 }
 
-async function placesOf(store: Store, collection: string): Promise<Map<string, string>> {
+/** Where each source of a collection lay when it was read last. */
+export async function placesOf(store: Store, collection: string): Promise<Map<string, string>> {
   const last = new Map<string, { readonly number: number; readonly place: string }>();
   for await (const run of store.runs.scan()) {
     if (run.collection !== collection || isFailedSource(run.source)) continue;

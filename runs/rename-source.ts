@@ -13,18 +13,26 @@ export async function renameSource(store: Store, { from, to }: SourceRename): Pr
   if (pending?.from === from && pending.to === to) return;
   const refuse = (code: 'SOURCE_UNKNOWN' | 'SOURCE_TAKEN' | 'SOURCE_BUSY', reason: string): VlmoError =>
     new VlmoError(code, `Cannot rename source "${from}" to "${to}": ${reason}`);
-  if (!(await hasSource(store, from)))
+  if (!(await hasRuns(store, from)) && !(await hasItems(store, from)))
     throw refuse('SOURCE_UNKNOWN', 'the index has no source of the first name; "vlmo sources" lists them');
-  if (from === to || (await hasSource(store, to)))
+  if (from === to || (await hasItems(store, to)))
     throw refuse('SOURCE_TAKEN', 'the index has a source of the second name already');
-  const run = await runOver(store, from);
-  if (run) throw refuse('SOURCE_BUSY', `run ${run.id} over it is under way; try again when it has ended`);
+  const run = (await runOver(store, from)) ?? (await runOver(store, to));
+  if (run)
+    throw refuse(
+      'SOURCE_BUSY',
+      `run ${run.id} over "${run.source}" is under way; try again when it has ended`,
+    );
   await store.renameSource({ from, to });
 }
 
-/** Whether anything came from it, or a run was over it. */
-async function hasSource(store: Store, name: string): Promise<boolean> {
+async function hasRuns(store: Store, name: string): Promise<boolean> {
   for await (const { source } of store.runs.scan()) if (source === name) return true;
+  return false;
+}
+
+/** Whether anything that came from it is there. */
+async function hasItems(store: Store, name: string): Promise<boolean> {
   const where = anyOf('source', [name]);
   for (const record of await store.generations()) {
     const { images, captions } = await store.tables(record);

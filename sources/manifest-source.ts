@@ -35,7 +35,7 @@ export async function createManifestSource(
     async *items(signal) {
       Object.assign(progress, { before: 0, after: 0, share: 0 });
       notes = new ReadingNotes();
-      const reading = createReading(path);
+      const reading = createReading(path, notes);
       for await (const { rows, position } of manifestRows(path, rules, dialect)) {
         const items: Item[] = [];
         for (const row of rows) {
@@ -58,12 +58,13 @@ export async function createManifestSource(
   };
 }
 
-function createReading(path: string): RowItemsOptions {
+function createReading(path: string, notes: ReadingNotes): RowItemsOptions {
   return {
     file: path,
     name: basename(path),
     locate: locateFrom(dirname(path)),
     pictures: new Occurrences(),
     givenIds: new Occurrences(),
+    byRow: { files: new Occurrences(), notes },
   };
 }

@@ -23,6 +23,8 @@ export interface ReadingReport {
   readonly leftOut: Readonly<Partial<Record<LeftOutReason, LeftOut>>>;
   /** Columns and keys with texts in tables and sidecars that gave no caption, where the whole source gave none. */
   readonly captionCandidates: readonly string[];
+  /** Pictures whose file another id names too, in a table whose one column of ids may be that of the captions. */
+  readonly sharedFiles: number;
 }
 
 const MAX_NAMED = 5;
@@ -33,12 +35,17 @@ export class ReadingNotes {
   readonly #leftOut = new Map<LeftOutReason, { count: number; first: string[] }>();
   readonly #columns = new Set<string>();
   #captions = 0;
+  #sharedFiles = 0;
 
   leaveOut(reason: LeftOutReason, path: string): void {
     const known = this.#leftOut.get(reason) ?? { count: 0, first: [] };
     this.#leftOut.set(reason, known);
     known.count += 1;
     if (known.first.length < MAX_NAMED) known.first.push(path);
+  }
+
+  addSharedFile(): void {
+    this.#sharedFiles += 1;
   }
 
   addCaptions(count: number): void {
@@ -57,6 +64,7 @@ export class ReadingNotes {
     return {
       leftOut: Object.fromEntries(this.#leftOut),
       captionCandidates: this.#captions > 0 ? [] : [...this.#columns],
+      sharedFiles: this.#sharedFiles,
     };
   }
 }

@@ -3,6 +3,7 @@ import type { CaptionItem, Item } from './item.ts';
 import type { Occurrences } from './occurrences.ts';
 import type { Locate } from './picture-path.ts';
 import { describeType, quote } from './quote.ts';
+import type { ReadingNotes } from './reading-notes.ts';
 import type { BrokenRow, Row } from './row.ts';
 
 export interface RowItemsOptions {
@@ -15,6 +16,8 @@ export interface RowItemsOptions {
   readonly pictures: Occurrences;
   /** Ids given by a column, together with what they were given to: pictures with their files, captions with their pictures. */
   readonly givenIds: Occurrences;
+  /** Files of pictures that have the id of a row, where a row may give one, and where it is noted that one has two. */
+  readonly byRow?: { readonly files: Occurrences; readonly notes: ReadingNotes };
 }
 
 /** Adds the items of a row to `into`. */
@@ -56,7 +59,7 @@ function pushPicture(
   path: string,
   given: GivenIds,
   captions: readonly string[],
-  { locate, pictures, givenIds }: RowItemsOptions,
+  { locate, pictures, givenIds, byRow }: RowItemsOptions,
   into: Item[],
 ): string | undefined {
   const location = locate(path);
@@ -77,6 +80,8 @@ function pushPicture(
   if (typeof items === 'string') return items;
   if (id !== own && isNew) givenIds.add(pair);
   pictures.add(id);
+  const isByRow = given.imageId === undefined && given.id !== undefined;
+  if (isNew && isByRow && byRow?.files.add(uri) === false) byRow.notes.addSharedFile();
   if (isNew) into.push({ kind: 'image', id, uri, meta: row.meta });
   into.push(...items);
   return undefined;

@@ -35,6 +35,11 @@ export interface RowReader<Row> {
   scan(where?: Filter): AsyncIterable<Row>;
   /** As `scan`, of each row only what tells it apart and who wrote it. */
   scanKeys(where?: Filter): AsyncIterable<readonly RowKey[]>;
+  /** As `scan`, of each row only these columns, which hold texts. */
+  scanTexts<Name extends 'source' | 'id' | 'sha256'>(
+    columns: readonly Name[],
+    where?: Filter,
+  ): AsyncIterable<readonly Readonly<Record<Name, string>>[]>;
   count(where?: Filter): Promise<number>;
   /** Rows of each source. */
   countBySource(): Promise<Map<string, number>>;

@@ -114,6 +114,16 @@ export async function openVectorTable<Row extends ItemRow>(
         yield Array.from({ length: batch.numRows }, (_, index) => ({ key: key(index), run: run(index) }));
       }
     },
+    async *scanTexts<Name extends string>(columns: readonly Name[], where?: Filter) {
+      for await (const batch of lance.read({ columns, where: compile(where) })) {
+        const readers = columns.map((name) => [name, readText(batch, name)] as const);
+        yield Array.from(
+          { length: batch.numRows },
+          (_, row) =>
+            Object.fromEntries(readers.map(([name, text]) => [name, text(row)])) as Record<Name, string>,
+        );
+      }
+    },
     count: (where) => lance.count(compile(where)),
     async countBySource() {
       const counts = new Map<string, number>();

@@ -145,6 +145,48 @@ describe('sources', { timeout: 600_000 }, () => {
   });
 });
 
+describe('the same content in two sources', { timeout: 600_000 }, () => {
+  test('is counted by source; a folder inside an indexed one is another source', async (t) => {
+    const { folder, years, index } = await twoYears(t);
+    await vlmoJson(['index', folder, ...into(index), '--exclude', 'index']);
+    const inside = await vlmo(['index', years[0], '--index', index, '--model', suite.model]);
+    assert.ok(inside.stdout.includes(`Other sources hold the same content: 2 pictures of "${folder}".\n`));
+    assert.ok(!inside.stdout.includes('moved'), inside.stdout);
+    const again = await vlmo(['index', years[0], '--index', index]);
+    assert.ok(!again.stdout.includes('same content'), 'nothing new, nothing said');
+    await put(years[1], '3.png', await drawPicture(0));
+    const { lines } = await vlmoJson<object>(['index', years[1], ...into(index)]);
+    assert.deepEqual((lines[0] as { same_content: object }).same_content, [
+      { source: folder, images: 3, moved: false },
+      { source: years[0], images: 1, moved: false },
+    ]);
+  });
+
+  test('of a place that is gone, with the same ids: moved, and what to do', async (t) => {
+    const { folder, years, index } = await twoYears(t);
+    await vlmoJson(['index', years[0], ...into(index)]);
+    const now = join(folder, 'now');
+    await rename(years[0], now);
+    const { stdout } = await vlmo(['index', now, '--index', index]);
+    const [line = ''] = stdout.split('\n').filter((one) => one.includes('is gone from its place'));
+    for (const part of [
+      `vlmo remove --source ${years[0]}`,
+      `vlmo sources rename ${now} ${years[0]}`,
+      '--source-moved',
+    ])
+      assert.ok(line.includes(part), `${part} in ${stdout}`);
+    for (const args of [
+      ['remove', '--source', years[0], '--index', index],
+      ['sources', 'rename', now, years[0], '--index', index],
+    ])
+      assert.equal((await vlmo(args)).code, 0);
+    assert.deepEqual(
+      (await sourcesOf(index)).map(({ source, images }) => [source, images]),
+      [[years[0], 2]],
+    );
+  });
+});
+
 describe('vlmo sources rename', { timeout: 600_000 }, () => {
   test('the source goes on under its name, without a vector computed; what is taken, unknown or under way is refused', async (t) => {
     const { years, index } = await twoYears(t);

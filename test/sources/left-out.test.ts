@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import type { SourceOptions } from '#sources/item.ts';
+import type { Item, SourceOptions } from '#sources/item.ts';
 import { openSource } from '#sources/open-source.ts';
 import { ids, tempFolder } from './temp-folder.ts';
 
@@ -207,4 +207,24 @@ test('a sidecar or table that leaves its folder by a link is refused, one that s
     ['a.txt', 'SOURCE_ROW_INVALID'],
     ['sub/c.txt', 'SOURCE_ROW_INVALID'],
   ]);
+});
+
+test("one file under two ids of rows is two pictures, counted; where the column is the captions' own, it is one", async (t) => {
+  const folder = await tempFolder(t);
+  const rows = [
+    'id,image,caption',
+    '1,a.jpg,one',
+    '2,a.jpg,two',
+    '3,./a.jpg,three',
+    '1,a.jpg,again',
+    '4,b.jpg,four',
+  ];
+  await writeFile(join(folder, 'm.csv'), rows.join('\n'));
+  const guessed = await read(join(folder, 'm.csv'));
+  const pictures = (items: readonly Item[]): string[] =>
+    items.filter(({ kind }) => kind === 'image').map(({ id }) => id);
+  assert.deepEqual([pictures(guessed.items), guessed.report.sharedFiles], [['1', '2', '3', '4'], 2]);
+  await writeFile(join(folder, 'm.csv'), rows.filter((row) => row !== '1,a.jpg,again').join('\n'));
+  const named = await read(join(folder, 'm.csv'), { captionIdColumn: 'id' });
+  assert.deepEqual([pictures(named.items), named.report.sharedFiles], [['a.jpg', 'b.jpg'], 0]);
 });

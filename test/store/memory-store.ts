@@ -130,6 +130,12 @@ function createTable<Row extends ItemRow & RowKey>(dimensions: number, kind: Ite
       for (const { row } of matching(where)) yield row;
     },
     count: async (where) => matching(where).length,
+    async *scanTexts<Name extends string>(columns: readonly Name[], where?: Filter) {
+      yield matching(where).map(({ row }) => {
+        const texts = row as unknown as Record<Name, string>;
+        return Object.fromEntries(columns.map((name) => [name, texts[name]])) as Record<Name, string>;
+      });
+    },
     async countBySource() {
       const groups = Map.groupBy(matching(), ({ row }) => row.source);
       return new Map(Array.from(groups, ([source, rows]) => [source, rows.length]));

@@ -81,6 +81,9 @@ export function vectorTableSuite(open: OpenStore): void {
         ['x', 1],
       ]),
     );
+    const texts = [];
+    for await (const some of images.scanTexts(['id', 'sha256'], anyOf('source', ['x']))) texts.push(...some);
+    assert.deepEqual(texts, [{ id: 'c', sha256: 'ab'.repeat(32) }]);
     const before = await keysOf(anyOf('source', ['y']));
     assert.deepEqual(before, [a, b]);
     const again = { ...rows[1], run: 'wrote again' } as ImageRecord;
