@@ -1,20 +1,26 @@
 import { setTimeout } from 'node:timers/promises';
 import type { RunRecord, Store } from '#store/contract.ts';
+import { isFailedSource } from './failed-source.ts';
 import { type RunWatch, STILL_MS } from './run-watch.ts';
 
 const LOOK_MS = 2000;
 
 /**
- * After a whole pass over a source: failures that older runs over it listed, have ended, and that this one did not meet
+ * After a whole pass over a source: failures that older runs over it listed, or a retry of what
+ * had failed listed again, have ended, and that this one did not meet
  * again are gone. A mended row or sidecar gives no item that could settle them, and neither does a picture that was
  * deleted. What the pass did meet, it listed under its own number; what a run lists that is still under way, is its own.
  */
 export async function pruneFailures(store: Store, run: RunRecord, watch: RunWatch): Promise<void> {
   if ((await store.failures.count(run.collection)) === 0) return;
-  const ended: string[] = [];
+  const { collection, source } = run;
+  const ended = { passes: [] as string[], retries: [] as string[] };
   for await (const older of olderRuns(store, run))
-    if (await watch.hasEnded(store, older)) ended.push(older.id);
-  if (ended.length > 0) await store.failures.deleteOfRuns(run.collection, ended);
+    if (await watch.hasEnded(store, older))
+      ended[isFailedSource(older.source) ? 'retries' : 'passes'].push(older.id);
+  if (ended.passes.length > 0) await store.failures.deleteOfRuns(collection, ended.passes);
+  // A retry lists again what is of all sources.
+  if (ended.retries.length > 0) await store.failures.deleteOfRuns(collection, ended.retries, source);
 }
 
 /** Notes the leases of older runs that are under way, so that their end can be told later. */
@@ -50,7 +56,8 @@ export async function untilOlderAreKnown(
 
 async function* olderRuns(store: Store, { id, source, collection, number }: RunRecord) {
   for await (const record of store.runs.scan()) {
-    const isSame = record.source === source && record.collection === collection && record.id !== id;
+    const isOfIt = record.source === source || isFailedSource(record.source);
+    const isSame = isOfIt && record.collection === collection && record.id !== id;
     if (isSame && (record.number ?? 0) < (number ?? 0)) yield record;
   }
 }

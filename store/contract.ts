@@ -62,8 +62,8 @@ export interface FailureTable {
   upsert(records: readonly FailureRecord[]): Promise<void>;
   /** In one commit. */
   delete(keys: readonly Pick<FailureRecord, 'collection' | 'key'>[]): Promise<void>;
-  /** Failures that one of these runs was the last to meet; in one commit. */
-  deleteOfRuns(collection: string, runs: readonly string[]): Promise<void>;
+  /** Failures that one of these runs was the last to meet, of all sources or of one; in one commit. */
+  deleteOfRuns(collection: string, runs: readonly string[], source?: string): Promise<void>;
   count(collection?: string): Promise<number>;
   /** Failures in the store's order (sorting them would take memory that grows with their number). */
   scan(collection?: string): AsyncIterable<FailureRecord>;

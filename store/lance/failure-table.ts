@@ -55,8 +55,11 @@ export async function openFailureTable(
     async delete(keys) {
       if (keys.length > 0) await lance.delete(anyOf(keys));
     },
-    deleteOfRuns: (collection, runs) =>
-      lance.delete(`${ofCollection(collection)} AND ${sqlIn('run', runs.map(toWellFormed))}`),
+    deleteOfRuns(collection, runs, source) {
+      const ofRuns = `${ofCollection(collection)} AND ${sqlIn('run', runs.map(toWellFormed))}`;
+      const ofSource = source === undefined ? '' : ` AND ${sqlIn('source', [toWellFormed(source)])}`;
+      return lance.delete(ofRuns + ofSource);
+    },
     count: (collection) => lance.count(collection === undefined ? undefined : ofCollection(collection)),
     scan(collection) {
       const where = collection === undefined ? undefined : ofCollection(collection);

@@ -140,6 +140,31 @@ describe('two runs over one source that overlap', { timeout: 120_000 }, () => {
     );
   });
 
+  test('what a retry has listed again belongs to its source: the next whole pass over that clears what it does not meet', async (t) => {
+    await using index = await open(t);
+    const { store } = index;
+    const retry = {
+      kind: 'queued',
+      source: 'failures of default',
+      place: 'failures of default',
+      options: {},
+    } as const;
+    const { id, number } = await beginRun(store, { ...retry, generation: index.tables.record });
+    const listedBy = { run: id, runNumber: number };
+    await store.failures.upsert([
+      failureRecord('mended', { ...listedBy, source: '/list.jsonl' }),
+      failureRecord('of another', { ...listedBy, source: '/another.jsonl' }),
+    ]);
+    const ended = await store.runs.find(id);
+    assert.ok(ended);
+    await store.runs.upsert({ ...ended, state: 'complete', owner: null, endedAt: new Date() });
+    const a = gated([]);
+    a.begin();
+    a.end();
+    await run(engine, index, a.source);
+    assert.deepEqual(await listed(index), ['of another']);
+  });
+
   test('runs that begin at once in several stores have numbers of their own, in their order', async (t) => {
     const path = join(await temporaryFolder(t), 'index');
     await using first = await openStore(path, { create: true });

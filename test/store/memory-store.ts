@@ -241,8 +241,11 @@ function createFailures(): FailureTable {
     async delete(keys) {
       for (const key of keys) records.delete(keyOf(key));
     },
-    async deleteOfRuns(collection, runs) {
-      for (const record of of(collection)) if (runs.includes(record.run)) records.delete(keyOf(record));
+    async deleteOfRuns(collection, runs, source) {
+      for (const record of of(collection)) {
+        const isMeant = runs.includes(record.run) && (source ?? record.source) === record.source;
+        if (isMeant) records.delete(keyOf(record));
+      }
     },
     count: async (collection) => of(collection).length,
     async *scan(collection) {
