@@ -6,8 +6,8 @@ import type {
   ImageRecord,
   Store,
 } from '#store/contract.ts';
-import { pictureKey } from '#store/item-key.ts';
 import type { Finding } from '../finding.ts';
+import { findDisagreements } from './check-agreement.ts';
 import { KeySet } from './key-set.ts';
 import { NamedItems } from './named-items.ts';
 
@@ -62,17 +62,7 @@ async function lookAt(
   }
   // Failures are those of the collection: an older generation knows nothing of them.
   if (!isActive) return;
-  const failed = new KeySet();
-  for await (const failure of store.failures.scan(collection)) {
-    failed.add(failure.key);
-    const { kind, key } = failure;
-    if (kind !== 'broken' && keys[kind].has(key)) faults.storedAndFailed.add(failure);
-  }
-  for await (const row of tables.captions.scan()) {
-    const picture = pictureKey(row);
-    if (picture === null || keys.image.has(picture) || failed.has(picture)) continue;
-    faults.withoutPicture.add({ ...row, collection, kind: 'caption' });
-  }
+  await findDisagreements(store, tables, keys, faults);
 }
 
 function scan(
