@@ -11,6 +11,7 @@ import type {
 } from '#store/contract.ts';
 import { anyOf } from '#store/filter.ts';
 import { pictureKey } from '#store/item-key.ts';
+import { failedCaptions } from './failed-captions.ts';
 
 const BATCH = 1024;
 
@@ -57,11 +58,16 @@ export async function removeItems(
   ];
   const counts = { images: 0, captionsOfImages: 0, captions: 0, failures: 0 };
 
+  const failed =
+    images === 'none' ? new Map<string, FailureRecord[]>() : await failedCaptions(store, collection);
+
   for await (const rows of meantRows(imageTables, images)) {
     if (signal?.aborted) return { ...counts, isWhole: false };
     const keys = rows.map(({ key }) => key);
     const theirs = await captionsOf(generations, keys);
     await forget([...keys, ...theirs]);
+    const listed = keys.flatMap((key) => failed.get(key) ?? []);
+    await unlist(listed.filter((failure) => !isListed(failure)));
     await remove(captionTables, theirs);
     await remove(imageTables, keys);
     counts.images += keys.length;

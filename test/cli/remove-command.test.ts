@@ -3,12 +3,19 @@ import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { describeProcess } from '#host-process.ts';
+import type { FailureRecord } from '#store/contract.ts';
 import { itemKey } from '#store/item-key.ts';
 import { openStore } from '#store/lance/open-store.ts';
 import { temporaryFolder } from '../fixtures/files.ts';
 import { importTiny } from '../fixtures/tiny-model.ts';
 import { drawPicture, put } from '../pipeline/pictures.ts';
-import { captionRow, generationSpec, imageRow, unitVectors } from '../store/lance/store-fixture.ts';
+import {
+  captionRow,
+  failureRecord,
+  generationSpec,
+  imageRow,
+  unitVectors,
+} from '../store/lance/store-fixture.ts';
 import { assertCannotRun, ended, startVlmo, vlmo, vlmoJson } from './cli-fixture.ts';
 import { countCommits, untilCommits } from './commits.ts';
 
@@ -105,6 +112,24 @@ describe('vlmo remove', { timeout: 600_000 }, () => {
     const none = await vlmo(['remove', '--all', '--index', index]);
     assert.deepEqual([none.code, none.stderr], [0, '']);
     assert.match(none.stdout, /^Nothing to remove: nothing in collection "default" matches\./);
+  });
+
+  test('captions of a picture that goes are no longer listed as failed either; those of others stay', async () => {
+    const index = await makeIndex();
+    const failure = (id: string, changes: object, source = one): FailureRecord => {
+      const item = { kind: 'caption', id, imageId: '0.png', uri: '/x', caption: 'x', meta: {}, ...changes };
+      return failureRecord(id, { source, kind: 'caption', item: JSON.stringify(item) });
+    };
+    {
+      await using store = await openStore(index, { create: false });
+      await store.failures.upsert([
+        failure('own', {}),
+        failure('elsewhere', { imageSource: one }, two),
+        failure('of another picture', { imageId: '1.png' }),
+        failure('of another source', {}, two),
+      ]);
+    }
+    await assertRemoves(index, ['--id', '0.png', '--source', one], [1, 1, 0, 2], [3, 3, 4]);
   });
 
   test('says which runs are under way, in words what goes; refuses what names nothing or two things', async () => {
