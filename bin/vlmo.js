@@ -8,6 +8,7 @@ const isClone = existsSync(source);
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 const needed = isClone ? '24' : '22.12';
 const [word, ...more] = process.argv.slice(2);
+const help = isClone ? undefined : writtenHelp();
 
 if (isClone ? major < 24 : major < 22 || (major === 22 && minor < 12)) {
   const hint = isClone ? ' (npm ci brings one along: npx vlmo takes it)' : '';
@@ -20,6 +21,9 @@ if (isClone ? major < 24 : major < 22 || (major === 22 && minor < 12)) {
   process.stdout.on('error', () => {});
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
   process.stdout.write(`${version}\n`);
+} else if (help !== undefined) {
+  process.stdout.on('error', () => {});
+  process.stdout.write(help);
 } else {
   // onnxruntime would send telemetry, and leave a file of it in the temporary folder.
   process.env.ORT_DISABLE_TELEMETRY ??= '1';
@@ -29,4 +33,11 @@ if (isClone ? major < 24 : major < 22 || (major === 22 && minor < 12)) {
   // What was compiled, types stripped, is kept for the next start, in the temporary folder or where NODE_COMPILE_CACHE says.
   module.enableCompileCache();
   await import(isClone ? source.href : new URL('../dist/cli/main.js', import.meta.url).href);
+}
+
+/** The help that was written when the package was made, where nothing but help is asked for. */
+function writtenHelp() {
+  const words = process.argv.slice(2);
+  if (!['--help', '-h'].includes(words.pop() ?? '')) return undefined;
+  return JSON.parse(readFileSync(new URL('../dist/help.json', import.meta.url), 'utf8'))[words.join(' ')];
 }
