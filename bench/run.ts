@@ -18,6 +18,9 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   rerank: async () => (await import('./rerank.ts')).rerankBench,
 };
 
+// As the program has it.
+process.env.NVIDIA_TF32_OVERRIDE ??= '0';
+
 const [name = '', ...args] = process.argv.slice(2);
 const load = BENCHES[name];
 if (!load) {

@@ -27,6 +27,8 @@ if (isClone ? major < 24 : major < 22 || (major === 22 && minor < 12)) {
 } else {
   // onnxruntime would send telemetry, and leave a file of it in the temporary folder.
   process.env.ORT_DISABLE_TELEMETRY ??= '1';
+  // TF32 would round the inputs of products to 11 bits. Read when CUDA starts, in this process and those it starts.
+  process.env.NVIDIA_TF32_OVERRIDE ??= '0';
   // Read once, when the module loads. Its warnings say what is as it should be: that rows added to an approximate index
   // reach some of its partitions only, a line for each other one.
   process.env.LANCEDB_LOG ??= 'error';

@@ -9,7 +9,6 @@ import { createTrouble } from '#queue/trouble.ts';
 import { requireSameIndex } from '#runs/same-index.ts';
 import type { OpenIndex } from '#service/contract.ts';
 import { note, printable, shellWord } from './output.ts';
-import { Owned } from './owned.ts';
 
 export type RedisFlags = Config<'embeddedRedis'>;
 
@@ -47,19 +46,26 @@ export async function openRedis(
   patience?: Patience,
 ): Promise<OpenRedis> {
   const onError = patience?.onTrouble ?? sayTrouble();
-  await using stack = new Owned();
-  const address = embeddedRedis
-    ? stack.use(await openEmbeddedRedis(folder)).address
-    : parseRedisUrl(process.env.REDIS_URL || DEFAULT_REDIS_URL);
+  const embedded = embeddedRedis ? await openEmbeddedRedis(folder) : undefined;
+  const address = embedded?.address ?? parseRedisUrl(process.env.REDIS_URL || DEFAULT_REDIS_URL);
   const waiting = patience && { onTrouble: onError, ...patience };
-  const client = await (waiting
-    ? reachRedis(address, { onError }, waiting)
-    : connectRedis(address, { onError }));
-  stack.defer(() => closeRedis(client));
-  const { prefix } = bullOptions(client, id);
-  await requireSameIndex(folder, () =>
-    waiting ? patiently(() => aliveWorkers(client, prefix), waiting) : aliveWorkers(client, prefix),
-  );
-  const owned = stack.move();
-  return { client, [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose]() };
+  let client: RedisClient | undefined;
+  const close = async (): Promise<void> => {
+    try {
+      if (client) closeRedis(client);
+    } finally {
+      await embedded?.[Symbol.asyncDispose]();
+    }
+  };
+  try {
+    client = await (waiting ? reachRedis(address, { onError }, waiting) : connectRedis(address, { onError }));
+    const reached = client;
+    const { prefix } = bullOptions(reached, id);
+    const alive = () => aliveWorkers(reached, prefix);
+    await requireSameIndex(folder, () => (waiting ? patiently(alive, waiting) : alive()));
+    return { client, [Symbol.asyncDispose]: close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }

@@ -20,11 +20,8 @@ export interface Device {
   readonly hasHalf: boolean;
   /** Whether it is a GPU imitated by the CPU, as far as can be told. */
   readonly isSoftware: boolean | undefined;
-  /** Bytes that one buffer may have for certain: what every WebGPU has to allow. */
-  readonly maxBufferBytes: number;
 }
 
-const WEBGPU_BUFFER_BYTES = 128 * 1024 * 1024;
 const CUDA_INSTALL =
   'install onnxruntime\'s CUDA libraries (README, "In your own project": npm install without ONNXRUNTIME_NODE_INSTALL=skip), CUDA 12 and cuDNN 9';
 
@@ -46,8 +43,6 @@ async function resolve(asked: DeviceName): Promise<Device> {
   if (asked === 'cpu') return cpu('asked for');
   const device =
     asked === 'auto' ? await choose() : asked === 'webgpu' ? await use(asked) : await useCards(asked);
-  // TF32 would round the inputs of products to 11 bits. Read when CUDA starts, in this process and those it starts.
-  if (device.provider === 'cuda') process.env.NVIDIA_TF32_OVERRIDE ??= '0';
   return device;
 }
 
@@ -98,8 +93,7 @@ async function choose(): Promise<Device> {
 }
 
 function cpu(reason: string): Device {
-  const maxBufferBytes = Number.MAX_SAFE_INTEGER;
-  return { provider: 'cpu', cards: [], reason, hasHalf: false, isSoftware: false, maxBufferBytes };
+  return { provider: 'cpu', cards: [], reason, hasHalf: false, isSoftware: false };
 }
 
 function gpu(provider: 'webgpu' | 'cuda', reason: string, report: ProbeReport & { works: true }): Device {
@@ -110,7 +104,6 @@ function gpu(provider: 'webgpu' | 'cuda', reason: string, report: ProbeReport & 
     reason,
     hasHalf: report.hasHalf,
     isSoftware: isWebGpu ? isSoftwareGpu(report.drivers) : false,
-    maxBufferBytes: isWebGpu ? WEBGPU_BUFFER_BYTES : Number.MAX_SAFE_INTEGER,
   };
 }
 

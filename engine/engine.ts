@@ -117,8 +117,10 @@ async function start(
   onEnd: (how: string) => void,
   onNote: (line: string) => void,
 ): Promise<Process> {
+  // TF32 would round the inputs of CUDA's products to 11 bits.
+  const env = { NVIDIA_TF32_OVERRIDE: '0', ...process.env };
   const entry = fileURLToPath(import.meta.resolve('#engine/engine.process.ts'));
-  const child = fork(entry, [JSON.stringify(setup)], { serialization: 'advanced' });
+  const child = fork(entry, [JSON.stringify(setup)], { serialization: 'advanced', env });
   const waiting = new Map<number, Waiting>();
   const greeting = Promise.withResolvers<void>();
   let isReady = false;

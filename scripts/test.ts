@@ -80,6 +80,8 @@ function sum(all: readonly Counts[]): Counts {
 providePrograms();
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 // Types are stripped and code compiled once for all files, each of which is a process.
+// As the program has it.
+process.env.NVIDIA_TF32_OVERRIDE ??= '0';
 process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), 'vlmo-compile-cache');
 const given = process.argv.slice(2);
 const files = globSync(given.length > 0 ? given : 'test/**/*.test.ts').toSorted();

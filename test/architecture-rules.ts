@@ -32,17 +32,7 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'config',
   ],
   // The process that does what jobs ask for.
-  engine: [
-    'service',
-    'devices',
-    'queue',
-    'pipeline',
-    'search',
-    'sources',
-    'store',
-    'store/lance/open-store.ts',
-    'config',
-  ],
+  engine: ['service', 'devices', 'queue', 'pipeline', 'search', 'sources', 'store', 'config'],
   service: [
     'queue',
     'devices',
@@ -99,6 +89,8 @@ const OUTSIDE = ['cli', 'test', 'bench', 'demo', 'scripts', 'training'];
 const OUTSIDE_ARROWS: Readonly<Record<string, readonly string[]>> = {
   test: ['cli', 'bench', 'demo', 'scripts', 'training'],
   bench: ['demo'],
+  // The help that the package carries is the program's own.
+  scripts: ['cli'],
 };
 const NO_NAMES = ['utils', 'helpers', 'types', 'common', 'classes', 'lib', 'misc'];
 

@@ -12,7 +12,6 @@ const device = {
   reason: 'tested',
   hasHalf: false,
   isSoftware: true,
-  maxBufferBytes: 2 ** 27,
 } as const;
 
 scorerSuite(
