@@ -68,7 +68,13 @@ describe('startEngine', { timeout: 300_000 }, () => {
       index(started.engine, [image(pictureName(0)), image(pictureName(1)), caption('a')]),
       index(started.engine, [image(pictureName(2)), image('missing.png')]),
     ]);
-    assert.deepEqual(first, { stored: 3, skipped: 0, failed: 0, failures: [] });
+    assert.deepEqual(first, {
+      ...{ stored: 3, skipped: 0, failed: 0, failures: [] },
+      kinds: {
+        images: { seen: 0, stored: 2, skipped: 0, failed: 0 },
+        captions: { seen: 0, stored: 1, skipped: 0, failed: 0 },
+      },
+    });
     assert.deepEqual([second.stored, second.failed], [1, 1]);
     assert.deepEqual(
       second.failures.map(({ item, error, attempts }) => [item.id, error.code, attempts]),
