@@ -5,6 +5,9 @@ import type { z } from 'zod';
 import { parseGiven } from '#config/parse-given.ts';
 import { readJsonBodies } from './bodies/json-body.ts';
 import { closeConnections } from './close-connections.ts';
+import { addCohereEmbed } from './compat/cohere-embed.ts';
+import { addEmbeddings } from './compat/embeddings.ts';
+import { addRerank } from './compat/rerank.ts';
 import { answerErrors } from './errors/answer-errors.ts';
 import { guardAccess } from './guards/access.ts';
 import { addSecurityHeaders } from './guards/headers.ts';
@@ -30,6 +33,9 @@ const ROUTES = [
   addRemove,
   addCollections,
   addCompare,
+  addEmbeddings,
+  addCohereEmbed,
+  addRerank,
 ] as const;
 
 /** Seconds in which a request has to have arrived whole. */

@@ -26,6 +26,8 @@ export interface ServerParts {
   readonly keys: KeyRing;
   readonly metrics: ServerMetrics;
   readonly readiness: Readiness;
+  /** Gets the picture at a URL; undefined where that is not allowed. */
+  readonly download: ((url: string, signal: AbortSignal) => Promise<Uint8Array<ArrayBuffer>>) | undefined;
 }
 
 /** How far the server is from answering. */

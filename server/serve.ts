@@ -30,7 +30,10 @@ export interface Server extends AsyncDisposable {
 export async function startServer({ index, config, keys, log }: ServeOptions): Promise<Server> {
   requireKeys(config, keys);
   const readiness: Readiness = { warm: 'loading' };
-  const app = await createApp({ index, config, keys, metrics: createMetrics(), readiness }, log);
+  const app = await createApp(
+    { index, config, keys, metrics: createMetrics(), readiness, download: undefined },
+    log,
+  );
   await app.listen({ host: config.host, port: config.port }).catch((error: NodeJS.ErrnoException) => {
     const received = error.code ?? error.message;
     throw new VlmoError(

@@ -215,6 +215,8 @@ export interface OpenIndex extends AsyncDisposable {
   embed(request: EmbedRequest, options?: CallOptions): Promise<readonly Float32Array[]>;
   /** How a picture belongs to each of several texts. Throws MODEL_HEAD_MISSING. */
   match(request: MatchRequest, options?: CallOptions): Promise<readonly Match[]>;
+  /** How many tokens the model of a collection reads of each text. */
+  tokens(texts: readonly string[], collection?: string): Promise<readonly number[]>;
   /** Answers many queries into a Parquet file; the same call goes on where an earlier one was stopped or killed. */
   retrieve(request: RetrieveRequest, options?: RetrieveOptions): Promise<Answers['retrieve']>;
   /** Scores each picture with its own captions, into a Parquet file. */

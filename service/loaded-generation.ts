@@ -5,6 +5,7 @@ import type { Model } from '#model/model.ts';
 import { describePrecision, precisionOn } from '#model/precision.ts';
 import type { Runner } from '#model/runner.ts';
 import { shareRuns } from '#model/shared-runs.ts';
+import { loadTokenizer, type TextEncoder } from '#model/tokenizer.ts';
 import { pictureValues } from '#pictures/picture-spec.ts';
 import { pictureBatchSize } from '#pipeline/batch-size.ts';
 import { Indexer } from '#pipeline/indexer.ts';
@@ -23,6 +24,7 @@ export interface LoadedGeneration extends AsyncDisposable {
   /** Opened, and proven to have made this generation. */
   model(): Promise<Model>;
   pools(): Promise<Pools>;
+  tokenizer(): Promise<TextEncoder>;
   encoder(): Promise<Encoder>;
   /** Throws MODEL_HEAD_MISSING before anything is loaded. */
   crossEncoder(): Promise<CrossEncoder>;
@@ -91,6 +93,10 @@ export function loadGeneration(
   const scorers = kept(async () => createScorers(tables, await device()));
   return {
     ...{ tables, model, pools, scorers, batchSize },
+    tokenizer: kept(async () => {
+      const { path, maxTokens } = await model();
+      return loadTokenizer(path, maxTokens);
+    }),
     encoder: kept(async () => createEncoder(await runner(), await batchSize())),
     crossEncoder: kept(async () => {
       (await model()).requireMatching();

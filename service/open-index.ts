@@ -5,6 +5,7 @@ import { answerMatch } from './answer-match.ts';
 import { answerSearchRequest } from './answer-search.ts';
 import { Calls } from './calls.ts';
 import type { OpenIndex } from './contract.ts';
+import { countTokens } from './count-tokens.ts';
 import { activateGeneration, dropGeneration } from './generations.ts';
 import { type IndexParts, type OpenIndexOptions, openParts } from './index-parts.ts';
 import { countItems, listItems } from './list-items.ts';
@@ -47,6 +48,7 @@ export function createIndex(parts: IndexParts): OpenIndex {
       calls.answer(() => answerSearchRequest(parts, request, options), options?.signal),
     embed: (request, options) => calls.answer(() => answerEmbed(parts, request, options), options?.signal),
     match: (request, options) => calls.answer(() => answerMatch(parts, request, options), options?.signal),
+    tokens: (texts, collection) => calls.track(() => countTokens(parts, texts, collection)),
     retrieve: (request, options) =>
       calls.track(async () => (await import('./answer-retrieve.ts')).answerRetrieve(parts, request, options)),
     pairs: (request, options) =>

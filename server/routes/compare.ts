@@ -21,7 +21,8 @@ const comparedSchema = z
   .meta({ id: 'Compared' });
 
 /** `POST /v1/compare`: one search by two generations, each hit with its rank in the other one. */
-export function addCompare(app: App, { index }: ServerParts): void {
+export function addCompare(app: App, parts: ServerParts): void {
+  const { index } = parts;
   app.post(
     '/v1/compare',
     {
@@ -33,8 +34,10 @@ export function addCompare(app: App, { index }: ServerParts): void {
         response: { 200: comparedSchema, '4xx': problemSchema },
       },
     },
-    async ({ body: { generations, search }, signal }) => {
-      const request = toSearch(search, undefined);
+    async (asked) => {
+      const { generations, search } = asked.body;
+      const { signal } = asked;
+      const request = await toSearch(search, asked, parts);
       const answers = await Promise.all(
         generations.map((generation) => index.search(request, { generation, signal })),
       );

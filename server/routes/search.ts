@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { type SearchRequest, searchAnswerSchema, searchFields } from '#search/request.ts';
 import { readForm } from '../bodies/form-body.ts';
-import { pictureBodySchema, pictureBytes } from '../bodies/picture-body.ts';
+import { pictureBodySchema, readPictureBody } from '../bodies/picture-body.ts';
 import { problemSchema } from '../errors/problem.ts';
 import { timed } from '../metrics/metrics.ts';
 import type { App, ServerParts } from '../parts.ts';
@@ -42,8 +42,9 @@ export function addSearch(app: App, parts: ServerParts): void {
     },
     async (request) => {
       const unread: z.output<typeof unreadSchema>[] = [];
+      const search = await toSearch(request.body, request, parts);
       const answer = await timed(parts.metrics, 'search', () =>
-        parts.index.search(toSearch(request.body, request.picture), {
+        parts.index.search(search, {
           signal: request.signal,
           onUnread: (id, { code, message }) => unread.push({ id, code, message }),
         }),
@@ -68,11 +69,13 @@ async function readUpload(request: FastifyRequest, { config }: ServerParts): Pro
   request.picture = form.files.get('image');
 }
 
-export function toSearch(
+/** The request as the index takes it, with the picture of the form or of the body. */
+export async function toSearch(
   { image, hybrid, ...fields }: SearchBody,
-  picture: Uint8Array<ArrayBuffer> | undefined,
-): SearchRequest {
-  const given = picture ?? (image && pictureBytes(image));
+  request: Pick<FastifyRequest, 'picture' | 'signal'>,
+  parts: Pick<ServerParts, 'download'>,
+): Promise<SearchRequest> {
+  const given = request.picture ?? (image && (await readPictureBody(image, 'image', parts, request.signal)));
   const words = fields.keywords ?? (hybrid ? fields.text : undefined);
   return { ...fields, ...(given && { image: given }), ...(words !== undefined && { keywords: words }) };
 }
