@@ -6,8 +6,15 @@ import { itemKey } from '#store/item-key.ts';
 import { openStore } from '#store/lance/open-store.ts';
 import { temporaryFolder } from '../fixtures/files.ts';
 import { drawPictures, pictureName, put } from '../pipeline/pictures.ts';
-import { failureRecord } from '../store/lance/store-fixture.ts';
-import { assertCannotRun, vlmo, vlmoJson } from './cli-fixture.ts';
+import {
+  captionRow,
+  failureRecord,
+  generationSpec,
+  imageRow,
+  unitVectors,
+} from '../store/lance/store-fixture.ts';
+import { assertCannotRun, ended, startVlmo, vlmo, vlmoJson } from './cli-fixture.ts';
+import { countCommits, untilCommits } from './commits.ts';
 import { openScene, startSuite } from './queue-suite.ts';
 
 interface Indexed {
@@ -103,6 +110,43 @@ describe('--prune', { timeout: 600_000 }, () => {
     const all = await vlmoJson<Indexed>(['index', source, ...into, '--prune=all']);
     assert.deepEqual([all.lines[0]?.gone?.images, all.lines[0]?.pruned], [11, true]);
     assert.equal((await held(index))[0]?.length, 10);
+  });
+
+  test('vlmo index: killed in the middle, the same command takes out the rest and nothing else', async (t) => {
+    const folder = await temporaryFolder(t);
+    const [source, index] = [join(folder, 'pictures'), join(folder, 'index')];
+    await fill(source, 2);
+    const args = ['index', source, '--index', index, '--model', suite.model, '--json'];
+    await vlmoJson(args);
+    const GONE = 12_000;
+    {
+      // Of another generation, so that the model need not make them.
+      await using store = await openStore(index, { create: false });
+      const { images, captions } = await store.openGeneration(generationSpec());
+      const ids = Array.from({ length: GONE }, (_, n) => `gone${n}`);
+      const stays = imageRow('stays', { source: 'another' });
+      const rows = [...ids.map((id) => imageRow(id, { source })), stays];
+      await images.upsert({ rows, vectors: unitVectors(rows.length, 4) });
+      await captions.upsert({
+        rows: ids.map((id) => captionRow(id, { source })),
+        vectors: unitVectors(GONE, 4),
+      });
+    }
+    const commits = countCommits(index);
+    const child = startVlmo([...args, '--prune=all']);
+    // The run has begun and a part of the captions is out.
+    assert.ok(await untilCommits(index, commits + 4, child));
+    child.kill('SIGKILL');
+    assert.equal((await ended(child)).signal, 'SIGKILL');
+    const left = (await held(index)).flat().filter((id) => id.startsWith('gone')).length;
+    assert.ok(left > 0 && left < 2 * GONE, `${left} left`);
+    const { lines } = await vlmoJson<Indexed>([...args, '--prune=all']);
+    assert.equal((lines[0]?.gone?.images ?? 0) + (lines[0]?.gone?.captions ?? 0), left);
+    const own = [0, 1].flatMap((n) => [pictureName(n), `${pictureName(n)}#0`]).sort();
+    assert.deepEqual(
+      (await held(index)).sort((a, b) => b.length - a.length),
+      [own, ['stays']],
+    );
   });
 
   test('is said on the command line alone, and --dry-run beside it', async () => {

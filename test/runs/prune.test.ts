@@ -78,13 +78,14 @@ describe('what a source no longer lists', { timeout: 120_000 }, () => {
     assert.equal((await pass(index, captions('a', 'd', 'e'), true))?.captions, 0);
   });
 
-  test('goes with its failures, those that a retry listed last too', async (t) => {
+  test('goes with its failures, those that a retry or a job without a run listed too', async (t) => {
     const index = await open(t, 'a', 'b');
     const retry = { kind: 'direct', source: 'failures of default', place: PLACE, options: {} } as const;
     const { id, number } = await beginRun(index.store, { ...retry, generation: index.tables.record });
     const ours = { source: PLACE, run: id, runNumber: number };
     await index.store.failures.upsert([
       failureRecord('gone', ours),
+      failureRecord('of a job', { source: PLACE, run: 'job 1' }),
       failureRecord('of another', { ...ours, source: 'another' }),
     ]);
     const ended = await index.store.runs.find(id);
@@ -133,6 +134,18 @@ describe('what a source no longer lists', { timeout: 120_000 }, () => {
       assert.match(gone?.refused?.message ?? '', /"folder" could not be read/);
     }
     assert.equal((await pass(index, [...captions('a'), broken('SOURCE_NOT_FOUND')]))?.refused, undefined);
+    assert.deepEqual(await stored(index), ['a', 'b']);
+  });
+
+  test('is not known where a file could not be looked at', async (t) => {
+    const index = await open(t, 'a', 'b');
+    const leftOut = { unreadable: { count: 1, first: ['photo'] } };
+    const report = () => ({ leftOut, captionCandidates: [], sharedFiles: 0 });
+    const { gone } = await run(engine, index, { ...source(captions('a')), report }, { prune: 'all' });
+    assert.deepEqual(
+      [gone?.unread, gone?.isTakenOut, gone?.refused?.code],
+      ['photo', false, 'PRUNE_REFUSED'],
+    );
     assert.deepEqual(await stored(index), ['a', 'b']);
   });
 
