@@ -46,13 +46,12 @@ export async function search(
   };
 }
 
-/** All of a request that decides the order; how long its pages are may change. */
+/** All of a request that decides the order, also what it may have one day; how long its pages are may change. */
 function whatDecides({ record }: GenerationTables, request: SearchOrder & AskedParts): readonly unknown[] {
-  const { id, source, key, text, texts, image, imageWeight } = request;
-  const query = { id, source, key, text, texts, image: pictureName(image), imageWeight };
-  const { in: target, where, minScore, rerank, minMatch, groupBy, keywords, approximate } = request;
-  const order = { where, minScore, rerank, minMatch, groupBy, keywords, approximate: approximate === true };
-  return [record.name, query, target, order];
+  const { k, cursor, image, approximate, ...rest } = request;
+  const all = { ...rest, image: pictureName(image), approximate: approximate === true };
+  const given = Object.entries(all).filter(([, value]) => value !== undefined);
+  return [record.name, given.sort(([a], [b]) => (a < b ? -1 : 1))];
 }
 
 function pictureName(image: AskedParts['image']): string | undefined {

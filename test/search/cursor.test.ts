@@ -145,8 +145,15 @@ describe('search with a cursor', () => {
       { in: 'images', k: 7, text: 'red' },
       { sharesRuns: true },
     );
-    const other = { in: 'images', k: 7, text: 'blue', cursor: first.cursor ?? '' } as const;
-    await assert.rejects(search(corpus.tables, embed, other), REFUSED, 'another text');
+    const same = { in: 'images', k: 7, text: 'red', cursor: first.cursor ?? '' } as const;
+    for (const other of [
+      { ...same, text: 'blue' },
+      { ...same, text: undefined, texts: [{ text: 'red', weight: 2 }] },
+      { ...same, image: '/a.jpg' },
+      { ...same, keys: [{ key: 'a'.repeat(22), weight: 1 }] },
+      { ...same, where: 'width > 1' },
+    ])
+      await assert.rejects(search(corpus.tables, embed, other), REFUSED, JSON.stringify(other).slice(0, 99));
   });
 
   test('without a vector, the query is embedded alone again', async (t) => {
