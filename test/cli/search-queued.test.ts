@@ -61,9 +61,18 @@ describe('a search that a worker answers', { timeout: 600_000 }, () => {
       'image_id',
       '--hybrid',
     ];
-    const [queued] = await scene.json([...asked, '--queued']);
-    const [direct] = await scene.json(asked);
-    assert.deepEqual(queued, direct);
+    const both = async (more: readonly string[]): Promise<readonly Page[]> => [
+      ...((await scene.json([...asked, ...more, '--queued'])) as Page[]),
+      ...((await scene.json([...asked, ...more])) as Page[]),
+    ];
+    const [queued, direct] = await both([]);
+    assert.deepEqual({ ...queued, cursor: null }, { ...direct, cursor: null });
+    // A worker's cursor holds the vector of the query, this one's does not; either goes on on either way.
+    for (const cursor of [queued?.cursor, direct?.cursor]) {
+      assert.equal(typeof cursor, 'string');
+      const [there, here] = await both(['--cursor', cursor ?? '']);
+      assert.deepEqual(there?.hits, here?.hits);
+    }
     await assert.rejects(
       client.query({ kind: 'search', text: 'red 3', cursor: 'forged' }),
       ({ code }: { code?: unknown }) => code === 'CURSOR_INVALID',
@@ -74,6 +83,11 @@ describe('a search that a worker answers', { timeout: 600_000 }, () => {
     );
   });
 });
+
+interface Page {
+  readonly hits: readonly unknown[];
+  readonly cursor: string | null;
+}
 
 /** The same rows; what the encoder says of them may differ in the last digits, since it reads others beside them. */
 function assertSame(there: SearchAnswer, here: SearchAnswer, what: string): void {
