@@ -20,5 +20,9 @@ export function sameContentLines(same: readonly SameContent[], own: string): str
       `"${printable(source)}" is gone from its place, and its pictures are here with their ids. If it was moved: vlmo remove --source ${old}, then vlmo sources rename ${name} ${old}; --source ${old} --source-moved would have kept its vectors.`,
     );
   }
+  for (const { source } of same.filter(({ isSamePlace }) => isSamePlace))
+    lines.push(
+      `"${printable(source)}" was read from the same place: --source ${shellWord(source)} goes on with it, vlmo remove --source ${shellWord(own)} takes this one out.`,
+    );
   return lines;
 }

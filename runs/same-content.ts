@@ -12,6 +12,8 @@ export interface SameContent {
   readonly pictures: number;
   /** Whether it looks as if it had been moved: its place is gone, and most of its pictures are here with their ids. */
   readonly isMoved: boolean;
+  /** Whether it was read from the very place of this one, under another name. */
+  readonly isSamePlace: boolean;
 }
 
 /** The sources that have pictures with the content of pictures of this one, in 32 to 64 bytes a picture of it and two passes over the table. */
@@ -43,7 +45,9 @@ export async function sameContent(
   const places = await placesOf(store, collection);
   const found = Array.from(counts, async ([other, { same, withId }]): Promise<SameContent> => {
     const isMost = withId * 2 > (totals.get(other) ?? 0);
-    return { source: other, pictures: same, isMoved: isMost && (await isGone(places.get(other))) };
+    const place = places.get(other);
+    const isSamePlace = place !== undefined && place === places.get(source);
+    return { source: other, pictures: same, isMoved: isMost && (await isGone(place)), isSamePlace };
   });
   return (await Promise.all(found)).sort((a, b) => b.pictures - a.pictures || (a.source < b.source ? -1 : 1));
 }

@@ -189,13 +189,20 @@ describe('the same content in two sources', { timeout: 600_000 }, () => {
 
 describe('vlmo sources rename', { timeout: 600_000 }, () => {
   test('the source goes on under its name, without a vector computed; what is taken, unknown or under way is refused', async (t) => {
-    const { years, index } = await twoYears(t);
+    const { folder, years, index } = await twoYears(t);
     for (const year of years) await vlmoJson(['index', year, ...into(index)]);
     const renaming = ['sources', 'rename', years[0], 'old photos', '--index', index];
     const done = await vlmo(renaming);
     assert.equal(done.code, 0, done.stderr);
     assert.match(done.stdout, /^Source ".*2020" is called "old photos" now/);
     await assertTwoYears(index, ['old photos', years[1]]);
+    const other = join(folder, 'other');
+    await cp(index, other, { recursive: true });
+    const unnamed = await vlmo(['index', years[0], '--index', other]);
+    assert.match(
+      unnamed.stdout,
+      /"old photos" was read from the same place: --source 'old photos' goes on with it/,
+    );
     const named = await vlmoJson<Indexed>(['index', years[0], ...into(index), '--source', 'old photos']);
     assert.deepEqual([named.lines[0]?.stored, named.lines[0]?.skipped], [0, 4]);
     await assertCannotRun(renaming, 'SOURCE_UNKNOWN', years[0]);
