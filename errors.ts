@@ -84,6 +84,11 @@ export const ERROR_CODES = {
     meaning: 'The process ended each time that this item was worked on alone',
   },
   URL_UNSUPPORTED: { retriable: false, meaning: 'A picture is given as a URL where only files are read' },
+  URL_REFUSED: {
+    retriable: false,
+    meaning: 'A URL leads to where this program may not ask: a private address, another port',
+  },
+  DOWNLOAD_FAILED: { retriable: true, meaning: 'What lies at a URL could not be had, whole and in time' },
   WORKER_CRASHED: { retriable: true, meaning: 'The thread or process that worked on an item died' },
   DECODER_UNAVAILABLE: { retriable: true, meaning: 'No process that decodes pictures can be started' },
   THREAD_UNAVAILABLE: { retriable: true, meaning: 'No thread that computes can be started' },

@@ -49,6 +49,19 @@ export const SERVE_OPTIONS = {
     default: 33_554_432,
     sentence: 'The largest request',
   },
+  fetch: {
+    flag: '--fetch',
+    type: present,
+    default: false,
+    sentence:
+      'Download pictures that requests name by public URLs; a server of this machine alone does in any case',
+  },
+  fetchAllows: {
+    flag: '--fetch-allow <host>',
+    type: texts,
+    sentence:
+      'A host, or host:port, that pictures may be downloaded from wherever it lies; may be given several times',
+  },
   thumbnailBytes: {
     flag: '--thumbnail-bytes <bytes>',
     type: wholeNumber(0),

@@ -17,6 +17,8 @@ export type ServeConfig = Config<
   | 'maxImageBytes'
   | 'maxPixels'
   | 'thumbnailBytes'
+  | 'fetch'
+  | 'fetchAllows'
 >;
 
 /** What every route works with. */

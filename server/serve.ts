@@ -7,6 +7,7 @@ import type { KeyRing } from './guards/keys.ts';
 import { isLoopback } from './guards/origin.ts';
 import { createMetrics } from './metrics/metrics.ts';
 import type { Readiness, ServeConfig } from './parts.ts';
+import { createDownloader } from './pictures/downloader.ts';
 
 export interface ServeOptions {
   /** Stays the caller's. */
@@ -31,7 +32,7 @@ export async function startServer({ index, config, keys, log }: ServeOptions): P
   requireKeys(config, keys);
   const readiness: Readiness = { warm: 'loading' };
   const app = await createApp(
-    { index, config, keys, metrics: createMetrics(), readiness, download: undefined },
+    { index, config, keys, metrics: createMetrics(), readiness, download: createDownloader(config) },
     log,
   );
   await app.listen({ host: config.host, port: config.port }).catch((error: NodeJS.ErrnoException) => {

@@ -20,7 +20,7 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'workers/decode',
     'workers/jobs',
   ],
-  server: ['engine', 'service', 'runs', 'queue', 'search', 'pictures', 'config'],
+  server: ['engine', 'service', 'runs', 'queue', 'search', 'pictures', 'download', 'config'],
   // The process that takes the jobs.
   'workers/jobs': [
     'engine',
@@ -62,6 +62,8 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   devices: ['onnx', 'config'],
   onnx: [],
   pictures: ['config'],
+  // The one HTTP client.
+  download: ['config'],
   queue: ['config', 'search/request.ts'],
   store: ['config'],
   // LanceDB behind the contract: named only by whoever opens a store.

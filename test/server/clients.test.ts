@@ -9,6 +9,7 @@ import OpenAi7 from 'openai7';
 import type { Problem } from '#server/errors/problem.ts';
 import { readKeys } from '#server/guards/keys.ts';
 import type { Server } from '#server/serve.ts';
+import { PICTURE, startMisbehaving } from '../download/misbehaving-server.ts';
 import { temporaryFolder } from '../fixtures/files.ts';
 import { DEMO_MODEL } from '../search/demo-scenes.ts';
 import { ask, indexScenes, type ServedIndex, serve } from './server-fixture.ts';
@@ -151,10 +152,22 @@ describe('POST /v1/embeddings', () => {
       assert.deepEqual([status, problem.code, problem.field], [400, 'REQUEST_INVALID', field]);
     });
 
-  test('a picture by its URL is refused where the server downloads none', async () => {
-    const asked = { input: ['http://127.0.0.1/a.png'], modality: 'image' };
-    const { status, body } = await post<Problem>('/v1/embeddings', asked);
-    assert.deepEqual([status, body.code], [400, 'URL_UNSUPPORTED']);
+  test('a picture by its URL: of this machine only where it is allowed, and not at all beyond it by default', async () => {
+    await using other = await startMisbehaving();
+    const url = `http://127.0.0.1:${other.port}/picture`;
+    const asked = { input: [url], modality: 'image' };
+    const refused = await post<Problem>('/v1/embeddings', asked);
+    assert.deepEqual([refused.status, refused.body.code], [400, 'URL_REFUSED']);
+    await using allowing = await serve(served.index, { fetchAllows: [`127.0.0.1:${other.port}`] });
+    const { status, body } = await ask<Embeddings>(`${allowing.url}/v1/embeddings`, asked);
+    assert.equal(status, 200, JSON.stringify(body));
+    const [expected] = await served.index.embed({ image: new Uint8Array(PICTURE) });
+    assertNear(body.data[0]?.embedding as number[], expected);
+    const found = await ask<{ hits: object[] }>(`${allowing.url}/v1/search`, { image: { url }, k: 2 });
+    assert.deepEqual([found.status, found.body.hits.length], [200, 2]);
+    await using beyond = await serve(served.index, { host: '0.0.0.0', allowAnonymous: true });
+    const far = await ask<Problem>(`${beyond.url.replace('0.0.0.0', '127.0.0.1')}/v1/embeddings`, asked);
+    assert.deepEqual([far.status, far.body.code], [400, 'URL_UNSUPPORTED']);
   });
 });
 

@@ -71,6 +71,8 @@ export function serve(
       maxImageBytes: maxImageBytes.default,
       maxPixels: maxPixels.default,
       thumbnailBytes: thumbnailBytes.default,
+      fetch: false,
+      fetchAllows: undefined,
       ...config,
     },
   });
