@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { squashed } from '#pictures/picture-spec.ts';
@@ -13,7 +14,7 @@ import type {
   PreprocessSetup,
   PreprocessTask,
 } from '#workers/decode/protocol.ts';
-import { fixture } from '../../fixtures/files.ts';
+import { fixture, temporaryFolder } from '../../fixtures/files.ts';
 import { starve } from '../../fixtures/starve.ts';
 import { cpuSeconds, decodersOf, isAlive } from './children.ts';
 
@@ -30,6 +31,28 @@ const DRAWING = fixture('pictures/drawing.png');
 const ENDLESS = ['morphology', 'masks', 'uses'].map((name) =>
   fixture(`pictures/hostile/endless-${name}.svg`),
 );
+
+/** Of 2 kB: each of its layers is as large as the drawing, 196 MB. */
+function layersOf(count: number): string {
+  const names = Array.from({ length: count }, (_, n) => `l${n}`);
+  const layers = names.map(
+    (name, n) => `<feGaussianBlur in="SourceGraphic" stdDeviation="${n + 1}" result="${name}"/>`,
+  );
+  const merged = names.map((name) => `<feMergeNode in="${name}"/>`);
+  const filter = `<filter id="f" x="0" y="0" width="1" height="1">${layers.join('')}<feMerge>${merged.join('')}</feMerge></filter>`;
+  const size = 'width="7000" height="7000"';
+  return `<svg xmlns="http://www.w3.org/2000/svg" ${size}>${filter}<g filter="url(#f)"><rect ${size} fill="#a33"/></g></svg>`;
+}
+
+/** What the system says of a process, in MiB; NaN where it is gone. */
+function memoryOf(pid: number, field: 'VmRSS' | 'VmHWM'): number {
+  try {
+    const text = readFileSync(`/proc/${pid}/status`, 'utf8');
+    return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(text)?.[1]) / 1024;
+  } catch {
+    return Number.NaN;
+  }
+}
 
 describe('createPreprocessPool', () => {
   test('many tasks on three processes give what this thread gives, and no process is left', async () => {
@@ -170,6 +193,25 @@ describe('createPreprocessPool', () => {
     const [outcome] = await pool.run(newTask(['/sys/class/net/lo/speed']));
     assertFailed(outcome, 'ITEM_UNREADABLE', '/sys/class/net/lo/speed', 'EINVAL');
   });
+
+  for (const mode of ['fast', 'reference'] as const) {
+    test(`a drawing that grows beyond the memory of a picture is killed and listed, ${mode}: the rest is done`, async (t) => {
+      const hungry = join(await temporaryFolder(t), 'hungry.svg');
+      await writeFile(hungry, layersOf(24));
+      await using pool = createPreprocessPool({ ...SETUP, mode, maxPixels: 50_000_000 }, 1);
+      await pool.run(newTask([DRAWING]));
+      const idle = Math.min(...decodersOf().map((pid) => memoryOf(pid, 'VmRSS')));
+      const peaks: number[] = [];
+      const look = setInterval(() => peaks.push(...decodersOf().map((pid) => memoryOf(pid, 'VmHWM'))), 5);
+      const [first, second, third] = await pool.run(newTask([DRAWING, hungry, DRAWING]));
+      clearInterval(look);
+      assert.deepEqual([first?.kind, third?.kind], ['ready', 'ready']);
+      assertFailed(second, 'IMAGE_TOO_LARGE', hungry, '512 MiB', '--decode-memory');
+      const peak = Math.max(...peaks.filter(Number.isFinite)) - idle;
+      t.diagnostic(`at most ${Math.round(peak)} MiB above idle`);
+      assert.ok(peak > 300 && peak <= 512, `${peak} MiB`);
+    });
+  }
 
   test('closed in the middle of a picture: the task rejects, and the process is gone', async () => {
     const pool = createPreprocessPool({ ...SETUP, timeoutSeconds: 600 }, 1);
