@@ -1,4 +1,5 @@
 import { type GoneItems, Pass } from '#runs/pass.ts';
+import { readBefore } from '#runs/read-before.ts';
 import { activeTables } from '#search/active-tables.ts';
 import type { Source } from '#sources/item.ts';
 import { openSource } from '#sources/open-source.ts';
@@ -13,10 +14,11 @@ export async function goneFrom(
   options: GoneOptions = {},
 ): Promise<GoneItems> {
   const { collection = 'default', prune = false, signal = new AbortController().signal } = options;
-  await activeTables(store, collection);
+  const tables = await activeTables(store, collection);
   const source = typeof given === 'string' ? await openSource(given, options.source) : given;
   const { sourceName = source.uri } = await nameSource(store, source, options);
   const pass = await Pass.begin(store, { collection, source: sourceName, run: null });
-  for await (const _ of pass.watch(source.items(signal))) signal.throwIfAborted();
+  const before = await readBefore(store, tables, sourceName);
+  for await (const _ of pass.watch(source.items(signal, before))) signal.throwIfAborted();
   return pass.end({ prune, isDry: true, reading: source.report?.(), signal });
 }
