@@ -56,7 +56,7 @@ export async function decodeWhole(
       const inks = await toInks(image);
       return { ...cmykToRgb(inks, inks.channels === 5 && extra !== 'something else'), info };
     }
-    if (isFloat) await toRange(bytes, image, extra);
+    if (isFloat) await toRange(bytes, image, { extra, space });
     return { ...(await toPixels(image, channels, { bytes, extra })), info };
   });
 }
@@ -76,10 +76,10 @@ export async function decodeResized(
   filter: Filter,
 ): Promise<Picture> {
   return named(bytes, limits, async () => {
-    const { info, extra, isFloat } = await readInfo(bytes, limits);
+    const { info, space, extra, isFloat } = await readInfo(bytes, limits);
     const target = toSides(info);
     const image = open(bytes, limits, svgDensity(info, limits, target));
-    if (isFloat) await toRange(bytes, image, extra);
+    if (isFloat) await toRange(bytes, image, { extra, space });
     // libvips enlarges half a pixel off, and would draw a long and thin SVG larger than it can.
     const isSmall = info.width < target[1] || info.height < target[0];
     if (isSmall || info.format === 'svg' || partialFrame(bytes)) {
@@ -158,15 +158,21 @@ async function toPixels(image: Sharp, channels: number, { bytes, extra }: Known)
  * Samples of floating point mean what their range says: 0 to 1 is black to white, and so is 0 to 255; anything else from
  * its least to its largest.
  */
-async function toRange(bytes: Uint8Array, image: Sharp, extra: ExtraBand): Promise<void> {
+async function toRange(
+  bytes: Uint8Array,
+  image: Sharp,
+  { extra, space }: { readonly extra: ExtraBand; readonly space: string | undefined },
+): Promise<void> {
   const { channels: bands } = await sharp(bytes, { limitInputPixels: false }).stats();
   const isExtra = extra !== 'none' && (bands.length === 2 || bands.length === 4);
   const colours = bands.slice(0, isExtra ? -1 : undefined);
   const least = Math.min(...colours.map(({ min }) => min));
   const most = Math.max(...colours.map(({ max }) => max));
-  if (least >= 0 && most <= 1) image.linear(255, 0);
-  else if (least < 0 || most > 255)
-    image.linear(255 / (most - least || 1), (-255 * least) / (most - least || 1));
+  // Colours of floating point are light from 0 to 1 for libvips, which gives them their gamma; greys are samples.
+  const white = space === 'scrgb' ? 1 : 255;
+  const [from, to] = least >= 0 && most <= 1 ? [0, 1] : least < 0 || most > 255 ? [least, most] : [0, 255];
+  const factor = white / (to - from || 1);
+  if (factor !== 1) image.linear(factor, -factor * from);
 }
 
 /** Both: otherwise sharp goes through sRGB and back. */

@@ -21,6 +21,18 @@ for (const mode of PREPROCESS_MODES) {
         for (const value of pixelAt(seen, 8, 8, SIZE)) assert.ok(Math.abs(value - grey) <= 1, `${value}`);
       });
 
+    // By the transfer function of sRGB: 0.214 of the light is half of the way to white.
+    for (const [what, pixel, colour] of [
+      ['0 to 1', [1, 0.2140411, 0], [255, 128, 0]],
+      ['0 to 255', [255, 0, 255], [255, 0, 255]],
+    ] as const)
+      test(`colours of floating point are light: ${what}`, async () => {
+        const seen = await see(tiff(pixel, { isFloat: true }), { mode, ...SQUARE });
+        const found = pixelAt(seen, 8, 8, SIZE);
+        for (const [c, value] of found.entries())
+          assert.ok(Math.abs(value - (colour[c] ?? Number.NaN)) <= 1, found.join(' '));
+      });
+
     test('an extra band is transparency where it says so, and nothing else', async () => {
       const band = async (extra: number) =>
         pixelAt(await see(tiff([10, 200, 90, 0], { extra }), { mode, ...SQUARE }), 8, 8, SIZE);
