@@ -200,7 +200,7 @@ describe('vlmo search, in another order', () => {
   });
 
   test('the limits of a request hold', async () => {
-    await assertCannotRun(['search', 'red', ...AT, '-k', '10001'], 'REQUEST_INVALID', '"k"');
+    await assertCannotRun(['search', 'red', ...AT, '-k', '100001'], 'REQUEST_INVALID', '"k"');
     await assertCannotRun(['search', 'red', ...AT, '--rerank', '1001'], 'REQUEST_INVALID', '"rerank"');
   });
 });
