@@ -70,7 +70,8 @@ async function writeRandomWeights(path: string): Promise<string> {
   await file.writeFile(header);
   const next = createRandom(1);
   for (const { length } of places.values()) {
-    const values = Float32Array.from({ length: length / 4 }, () => (next() - 0.5) * 0.06);
+    const values = new Float32Array(length / 4);
+    for (let i = 0; i < values.length; i++) values[i] = (next() - 0.5) * 0.06;
     const bytes = new Uint8Array(values.buffer);
     hash.update(bytes);
     await file.writeFile(bytes);
