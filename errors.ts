@@ -126,6 +126,7 @@ export const ERROR_CODES = {
   RESULTS_UNWRITABLE: { retriable: true, meaning: 'A file of results cannot be written' },
   DEVICE_UNAVAILABLE: { retriable: false, meaning: 'The device that was asked for cannot compute here' },
   DEVICE_WRONG: { retriable: false, meaning: 'A device computes something else than it should' },
+  DEVICE_LOST: { retriable: true, meaning: 'A device stopped computing in the middle of the work' },
   CONFIG_INVALID: { retriable: false, meaning: 'An option has a value that it cannot take' },
   USAGE_INVALID: { retriable: false, meaning: 'A command was called with arguments that do not go together' },
   MODEL_CHANGED: {
@@ -177,6 +178,8 @@ export type ErrorCode = keyof typeof ERROR_CODES;
 
 /** What says nothing of the item that was worked on: it ends the work, and no item is listed for it. */
 const OF_THE_MACHINE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'DEVICE_LOST',
+  'DEVICE_WRONG',
   'DECODER_UNAVAILABLE',
   'THREAD_UNAVAILABLE',
   'MACHINE_FAILED',
@@ -185,6 +188,11 @@ const OF_THE_MACHINE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 /** Whether an error is one of the machine, for a person to mend, and no item's fault. */
 export function isOfTheMachine(error: unknown): error is VlmoError {
   return error instanceof VlmoError && OF_THE_MACHINE.has(error.code);
+}
+
+/** Whether a device is the cause, which computed before: a process that starts anew may find it well. */
+export function isOfTheDevice(error: unknown): error is VlmoError {
+  return error instanceof VlmoError && (error.code === 'DEVICE_LOST' || error.code === 'DEVICE_WRONG');
 }
 
 /** An error as plain data: what crosses threads (structuredClone drops an error's class and code). */

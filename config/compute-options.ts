@@ -16,7 +16,7 @@ export const COMPUTE_OPTIONS = {
     type: choice('auto', 'f32', 'f16'),
     default: 'auto',
     sentence:
-      'How the model computes; "auto" is "f16" on a GPU that can and "f32" on the CPU, and where answers in 16 bits are too far from those in 32, "f32"',
+      'How the model computes; "auto" is "f16" with CUDA and "f32" elsewhere, and where answers in 16 bits are too far from those in 32, "f32"',
   },
   preprocess: {
     flag: '--preprocess <mode>',
@@ -43,7 +43,7 @@ export const COMPUTE_OPTIONS = {
     type: either(choice('auto'), wholeNumber(1, 512)),
     default: 'auto',
     sentence:
-      'Copies of the sessions that run side by side on one copy of the weights; "auto": one a core, at most 8, and one on a GPU',
+      'Copies of the sessions that run side by side on one copy of the weights; "auto": one a core, at most 8, two a card with CUDA, one with WebGPU',
   },
   maxPixels: {
     flag: '--max-pixels <pixels>',

@@ -26,6 +26,8 @@ export interface Engine extends AsyncDisposable {
    * with what it has, other calls go on unseen. The next call starts another process.
    */
   call<Call extends EngineCall>(call: Call, signal?: AbortSignal): Promise<EngineAnswers[Call['kind']]>;
+  /** Ends the process, and with it what is under way; the next call starts another. */
+  restart(): Promise<void>;
 }
 
 interface Waiting {
@@ -97,6 +99,13 @@ export async function startEngine(
   await running();
   return {
     call,
+    async restart() {
+      const process = await current?.catch(() => undefined);
+      if (!process || isClosing) return;
+      const gone = once(process.child, 'close');
+      process.child.kill('SIGKILL');
+      await gone;
+    },
     async [Symbol.asyncDispose]() {
       isClosing = true;
       const process = await current?.catch(() => undefined);

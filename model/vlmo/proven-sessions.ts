@@ -3,6 +3,7 @@ import type { Provider } from '#devices/provider.ts';
 import { errorMessage } from '#errors.ts';
 import type { Precision } from '../precision.ts';
 import type { TextEncoder } from '../tokenizer.ts';
+import { type Check, checkAgain } from './check-again.ts';
 import type { ModelFolder } from './folder.ts';
 import { feedsOf, type ModelInputs, type Tensor, type TokenBatch } from './inputs.ts';
 import { knownInputs } from './known-inputs.ts';
@@ -24,8 +25,13 @@ export interface ProvenOptions {
 /** One picture, text or pair shows that a device is right; some more, how far 16 bits are from 32. */
 const KNOWN = { f32: 1, f16: 4 } as const;
 
+interface CheckedProof extends Proof {
+  /** What a GPU was asked and answered then, to be asked again when something goes wrong; the CPU needs none. */
+  readonly check?: Check;
+}
+
 /** Once a process, model, device and precision. */
-const proofs = new Map<string, Promise<Proof>>();
+const proofs = new Map<string, Promise<CheckedProof>>();
 
 /**
  * The sessions of a model, each graph believed when it has given known answers: in 16 bits where they are near enough to
@@ -37,7 +43,7 @@ export class ProvenSessions {
   readonly #options: ProvenOptions;
   readonly #prepared: MappedWeights | undefined;
   readonly #in: Readonly<Record<Precision, Sessions>>;
-  readonly #proven = new Map<GraphKind, Promise<Proof>>();
+  readonly #proven = new Map<GraphKind, Promise<CheckedProof>>();
   /** What has been proven, in its order. */
   readonly found: Proof[] = [];
 
@@ -63,8 +69,24 @@ export class ProvenSessions {
   /** The main output of a graph, proven. Throws MODEL_INPUT_INVALID, DEVICE_WRONG. */
   async main(kind: GraphKind, inputs: ModelInputs): Promise<Tensor> {
     feedsOf(this.#folder.config, inputs);
-    const { precision } = await this.#proof(kind);
-    return this.#ask(this.#in[precision], precision, kind, inputs);
+    const { precision, check } = await this.#proof(kind);
+    const run = (given: ModelInputs): Promise<Tensor> =>
+      this.#ask(this.#in[precision], precision, kind, given);
+    if (!check) return run(inputs);
+    const value = await run(inputs).catch(async (error: unknown) => {
+      await checkAgain(check, kind, run, this.#device);
+      // The device is well: the error is one of these inputs.
+      throw error;
+    });
+    if (value.data.every(Number.isFinite)) return value;
+    await checkAgain(check, kind, run, this.#device);
+    // These alone are beyond the range of 16 bits.
+    return precision === 'f16' ? this.#ask(this.#in.f32, 'f32', kind, inputs) : value;
+  }
+
+  get #device(): string {
+    const { provider, card } = this.#options;
+    return card === undefined ? provider : `${provider}:${card}`;
   }
 
   async #ask(
@@ -96,7 +118,7 @@ export class ProvenSessions {
     await this.#in.f16.close();
   }
 
-  #proof(kind: GraphKind): Promise<Proof> {
+  #proof(kind: GraphKind): Promise<CheckedProof> {
     const proof = this.#proven.get(kind) ?? this.#prove(kind);
     this.#proven.set(kind, proof);
     // What could not be tried may be tried again.
@@ -104,7 +126,7 @@ export class ProvenSessions {
     return proof;
   }
 
-  async #prove(kind: GraphKind): Promise<Proof> {
+  async #prove(kind: GraphKind): Promise<CheckedProof> {
     const { provider, precision } = this.#options;
     if (provider === 'cpu' && precision === 'f32') return { precision, difference: 0, reason: null };
     const { threads, ...device } = this.#options;
@@ -116,8 +138,8 @@ export class ProvenSessions {
     return proof;
   }
 
-  async #compare(kind: GraphKind): Promise<Proof> {
-    const { threads, provider, card, precision, takesSamples } = this.#options;
+  async #compare(kind: GraphKind): Promise<CheckedProof> {
+    const { threads, provider, precision, takesSamples } = this.#options;
     const count = KNOWN[precision];
     const known = knownInputs(this.#folder, this.#tokenizer, kind, { count, takesSamples });
     const answer = async (sessions: Sessions, computed: Precision = 'f32'): Promise<Float32Array> =>
@@ -132,14 +154,17 @@ export class ProvenSessions {
           typeof half === 'string'
             ? `expected an answer, received an error (${half})`
             : objection(kind, expected, half, count);
-        if (reason === null)
-          return { precision, difference: largestDifference(expected, half as Float32Array), reason };
+        if (reason === null) {
+          const answer = half as Float32Array;
+          const difference = largestDifference(expected, answer);
+          return { precision, difference, reason, ...(provider !== 'cpu' && { check: { known, answer } }) };
+        }
         await this.#in.f16.release(kind);
       }
-      const device = card === undefined ? provider : `${provider}:${card}`;
-      const difference =
-        provider === 'cpu' ? 0 : compareDevice(device, kind, expected, await answer(this.#in.f32));
-      return { precision: 'f32', difference, reason };
+      if (provider === 'cpu') return { precision: 'f32', difference: 0, reason };
+      const full = await answer(this.#in.f32);
+      const difference = compareDevice(this.#device, kind, expected, full);
+      return { precision: 'f32', difference, reason, check: { known, answer: full } };
     } finally {
       await reference.close();
     }

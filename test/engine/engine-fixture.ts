@@ -100,6 +100,9 @@ export function scriptedEngine(script: Script): Engine & { readonly calls: reado
       const answer = script[call.kind] as ((call: Call) => Promise<EngineAnswers[Call['kind']]>) | undefined;
       return answer ? answer(call) : (null as EngineAnswers[Call['kind']]);
     },
+    async restart() {
+      calls.push('restart');
+    },
     [Symbol.asyncDispose]: async () => undefined,
   };
 }

@@ -100,6 +100,7 @@ async function engineHere(setup: Parameters<typeof serveCalls>[0]): Promise<Engi
       if ('error' in reply) throw new VlmoError(reply.error.code, reply.error.message);
       return reply.answer as never;
     },
+    restart: async () => undefined,
     async [Symbol.asyncDispose]() {
       await serve({ id: 0, call: { kind: 'close' } });
     },

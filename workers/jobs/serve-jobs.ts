@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Config } from '#config/options.ts';
+import { restartOnce } from '#engine/device-restart.ts';
 import { type Engine, EngineDied, startEngine } from '#engine/engine.ts';
 import type { EngineSetup } from '#engine/protocol.ts';
 import { openQueues } from '#queue/bull-queues.ts';
@@ -44,10 +45,16 @@ export interface JobServer extends AsyncDisposable {
  *                   └── sweeper: puts back what Redis forgot, ends runs that are done
  */
 export async function serveJobs({ store, client, setup, config, log }: ServeJobs): Promise<JobServer> {
-  const engine = await startEngine(
+  const started = await startEngine(
     setup,
     (how) => log.error(`The engine's process ended with ${how}; the next one starts`),
     (line) => log.warn(line),
+  );
+  const lost = new AbortController();
+  const engine = restartOnce(
+    started,
+    (reason) => log.error(`The engine starts anew, once: ${reason}`),
+    (error) => lost.abort(error),
   );
   const trouble = createTrouble((words) => log.warn(words));
   const index = localFolderOf(store);
@@ -70,7 +77,7 @@ export async function serveJobs({ store, client, setup, config, log }: ServeJobs
   const copies = watchCopies(index, alive, sign.worker);
   const format = watchFormat(store);
   return {
-    outdated: AbortSignal.any([format.outdated, copies.found]),
+    outdated: AbortSignal.any([format.outdated, copies.found, lost.signal]),
     async [Symbol.asyncDispose]() {
       format[Symbol.dispose]();
       copies[Symbol.dispose]();

@@ -64,11 +64,12 @@ test('createInferencePool: in f16 it says what the model computes in, and why in
   }
 });
 
-test('precisionOn: auto is f16 on a device that can, and what is named is taken', () => {
-  assert.equal(precisionOn({ hasHalf: true }, 'auto'), 'f16');
-  assert.equal(precisionOn({ hasHalf: false }, 'auto'), 'f32');
-  assert.equal(precisionOn({ hasHalf: true }, 'f32'), 'f32');
-  assert.equal(precisionOn({ hasHalf: false }, 'f16'), 'f16');
+test('precisionOn: auto is f16 with CUDA that can, and what is named is taken', () => {
+  assert.equal(precisionOn({ provider: 'cuda', hasHalf: true }, 'auto'), 'f16');
+  assert.equal(precisionOn({ provider: 'cuda', hasHalf: false }, 'auto'), 'f32');
+  assert.equal(precisionOn({ provider: 'webgpu', hasHalf: true }, 'auto'), 'f32');
+  assert.equal(precisionOn({ provider: 'cuda', hasHalf: true }, 'f32'), 'f32');
+  assert.equal(precisionOn({ provider: 'cpu', hasHalf: false }, 'f16'), 'f16');
 });
 
 test('Vlmo.embedImages: samples of 8 bits give the vectors of pixels normalised before, bit by bit', async (t) => {
