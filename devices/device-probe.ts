@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { onlyCard } from './cards.ts';
+import { otherCudaVersion } from './cuda-version.ts';
 import type { ProbeDepth, ProbeReport } from './probe-report.ts';
 import type { Provider } from './provider.ts';
 
@@ -24,7 +25,11 @@ export function probeProvider(
       const report = lastJson(stdout);
       // A driver that aborts when the process ends has done its work before.
       if (report?.works || report?.wrong !== undefined) resolve(report);
-      else resolve({ works: false, reason: explain(report?.reason, error, stderr, patienceMs) });
+      else {
+        const reason = explain(report?.reason, error, stderr, patienceMs);
+        const other = provider === 'cuda' ? otherCudaVersion() : undefined;
+        resolve({ works: false, reason: other === undefined ? reason : `${other} (${reason})` });
+      }
     });
   });
 }

@@ -22,11 +22,19 @@ export function gpuDeviceFiles(): readonly string[] | undefined {
 
 /** onnxruntime's CUDA libraries that are not installed, as paths. */
 export function missingCudaLibraries(): readonly string[] {
-  const folder = join(packageFolder(), 'bin', 'napi-v6', process.platform, process.arch);
-  return CUDA_LIBRARIES.map((name) => join(folder, name)).filter((path) => !existsSync(path));
+  return CUDA_LIBRARIES.map(libraryPath).filter((path) => !existsSync(path));
 }
 
-function packageFolder(): string {
+/** Where onnxruntime's CUDA library belongs. */
+export function cudaLibrary(): string {
+  return libraryPath('libonnxruntime_providers_cuda.so');
+}
+
+function libraryPath(name: string): string {
+  return join(onnxruntimeFolder(), 'bin', 'napi-v6', process.platform, process.arch, name);
+}
+
+export function onnxruntimeFolder(): string {
   return dirname(dirname(createRequire(import.meta.url).resolve('onnxruntime-node')));
 }
 
