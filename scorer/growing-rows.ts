@@ -2,6 +2,7 @@ import { halfToFloat } from '#float16.ts';
 import type { AddressedRows, AddressedVectors } from '#store/contract.ts';
 
 interface GrowingRow {
+  readonly address: bigint;
   readonly id: string;
   /** [dimensions] */
   readonly values: Float32Array;
@@ -44,6 +45,7 @@ function addTo(held: Map<bigint, GrowingRow>, { addresses, ids, halves }: Addres
   const dimensions = halves.length / Math.max(1, ids.length);
   ids.forEach((id, i) => {
     const values = halfToFloat(halves.subarray(i * dimensions, (i + 1) * dimensions));
-    held.set(addresses[i] as bigint, { id, values });
+    const address = addresses[i] as bigint;
+    held.set(address, { address, id, values });
   });
 }

@@ -101,9 +101,9 @@ export function createResidentScorer<Row>(
     async nearest(query, asked) {
       for (let tried = 1; ; tried++) {
         const [found = []] = await nearestIds(query, asked);
-        const rows = await table.findPlaces(found.map(({ id }) => id));
-        const hits = found.flatMap(({ id, score }) => {
-          const row = rows.get(id);
+        const rows = await table.rowsAt(found.map(({ address }) => address));
+        const hits = found.flatMap(({ address, score }) => {
+          const row = rows.get(address);
           return row ? [{ row, score }] : [];
         });
         if (hits.length === found.length || tried === MAX_TRIES) return hits;

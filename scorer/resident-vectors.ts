@@ -164,11 +164,11 @@ export class ResidentVectors implements AsyncDisposable {
     });
   }
 
-  async #open({ halves, ids, rows }: SegmentRows): Promise<void> {
+  async #open({ halves, ids, addresses, rows }: SegmentRows): Promise<void> {
     const number = this.#made++;
     const backend = this.#backends[number % this.#backends.length] as Backend;
     const { dimensions } = this.#options;
-    this.#segments.push({ number, backend, halves, ids, rows, first: this.#positions });
+    this.#segments.push({ number, backend, halves, ids, addresses, rows, first: this.#positions });
     this.#positions += rows;
     await backend.open({ segment: number, halves, rows, dimensions });
   }

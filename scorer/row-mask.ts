@@ -10,6 +10,7 @@ export interface Segment {
   /** float16 bits [rows, D], in memory that threads share. */
   readonly halves: Uint16Array;
   readonly ids: IdList;
+  readonly addresses: BigUint64Array;
   readonly rows: number;
   /** Position of its first row. */
   readonly first: number;

@@ -6,6 +6,7 @@ import type { Candidates } from './protocol.ts';
 import type { RowMask } from './row-mask.ts';
 
 export interface Found {
+  readonly address: bigint;
   /** Id and source of the row, as `toPlaceText` gives them. */
   readonly id: string;
   /** The product of query and stored vector in float64; summed up in any order where it need not be repeatable. */
@@ -101,7 +102,7 @@ function best(
   const least = rows.length > k ? rows.map(({ score }) => score).sort((a, b) => b - a)[k - 1] : undefined;
   return rows
     .filter(({ score }) => least === undefined || score >= least)
-    .map(({ at, score }) => ({ id: idOf(list, at, places), score }))
+    .map(({ at, score }) => ({ ...rowOf(list, at, places), score }))
     .sort((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1))
     .slice(0, k);
 }
@@ -129,7 +130,9 @@ function productOf(list: DoubtfulRows, at: number, { parts, waiting }: Places, q
     : dot(query, (waiting[list.row(at)] as TailRow).values);
 }
 
-function idOf(list: DoubtfulRows, at: number, { parts, waiting }: Places): string {
-  const part = parts[list.part(at)];
-  return part ? part.segment.ids.at(list.row(at)) : (waiting[list.row(at)] as TailRow).id;
+function rowOf(list: DoubtfulRows, at: number, { parts, waiting }: Places): Omit<Found, 'score'> {
+  const [part, row] = [parts[list.part(at)], list.row(at)];
+  if (part) return { address: part.segment.addresses[row] as bigint, id: part.segment.ids.at(row) };
+  const { address, id } = waiting[row] as TailRow;
+  return { address, id };
 }

@@ -93,9 +93,10 @@ export interface AddressedRows {
   vectors(addresses?: BigUint64Array): AsyncIterable<AddressedVectors>;
 }
 
+/** Rows by their addresses: a hundred reads of a row each, where a look for keys reads all of them. */
 export interface PlacedRows<Row> {
-  /** The stored rows at these places, as `vectors` gave them; those that have gone since are left out. */
-  findPlaces(places: readonly string[]): Promise<Map<string, Row>>;
+  /** The stored rows at these addresses; those that have gone since are left out. */
+  rowsAt(addresses: readonly bigint[]): Promise<Map<bigint, Row>>;
 }
 
 /**

@@ -50,7 +50,8 @@ export function best(
   const least = products.toSorted().at(-Math.min(k, products.length)) ?? 0;
   const found: Found[] = [];
   products.forEach((score, i) => {
-    if (score >= least) found.push({ id: table.ids[rows[i] as number] as string, score });
+    if (score >= least)
+      found.push({ address: BigInt(rows[i] as number), id: table.ids[rows[i] as number] as string, score });
   });
   return found.sort((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1)).slice(0, k);
 }

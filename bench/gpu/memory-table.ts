@@ -48,7 +48,7 @@ export class MemoryTable implements ScoredTable {
   }
 
   version = async (): Promise<number> => this.#version;
-  findPlaces = async (): Promise<Map<string, { readonly id: string }>> => new Map();
+  rowsAt = async (): Promise<Map<bigint, { readonly id: string }>> => new Map();
   addresses: ScoredTable['addresses'] = async (where) =>
     BigUint64Array.from(this.rows(where !== undefined), BigInt);
 

@@ -23,7 +23,7 @@ export function seededTable(rows: number, dimensions: number): ScoredTable {
   }
   return {
     version: async () => 1,
-    findPlaces: async () => new Map(),
+    rowsAt: async () => new Map(),
     addresses: async (where) => {
       const step = where === undefined ? 1 : 10;
       return BigUint64Array.from({ length: Math.ceil(rows / step) }, (_, i) => BigInt(i * step));

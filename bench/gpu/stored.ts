@@ -78,8 +78,16 @@ function turned(pool: Float32Array, seed: number, length: number): Float32Array 
 const PLACE = { source: 'bench', uri: 'file:///bench', meta: {}, indexedAt: new Date(0), run: 'bench' };
 
 function imageRow(id: string): ImageRecord {
-  const size = { width: 1, height: 1, bytes: 1, sha256: id.padStart(64, '0'), format: 'jpeg' };
-  return { ...PLACE, ...size, id, key: itemKey('bench', 'image', id) } as ImageRecord;
+  const size = {
+    width: 1,
+    height: 1,
+    bytes: 1,
+    sha256: id.padStart(64, '0'),
+    format: 'jpeg',
+    stamp: null,
+    described: null,
+  };
+  return { ...PLACE, ...size, id, key: itemKey('bench', 'image', id) };
 }
 
 function captionRow(id: string): CaptionRecord {

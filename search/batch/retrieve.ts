@@ -110,7 +110,7 @@ async function answer(
     vectors.set(vector, i * width);
   });
   const nearest = usable.length > 0 ? await nearestIds(vectors, { k, where, signal }) : [];
-  const stored = await rows.findPlaces([...new Set(nearest.flat().map(({ id }) => id))]);
+  const stored = await rows.rowsAt([...new Set(nearest.flat().map(({ address }) => address))]);
   const found = nearest.values();
   return queries.map((query) => {
     if (!(query.vector instanceof Float32Array)) return { query, hits: undefined };
@@ -118,7 +118,7 @@ async function answer(
     return {
       query,
       hits: hits.map((hit) => {
-        const row = stored.get(hit.id);
+        const row = stored.get(hit.address);
         return { ...hit, meta: row ? JSON.stringify(row.meta) : null };
       }),
     };

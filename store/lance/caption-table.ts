@@ -21,7 +21,6 @@ export async function openCaptionTable(
     name,
     dimensions,
     format: captionRows,
-    kind: 'caption',
     indexed: ['image_key'],
     added,
   } as const;

@@ -1,6 +1,6 @@
-interface Waiting<Value> {
-  readonly keys: readonly string[];
-  readonly resolve: (found: Map<string, Value>) => void;
+interface Waiting<Key, Value> {
+  readonly keys: readonly Key[];
+  readonly resolve: (found: Map<Key, Value>) => void;
   readonly reject: (reason: unknown) => void;
 }
 
@@ -8,10 +8,10 @@ interface Waiting<Value> {
  * Joins lookups of many callers: one that finds none under way begins at once; those that come meanwhile are one lookup
  * together, which begins when that has ended, so that each sees what was committed before it was asked.
  */
-export function gather<Value>(
-  lookUp: (keys: readonly string[]) => Promise<Map<string, Value>>,
-): (keys: readonly string[]) => Promise<Map<string, Value>> {
-  const waiting: Waiting<Value>[] = [];
+export function gather<Key, Value>(
+  lookUp: (keys: readonly Key[]) => Promise<Map<Key, Value>>,
+): (keys: readonly Key[]) => Promise<Map<Key, Value>> {
+  const waiting: Waiting<Key, Value>[] = [];
   let isReading = false;
 
   async function work(): Promise<void> {
@@ -20,7 +20,7 @@ export function gather<Value>(
     isReading = false;
   }
 
-  async function together(callers: readonly Waiting<Value>[]): Promise<void> {
+  async function together(callers: readonly Waiting<Key, Value>[]): Promise<void> {
     const [first] = callers;
     try {
       if (first && callers.length === 1) return first.resolve(await lookUp(first.keys));

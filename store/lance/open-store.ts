@@ -184,7 +184,6 @@ async function openTables(
   const { name, dimensions } = record;
   const imageSpec = {
     ...{ name: `${name}.images`, format: imageRows, dimensions, indexed: [] },
-    kind: 'image',
     added: { ...FORMAT_7.images, ...older?.images },
   } as const;
   const images = await openVectorTable(connection, folder, imageSpec, create);

@@ -1,10 +1,9 @@
 import type { Connection } from '@lancedb/lancedb';
 import { halfToFloat } from '#float16.ts';
-import type { Filter, ItemKind, ItemRow, VectorTable } from '#store/contract.ts';
-import { itemKey, parsePlaceText } from '#store/item-key.ts';
+import type { Filter, ItemRow, VectorTable } from '#store/contract.ts';
 import { toWellFormed } from '#well-formed.ts';
 import { readAddresses, readVectors } from './addressed-vectors.ts';
-import { readAllVectors, readText, readVector } from './column-readers.ts';
+import { readAddress, readAllVectors, readText, readVector } from './column-readers.ts';
 import { compileFilter } from './compile-filter.ts';
 import { gather } from './gather.ts';
 import { type LanceTable, openLanceTable } from './lance-table.ts';
@@ -16,7 +15,6 @@ import { type RowFormat, vectorColumns, vectorSchema } from './vector-rows.ts';
 
 export interface VectorTableSpec<Row> {
   readonly name: string;
-  readonly kind: ItemKind;
   readonly format: RowFormat<Row>;
   readonly dimensions: number;
   /** Columns beside key and id that are looked up by value. */
@@ -33,7 +31,7 @@ export interface OpenVectorTable<Row extends ItemRow> extends VectorTable<Row> {
 export async function openVectorTable<Row extends ItemRow>(
   connection: Connection,
   folder: string,
-  { name, kind, format, dimensions, indexed, added }: VectorTableSpec<Row>,
+  { name, format, dimensions, indexed, added }: VectorTableSpec<Row>,
   create: boolean,
 ): Promise<OpenVectorTable<Row>> {
   const schema = vectorSchema(format, dimensions);
@@ -53,19 +51,22 @@ export async function openVectorTable<Row extends ItemRow>(
     return found;
   });
 
+  const rowsAt = gather(async (addresses: readonly bigint[]): Promise<Map<bigint, Row>> => {
+    const found = new Map<bigint, Row>();
+    for (const some of chunks(addresses))
+      for await (const batch of lance.take(some, format.readColumns)) {
+        const row = format.reader(batch);
+        readAddress(batch).forEach((address, index) => {
+          found.set(address, row(index));
+        });
+      }
+    return found;
+  });
+
   return {
     lance,
     find,
-    async findPlaces(places) {
-      const keys = new Map(
-        places.map((text) => {
-          const { source, id } = parsePlaceText(text);
-          return [itemKey(source, kind, id), text] as const;
-        }),
-      );
-      const found = await find([...keys.keys()]);
-      return new Map(Array.from(found, ([key, row]) => [keys.get(key) ?? '', row]));
-    },
+    rowsAt,
     async vector(key) {
       const where = `${lance.sql('key')} = ${sqlText(key)}`;
       for await (const batch of lance.read({ columns: ['vector'], where })) {

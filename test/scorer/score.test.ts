@@ -38,10 +38,11 @@ function scene() {
     },
     [Symbol.asyncDispose]: async () => {},
   };
-  const segment = { number: 0, backend, halves, ids, rows: ROWS, first: 0 };
+  const addresses = BigUint64Array.from({ length: ROWS }, (_, row) => BigInt(3 * row));
+  const segment = { number: 0, backend, halves, ids, addresses, rows: ROWS, first: 0 };
   const view = { parts: [{ segment, count: ROWS, hidden: null }], tail: undefined };
   const expected = products.map((mine) =>
-    Array.from(mine, (score, row) => ({ id: ids.at(row), score })).sort(
+    Array.from(mine, (score, row) => ({ address: BigInt(3 * row), id: ids.at(row), score })).sort(
       (a, b) => b.score - a.score || (a.id < b.id ? -1 : 1),
     ),
   );

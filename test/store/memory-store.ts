@@ -11,7 +11,6 @@ import type {
   GenerationRecord,
   GenerationTables,
   ImageRecord,
-  ItemKind,
   ItemRow,
   Ledger,
   Neighbour,
@@ -21,7 +20,7 @@ import type {
   Store,
   VectorTable,
 } from '#store/contract.ts';
-import { byPlace, itemKey, parsePlaceText, pictureKey, toPlaceText } from '#store/item-key.ts';
+import { byPlace, itemKey, pictureKey, toPlaceText } from '#store/item-key.ts';
 import { addKinds, NO_KINDS } from '#store/kind-counts.ts';
 import { foldText, termsOf, termsOfWord } from '#store/words.ts';
 import { passes } from './evaluate-filter.ts';
@@ -43,7 +42,7 @@ export function openMemoryStore(id = '0'.repeat(32)): Store {
       const record: GenerationRecord = { ...spec, name, createdAt: known?.record.createdAt ?? new Date() };
       const tables = {
         record,
-        images: known?.images ?? createTable<ImageRecord>(spec.dimensions, 'image'),
+        images: known?.images ?? createTable<ImageRecord>(spec.dimensions),
         captions: known?.captions ?? createCaptions(spec.dimensions),
       };
       generations.set(name, tables);
@@ -108,7 +107,7 @@ interface Entry<Row> {
   readonly address: bigint;
 }
 
-function createTable<Row extends ItemRow & RowKey>(dimensions: number, kind: ItemKind): VectorTable<Row> {
+function createTable<Row extends ItemRow & RowKey>(dimensions: number): VectorTable<Row> {
   const entries = new Map<string, Entry<Row>>();
   let version = 0;
   let addresses = 0n;
@@ -117,14 +116,9 @@ function createTable<Row extends ItemRow & RowKey>(dimensions: number, kind: Ite
   const table: VectorTable<Row> = {
     find: async (keys) =>
       new Map(keys.flatMap((key) => mapped(entries.get(key), ({ row }) => [key, row] as const))),
-    async findPlaces(places) {
-      const keyOf = (place: string): string => {
-        const { source, id } = parsePlaceText(place);
-        return itemKey(source, kind, id);
-      };
-      return new Map(
-        places.flatMap((place) => mapped(entries.get(keyOf(place)), ({ row }) => [place, row] as const)),
-      );
+    async rowsAt(wanted) {
+      const rows = matching().map(({ address, row }) => [address, row] as const);
+      return new Map(rows.filter(([address]) => wanted.includes(address)));
     },
     async *scan(where) {
       for (const { row } of matching(where)) yield row;
@@ -194,7 +188,7 @@ function createTable<Row extends ItemRow & RowKey>(dimensions: number, kind: Ite
 }
 
 function createCaptions(dimensions: number): CaptionTable {
-  const table = createTable<CaptionRecord>(dimensions, 'caption');
+  const table = createTable<CaptionRecord>(dimensions);
   return {
     ...table,
     async firstOfImages(imageKeys) {

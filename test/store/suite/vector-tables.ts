@@ -4,7 +4,6 @@ import { floatToHalf, halfToFloat } from '#float16.ts';
 import { parseFilter } from '#search/filter/filter.ts';
 import type { Filter, ImageRecord, RowKey } from '#store/contract.ts';
 import { anyOf } from '#store/filter.ts';
-import { toPlaceText } from '#store/item-key.ts';
 import {
   captionKeys,
   captionRow,
@@ -109,9 +108,14 @@ export function vectorTableSuite(open: OpenStore): void {
       assert.deepEqual([...found.values()].map(({ id }) => id).sort(), [...HOSTILE_IDS].sort(), round);
       for (const row of rows) assert.deepEqual((await images.find([row.key])).get(row.key), row, round);
     }
-    const places = rows.map(toPlaceText);
-    assert.deepEqual(await images.findPlaces(places), new Map(rows.map((row, i) => [places[i], row])));
+    const addresses = [...(await images.addresses(anyOf('id', HOSTILE_IDS)))];
+    const placed = [...(await images.rowsAt(addresses)).values()];
+    assert.deepEqual(
+      new Map(placed.map((row) => [row.key, row])),
+      new Map(rows.map((row) => [row.key, row])),
+    );
     await images.delete(imageKeys(HOSTILE_IDS));
+    assert.equal((await images.rowsAt(addresses)).size, 0);
     assert.equal(await images.count(), 6000);
   });
 
