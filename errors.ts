@@ -149,6 +149,16 @@ export const ERROR_CODES = {
     retriable: false,
     meaning: 'A source of this name was indexed from another place',
   },
+  SOURCE_OUTSIDE: {
+    retriable: false,
+    meaning: 'A source or a picture lies outside of the folders that a server may read',
+  },
+  UPLOAD_QUOTA: { retriable: false, meaning: 'Uploads would take more disk than the server gives them' },
+  JOBS_WAITING: { retriable: true, meaning: 'As many jobs as the server keeps wait already' },
+  JOB_CONFLICT: {
+    retriable: false,
+    meaning: 'A job cannot be what is asked of it in the state that it is in',
+  },
   SEARCH_ITEM_NOT_FOUND: { retriable: false, meaning: 'The item to search by is not in the index' },
   GENERATION_NOT_FOUND: { retriable: false, meaning: 'The index has no generation of this name' },
   GENERATION_BUSY: { retriable: true, meaning: 'A generation serves its collection, or a run works in it' },

@@ -158,7 +158,7 @@ export const COMMANDS = {
       ...plain('host', 'port', 'keysFile', 'allowAnonymous', 'corsOrigins', 'basePath', 'forwarders'),
       collection: { sentence: 'The collection whose model and vectors are loaded at the start' },
       model: MOVED_MODEL,
-      ...plain('maxBodyBytes', 'thumbnailBytes', 'fetch', 'fetchAllows'),
+      ...plain('maxBodyBytes', 'thumbnailBytes', 'fetch', 'fetchAllows', 'sourceRoots', 'uploadQuota'),
       drainTimeout: { sentence: 'How long a server that is told to stop goes on with what it was asked' },
       ...plain('logFormat'),
       logLevel: { sentence: 'The least of what the server logs' },

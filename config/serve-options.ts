@@ -62,6 +62,18 @@ export const SERVE_OPTIONS = {
     sentence:
       'A host, or host:port, that pictures may be downloaded from wherever it lies; may be given several times',
   },
+  sourceRoots: {
+    flag: '--source-root <folder>',
+    type: texts,
+    sentence:
+      'A folder in which jobs may name sources; what lies outside is refused, links resolved; may be given several times',
+  },
+  uploadQuota: {
+    flag: '--upload-quota <bytes>',
+    type: wholeNumber(0),
+    default: 10_737_418_240,
+    sentence: 'Disk that uploaded pictures and tables may take beside the index',
+  },
   thumbnailBytes: {
     flag: '--thumbnail-bytes <bytes>',
     type: wholeNumber(0),

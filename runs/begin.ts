@@ -3,6 +3,8 @@ import { describeProcess } from '#host-process.ts';
 import type { GenerationRecord, RunRecord, Store } from '#store/contract.ts';
 
 export interface RunRequest {
+  /** A UUID; left out, a new one. */
+  readonly id?: string | undefined;
   readonly kind: RunRecord['kind'];
   /** Name of the source. */
   readonly source: string;
@@ -15,9 +17,9 @@ export interface RunRequest {
 
 /** Begins a run of this process: its record is written, with its number and an owner. */
 export function beginRun(store: Store, request: RunRequest, startedAt = new Date()): Promise<RunRecord> {
-  const { kind, source, place, generation, options } = request;
+  const { id = randomUUID(), kind, source, place, generation, options } = request;
   return store.runs.begin({
-    ...{ id: randomUUID(), kind, source, place, options: JSON.stringify(options) },
+    ...{ id, kind, source, place, options: JSON.stringify(options) },
     ...{ collection: generation.collection, generation: generation.name },
     ...{
       state: 'running',

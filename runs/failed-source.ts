@@ -5,15 +5,16 @@ const PREFIX = 'failures of ';
 
 /**
  * What is listed as failed in a collection, as a source: the items as they came from theirs. A row that could not be
- * understood is not among them; mending it means to read its source again.
+ * understood is not among them; mending it means to read its source again. With `run`, only what that was the last to meet.
  */
-export function createFailedSource(store: Store, collection: string): Source {
+export function createFailedSource(store: Store, collection: string, run?: string): Source {
   return {
-    uri: `${PREFIX}${collection}`,
+    uri: `${PREFIX}${collection}${run === undefined ? '' : `, run ${run}`}`,
     fraction: () => undefined,
     async *items() {
-      for await (const { kind, source, item } of store.failures.scan(collection)) {
-        if (kind !== 'broken' && item !== null) yield { ...(JSON.parse(item) as Item), source };
+      for await (const { kind, source, item, run: of } of store.failures.scan(collection)) {
+        if (kind !== 'broken' && item !== null && (run ?? of) === of)
+          yield { ...(JSON.parse(item) as Item), source };
       }
     },
   };

@@ -21,6 +21,8 @@ import { withImagesOf } from './with-images-of.ts';
 
 export interface IndexJob extends IndexerSetup {
   readonly source: Source;
+  /** Id of the run; left out, a new one. */
+  readonly run?: string | undefined;
   /** What the index knows it by; left out, its place. */
   readonly sourceName?: string | undefined;
   /** Name of the source of pictures that captions name by their ids alone; left out, whichever has them. */
@@ -74,7 +76,7 @@ export async function indexSource(job: IndexJob): Promise<IndexSummary> {
   const indexer = new Indexer(job);
   const watch = new RunWatch();
   const run = await beginRun(store, {
-    ...{ kind: 'direct', source: job.sourceName ?? source.uri, place: source.uri },
+    ...{ id: job.run, kind: 'direct', source: job.sourceName ?? source.uri, place: source.uri },
     ...{ generation: job.tables.record, options: { precision: job.precision } },
   });
   const end = (state: RunState): Promise<void> =>

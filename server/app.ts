@@ -19,6 +19,7 @@ import { addCompare } from './routes/compare.ts';
 import { addDocs } from './routes/docs.ts';
 import { addHealth } from './routes/health.ts';
 import { addItems } from './routes/items.ts';
+import { addJobs } from './routes/jobs.ts';
 import { addMetrics } from './routes/metrics.ts';
 import { addPictures } from './routes/pictures.ts';
 import { addRemove } from './routes/remove.ts';
@@ -36,6 +37,7 @@ const ROUTES = [
   addEmbeddings,
   addCohereEmbed,
   addRerank,
+  addJobs,
 ] as const;
 
 /** Seconds in which a request has to have arrived whole. */

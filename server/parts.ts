@@ -4,6 +4,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Config } from '#config/options.ts';
 import type { OpenIndex } from '#service/contract.ts';
 import type { KeyRing } from './guards/keys.ts';
+import type { Uploads } from './jobs/uploads.ts';
 import type { ServerMetrics } from './metrics/metrics.ts';
 
 export type ServeConfig = Config<
@@ -19,6 +20,8 @@ export type ServeConfig = Config<
   | 'thumbnailBytes'
   | 'fetch'
   | 'fetchAllows'
+  | 'sourceRoots'
+  | 'uploadQuota'
 >;
 
 /** What every route works with. */
@@ -28,6 +31,7 @@ export interface ServerParts {
   readonly keys: KeyRing;
   readonly metrics: ServerMetrics;
   readonly readiness: Readiness;
+  readonly uploads: Uploads;
   /** Gets the picture at a URL; undefined where that is not allowed. */
   readonly download: ((url: string, signal: AbortSignal) => Promise<Uint8Array<ArrayBuffer>>) | undefined;
 }

@@ -5,6 +5,8 @@ import type { OpenIndex } from '#service/contract.ts';
 import { createApp } from './app.ts';
 import type { KeyRing } from './guards/keys.ts';
 import { isLoopback } from './guards/origin.ts';
+import { sweepUploads } from './jobs/sweep-uploads.ts';
+import { createUploads } from './jobs/uploads.ts';
 import { createMetrics } from './metrics/metrics.ts';
 import type { Readiness, ServeConfig } from './parts.ts';
 import { createDownloader } from './pictures/downloader.ts';
@@ -31,10 +33,9 @@ export interface Server extends AsyncDisposable {
 export async function startServer({ index, config, keys, log }: ServeOptions): Promise<Server> {
   requireKeys(config, keys);
   const readiness: Readiness = { warm: 'loading' };
-  const app = await createApp(
-    { index, config, keys, metrics: createMetrics(), readiness, download: createDownloader(config) },
-    log,
-  );
+  const [metrics, uploads] = [createMetrics(), createUploads(index, config.uploadQuota)];
+  const parts = { index, config, keys, metrics, readiness, uploads, download: createDownloader(config) };
+  const app = await createApp(parts, log);
   await app.listen({ host: config.host, port: config.port }).catch((error: NodeJS.ErrnoException) => {
     const received = error.code ?? error.message;
     throw new VlmoError(
@@ -43,6 +44,7 @@ export async function startServer({ index, config, keys, log }: ServeOptions): P
       { cause: error },
     );
   });
+  void sweepUploads(index, uploads).catch((error: unknown) => log.warn({ err: error }, 'uploads not swept'));
   void index.warm(config.collection).then(
     () => {
       readiness.warm = 'ready';

@@ -97,7 +97,15 @@ export interface GoneOptions
   extends CallOptions,
     Pick<TargetOptions, 'collection' | 'source' | 'sourceName' | 'sourceMoved' | 'prune'> {}
 
-export interface IndexCallOptions extends TargetOptions, ProgressOptions<Progress> {}
+export interface IndexCallOptions extends TargetOptions, ProgressOptions<Progress> {
+  /** Id of the run, a UUID that no run has had; left out, a new one. */
+  readonly run?: string | undefined;
+  /**
+   * Folders that everything has to lie in, links resolved: a source that does not is SOURCE_OUTSIDE, and so is a picture,
+   * which is listed as failed.
+   */
+  readonly roots?: readonly string[] | undefined;
+}
 
 export interface Indexed extends IndexSummary {
   readonly generation: GenerationRecord;
@@ -229,6 +237,8 @@ export interface OpenIndex extends AsyncDisposable {
   index(source: string | Source, options?: IndexCallOptions): Promise<Indexed>;
   /** What `index` would find gone; reads the source and changes nothing. With `prune`, what that would refuse. */
   gone(source: string | Source, options?: GoneOptions): Promise<GoneItems>;
+  /** What is listed as failed, or what of it a run was the last to meet, as a source for `index` with `retryFailed`. */
+  failed(collection: string, run?: string): Source;
   /** Puts a source into the queue, for workers to index. The same call again goes on where it stopped. */
   submit(source: string | Source, options: SubmitOptions): Promise<Submitted>;
   /**

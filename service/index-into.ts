@@ -5,6 +5,7 @@ import { openSource } from '#sources/open-source.ts';
 import { unlessAborted } from '#until-aborted.ts';
 import type { IndexCallOptions, Indexed } from './contract.ts';
 import type { IndexParts } from './index-parts.ts';
+import { insideRoots } from './inside-roots.ts';
 import { openTarget } from './open-target.ts';
 import { nameSource } from './source-name.ts';
 
@@ -15,9 +16,18 @@ export async function indexInto(
   options: IndexCallOptions = {},
 ): Promise<Indexed> {
   const { store, settings, generations } = parts;
-  const { retryFailed = false, verify, prune, signal = new AbortController().signal, onStart } = options;
+  const {
+    retryFailed = false,
+    run,
+    roots,
+    verify,
+    prune,
+    signal = new AbortController().signal,
+    onStart,
+  } = options;
   const open = async () => {
-    const source = typeof given === 'string' ? await openSource(given, options.source) : given;
+    const opened = typeof given === 'string' ? await openSource(given, options.source) : given;
+    const source = roots ? await insideRoots(opened, roots) : opened;
     const { record } = await openTarget(parts, { model: settings.model, ...options });
     return { source, record, named: await nameSource(store, source, options) };
   };
@@ -33,6 +43,7 @@ export async function indexInto(
         tables: loaded.tables,
         preprocess,
         inference,
+        run,
         retryFailed,
         verify,
         prune,

@@ -1,3 +1,4 @@
+import { createFailedSource } from '#runs/failed-source.ts';
 import { activeTables } from '#search/active-tables.ts';
 import { unlessAborted } from '#until-aborted.ts';
 import { answerEmbed } from './answer-embed.ts';
@@ -55,6 +56,7 @@ export function createIndex(parts: IndexParts): OpenIndex {
       calls.track(async () => (await import('./answer-retrieve.ts')).answerPairs(parts, request, options)),
     index: (source, options) =>
       calls.track(async () => (await import('./index-into.ts')).indexInto(parts, source, options)),
+    failed: (collection, run) => createFailedSource(store, collection, run),
     gone: (source, options) =>
       calls.track(async () => (await import('./gone-from.ts')).goneFrom(parts, source, options)),
     submit: (source, options) =>

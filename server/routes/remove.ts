@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { VlmoError } from '#errors.ts';
 import { collectionSchema, nameSchema, textSchema } from '#search/request.ts';
 import { problemSchema } from '../errors/problem.ts';
+import { sweepUploads } from '../jobs/sweep-uploads.ts';
 import type { App, ServerParts } from '../parts.ts';
 
 const removeSchema = z
@@ -37,7 +38,7 @@ const removedSchema = z
 type RemoveBody = z.output<typeof removeSchema>;
 
 /** `DELETE /v1/items`: by keys, or by a filter with the most that may go, which is counted first. */
-export function addRemove(app: App, { index }: ServerParts): void {
+export function addRemove(app: App, { index, uploads }: ServerParts): void {
   app.delete(
     '/v1/items',
     {
@@ -53,6 +54,7 @@ export function addRemove(app: App, { index }: ServerParts): void {
       const { max, dryRun, ...request } = body;
       if (max !== undefined) requireAtMost(max, await index.remove({ ...request, dryRun: true }, { signal }));
       const { activeRuns, ...counts } = await index.remove({ ...request, dryRun }, { signal });
+      if (!dryRun) await sweepUploads(index, uploads);
       return { ...counts, activeRuns: activeRuns.map(({ id }) => id) };
     },
   );

@@ -53,6 +53,7 @@ export function serve(
     maxPixels,
     collection,
     thumbnailBytes,
+    uploadQuota,
   } = ALL_OPTIONS;
   const log = pino({ level: 'debug' }, { write: (line) => void lines.push(line) });
   return startServer({
@@ -73,6 +74,8 @@ export function serve(
       thumbnailBytes: thumbnailBytes.default,
       fetch: false,
       fetchAllows: undefined,
+      sourceRoots: undefined,
+      uploadQuota: uploadQuota.default,
       ...config,
     },
   });
