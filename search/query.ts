@@ -15,7 +15,7 @@ export interface QueryParts {
 /** What of a request says what is looked for. */
 export type AskedParts = Pick<
   Search,
-  'id' | 'source' | 'key' | 'text' | 'texts' | 'image' | 'imageWeight' | 'keys'
+  'id' | 'source' | 'key' | 'text' | 'texts' | 'image' | 'imageWeight' | 'keys' | 'vector'
 >;
 
 export function partsOf({ text, texts, image, imageWeight: weight = 1 }: AskedParts): QueryParts {
@@ -35,13 +35,25 @@ export async function embedQuery(
 ): Promise<Float32Array> {
   const name = storedName(asked);
   if (name !== undefined) return storedVector(tables, name);
-  const { keys = [] } = asked;
+  const { keys = [], vector } = asked;
+  if (vector !== undefined) return unitVector(vector, tables.record.dimensions);
   const stored = await Promise.all(
     keys.map(async ({ key, weight }) => ({ vector: await storedVector(tables, { key }), weight })),
   );
   const parts = partsOf(asked);
   if (parts.texts.length === 0 && !parts.image) return composeVector(stored);
   return composeVector([...(await embedParts(await encoder(), parts, options)), ...stored]);
+}
+
+/** Throws QUERY_INVALID for another number of values, and where all are 0. */
+function unitVector(values: readonly number[], dimensions: number): Float32Array {
+  const length = Math.hypot(...values);
+  if (values.length === dimensions && length > 0) return Float32Array.from(values, (value) => value / length);
+  const received = values.length === dimensions ? 'a vector of zeros' : `${values.length} values`;
+  throw new VlmoError(
+    'QUERY_INVALID',
+    `Cannot search by a vector: expected ${dimensions} values that are not all 0, received ${received}`,
+  );
 }
 
 /** One text at a time, so that the same query has the same vector wherever it is asked. */

@@ -48,6 +48,12 @@ export const searchFields = {
   id: nameSchema.optional().describe('Id of what is stored, alone'),
   source: nameSchema.optional().describe('Beside an id that several sources have: the name of one of them'),
   key: nameSchema.optional().describe('Key of what is stored, alone'),
+  vector: z
+    .array(z.number())
+    .min(1)
+    .max(16_384)
+    .optional()
+    .describe("A vector of the collection's model, alone; of any length but 0"),
   in: target.default('images'),
   k,
   where: textSchema.optional().describe('As for vlmo search --where'),
@@ -74,6 +80,7 @@ interface QueryParts {
   readonly id?: unknown;
   readonly source?: unknown;
   readonly key?: unknown;
+  readonly vector?: unknown;
   readonly rerank?: unknown;
   readonly minMatch?: unknown;
 }
@@ -82,11 +89,11 @@ interface QueryParts {
 export function searchRules<Schema extends z.ZodType<QueryParts>>(schema: Schema): Schema {
   return schema
     .refine(
-      ({ text, texts, image, keys, id, key }) =>
-        id === undefined && key === undefined
+      ({ text, texts, image, keys, id, key, vector }) =>
+        id === undefined && key === undefined && vector === undefined
           ? countGiven(text, texts) <= 1 && countGiven(text, texts, image, keys) >= 1
-          : countGiven(text, texts, image, keys) === 0 && countGiven(id, key) === 1,
-      'a text or texts, an image, keys, or several of them; or an id; or a key',
+          : countGiven(text, texts, image, keys) === 0 && countGiven(id, key, vector) === 1,
+      'a text or texts, an image, keys, or several of them; or an id; or a key; or a vector',
     )
     .refine(({ id, source }) => id !== undefined || source === undefined, 'an id beside source')
     .refine(

@@ -39,7 +39,10 @@ describe('requests', () => {
     [{ text: LONG }, /"text" to be right \(string to have <=65536 characters\)/],
     [{ text: 'a', where: LONG }, /"where" to be right/],
     [{ text: 'a', minScore: Number.NaN }, /"minScore" to be right/],
-    [{}, /its data to be right \(a text or texts, an image, keys, or several of them; or an id; or a key\)/],
+    [
+      {},
+      /its data to be right \(a text or texts, an image, keys, or several of them; or an id; or a key; or a vector\)/,
+    ],
     [{ text: 'a', collection: '../x' }, /"collection" to be right/],
   ] as const) {
     test(`a search beyond its limits is REQUEST_INVALID, as a job it is JOB_INVALID: ${message}`, () => {
