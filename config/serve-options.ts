@@ -74,6 +74,13 @@ export const SERVE_OPTIONS = {
     default: 10_737_418_240,
     sentence: 'Disk that uploaded pictures and tables may take beside the index',
   },
+  clipCompat: {
+    flag: '--clip-compat',
+    type: present,
+    default: false,
+    sentence:
+      'Answer clip-front and the client of clip-retrieval too, with keys in the path (/clip/KEY/knn-service)',
+  },
   thumbnailBytes: {
     flag: '--thumbnail-bytes <bytes>',
     type: wholeNumber(0),

@@ -5,6 +5,7 @@ import type { z } from 'zod';
 import { parseGiven } from '#config/parse-given.ts';
 import { readJsonBodies } from './bodies/json-body.ts';
 import { closeConnections } from './close-connections.ts';
+import { addClip } from './compat/clip/clip-routes.ts';
 import { addCohereEmbed } from './compat/cohere-embed.ts';
 import { addEmbeddings } from './compat/embeddings.ts';
 import { addRerank } from './compat/rerank.ts';
@@ -80,6 +81,7 @@ export async function createApp(parts: ServerParts, log: FastifyBaseLogger): Pro
     async (inner) => {
       const routes = inner as unknown as App;
       for (const add of ROUTES) add(routes, parts);
+      if (parts.config.clipCompat) await addClip(routes, parts);
     },
     { prefix },
   );

@@ -22,6 +22,7 @@ export type ServeConfig = Config<
   | 'fetchAllows'
   | 'sourceRoots'
   | 'uploadQuota'
+  | 'clipCompat'
 >;
 
 /** What every route works with. */

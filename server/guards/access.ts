@@ -23,6 +23,11 @@ export function guardAccess(app: App, { keys }: Pick<ServerParts, 'keys'>): void
     const known = given === undefined ? undefined : keys.find(given);
     if (!known) throw required(given !== undefined);
     request.knownKey = known;
+    if (known.scope !== 'read' && inPath(request) !== undefined)
+      throw new VlmoError(
+        'SCOPE_MISSING',
+        `Cannot answer: expected a key in the path that only reads, received one with "${known.scope}"`,
+      );
     if (SCOPES.indexOf(known.scope) < SCOPES.indexOf(scope))
       throw new VlmoError(
         'SCOPE_MISSING',
@@ -32,10 +37,16 @@ export function guardAccess(app: App, { keys }: Pick<ServerParts, 'keys'>): void
 }
 
 /** As `Authorization: Bearer KEY` or `X-API-Key: KEY`. */
-function givenKey({ headers }: FastifyRequest): string | undefined {
+function givenKey(request: FastifyRequest): string | undefined {
+  const { headers } = request;
   const bearer = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1];
   const own = headers['x-api-key'];
-  return bearer ?? (typeof own === 'string' && own !== '' ? own : undefined);
+  return bearer ?? (typeof own === 'string' && own !== '' ? own : inPath(request));
+}
+
+function inPath({ routeOptions, params }: FastifyRequest): string | undefined {
+  if (routeOptions.config.keyInPath !== true) return undefined;
+  return (params as { readonly key?: string }).key;
 }
 
 function required(isGiven: boolean): VlmoError {

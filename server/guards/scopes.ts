@@ -7,5 +7,7 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Left out, `admin`: a route that forgets to say is closed. */
     scope?: Scope;
+    /** Whether its key may stand in its path, for clients that send no headers: one that only reads. */
+    keyInPath?: boolean;
   }
 }

@@ -73,6 +73,7 @@ export function serve(
       maxPixels: maxPixels.default,
       thumbnailBytes: thumbnailBytes.default,
       fetch: false,
+      clipCompat: false,
       fetchAllows: undefined,
       sourceRoots: undefined,
       uploadQuota: uploadQuota.default,
