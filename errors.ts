@@ -180,6 +180,7 @@ export const ERROR_CODES = {
     meaning: 'A request comes from a web page that may not ask this server',
   },
   HOST_REFUSED: { retriable: false, meaning: 'A request names a host that this server is not' },
+  RATE_LIMITED: { retriable: true, meaning: 'A key has made more requests than it may in a minute' },
   SERVER_FAILED: { retriable: true, meaning: 'The server met something unexpected, which its log has' },
   COLLECTION_NOT_FOUND: { retriable: false, meaning: 'The index has no collection of this name' },
 } as const satisfies Record<string, { readonly retriable: boolean; readonly meaning: string }>;

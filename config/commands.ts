@@ -159,6 +159,7 @@ export const COMMANDS = {
       collection: { sentence: 'The collection whose model and vectors are loaded at the start' },
       model: MOVED_MODEL,
       ...plain(
+        'rateLimit',
         'maxBodyBytes',
         'thumbnailBytes',
         'fetch',

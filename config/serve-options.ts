@@ -37,6 +37,12 @@ export const SERVE_OPTIONS = {
     default: '/',
     sentence: 'The path that everything lies under, as a proxy hands it on',
   },
+  rateLimit: {
+    flag: '--rate-limit <requests>',
+    type: wholeNumber(0),
+    default: 6000,
+    sentence: 'Requests a minute of one key, a sixth of them at once; 0 for as many as it likes',
+  },
   forwarders: {
     flag: '--forwarder <address>',
     type: texts,

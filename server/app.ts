@@ -13,6 +13,7 @@ import { answerErrors } from './errors/answer-errors.ts';
 import { guardAccess } from './guards/access.ts';
 import { addSecurityHeaders } from './guards/headers.ts';
 import { guardOrigin } from './guards/origin.ts';
+import { limitRates } from './guards/rate-limit.ts';
 import type { App, ServerParts } from './parts.ts';
 import { logRequests } from './request-log.ts';
 import { addCollections } from './routes/collections.ts';
@@ -21,6 +22,7 @@ import { addDocs } from './routes/docs.ts';
 import { addHealth } from './routes/health.ts';
 import { addItems } from './routes/items.ts';
 import { addJobs } from './routes/jobs.ts';
+import { addLogin } from './routes/login.ts';
 import { addMetrics } from './routes/metrics.ts';
 import { addPictures } from './routes/pictures.ts';
 import { addRemove } from './routes/remove.ts';
@@ -39,6 +41,7 @@ const ROUTES = [
   addCohereEmbed,
   addRerank,
   addJobs,
+  addLogin,
 ] as const;
 
 /** Seconds in which a request has to have arrived whole. */
@@ -74,6 +77,7 @@ export async function createApp(parts: ServerParts, log: FastifyBaseLogger): Pro
   addSecurityHeaders(app);
   guardOrigin(app, parts.config);
   guardAccess(app, parts);
+  limitRates(app, parts);
   await app.register(multipart);
   await addDocs(app, parts.config);
   const prefix = basePath.replace(/\/+$/, '');

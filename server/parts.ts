@@ -23,6 +23,7 @@ export type ServeConfig = Config<
   | 'sourceRoots'
   | 'uploadQuota'
   | 'clipCompat'
+  | 'rateLimit'
 >;
 
 /** What every route works with. */

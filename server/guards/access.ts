@@ -3,6 +3,7 @@ import { VlmoError } from '#errors.ts';
 import type { App, ServerParts } from '../parts.ts';
 import type { KnownKey } from './keys.ts';
 import type { Scope } from './scopes.ts';
+import { openSession } from './session.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -20,7 +21,9 @@ export function guardAccess(app: App, { keys }: Pick<ServerParts, 'keys'>): void
     const scope = request.routeOptions.config.scope ?? 'admin';
     if (keys.size === 0 || scope === 'public' || request.is404) return;
     const given = givenKey(request);
-    const known = given === undefined ? undefined : keys.find(given);
+    const session = given === undefined ? openSession(keys, request.headers.cookie) : undefined;
+    if (session) requireOwnPage(request);
+    const known = given === undefined ? session : keys.find(given);
     if (!known) throw required(given !== undefined);
     request.knownKey = known;
     if (known.scope !== 'read' && inPath(request) !== undefined)
@@ -47,6 +50,18 @@ function givenKey(request: FastifyRequest): string | undefined {
 function inPath({ routeOptions, params }: FastifyRequest): string | undefined {
   if (routeOptions.config.keyInPath !== true) return undefined;
   return (params as { readonly key?: string }).key;
+}
+
+/** A browser sends the cookie by itself: what changes something has to say that it comes from a page of this server. */
+function requireOwnPage({ method, headers, host }: FastifyRequest): void {
+  if (method === 'GET' || method === 'HEAD') return;
+  const { origin, 'sec-fetch-site': site } = headers;
+  if (site === 'same-origin' || (origin !== undefined && URL.parse(origin)?.host === host.toLowerCase()))
+    return;
+  throw new VlmoError(
+    'ORIGIN_REFUSED',
+    'Cannot answer: expected an Origin of this server beside a cookie, received none; send the key as a header',
+  );
 }
 
 function required(isGiven: boolean): VlmoError {

@@ -14,6 +14,9 @@ export interface KeyRing {
   readonly size: number;
   /** The key that was meant; compared with all of them in a time that tells nothing. */
   find(given: string): KnownKey | undefined;
+  named(name: string): KnownKey | undefined;
+  /** The digest of a key, which seals what stands for it. */
+  secret(name: string): Buffer | undefined;
 }
 
 const KEY_LINE = /^(read|submit|admin):(\S+)$/;
@@ -71,6 +74,8 @@ function createKeyRing(secrets: readonly Secret[]): KeyRing {
       for (const secret of secrets) if (timingSafeEqual(secret.digest, digest)) found = secret;
       return found;
     },
+    named: (name) => secrets.find((secret) => secret.name === name),
+    secret: (name) => secrets.find((secret) => secret.name === name)?.digest,
   };
 }
 

@@ -6,6 +6,8 @@ import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import type { Problem } from '#server/errors/problem.ts';
 import { readKeys } from '#server/guards/keys.ts';
+import { take } from '#server/guards/rate-limit.ts';
+import { openSession, sealSession } from '#server/guards/session.ts';
 import type { Server } from '#server/serve.ts';
 import { temporaryFolder } from '../fixtures/files.ts';
 import { ask, indexScenes, type Logged, type ServedIndex, serve } from './server-fixture.ts';
@@ -102,6 +104,107 @@ describe('a web page that somebody has open', () => {
     assert.equal(headers['cross-origin-resource-policy'], 'same-origin');
     assert.equal(headers['referrer-policy'], 'no-referrer');
     assert.equal(headers['cache-control'], 'no-store');
+  });
+});
+
+describe('a key that is given once', () => {
+  const url = (path: string): string => `http://127.0.0.1:${new URL(locked.url).port}${path}`;
+  const login = (key: string) => ask<Problem>(url('/login'), { key });
+
+  test('/login gives a cookie with the scope of the key, which opens pictures and streams', async () => {
+    const { status, body, headers } = await login(READ);
+    assert.deepEqual([status, body as unknown], [200, { scope: 'read' }]);
+    const cookie = headers.get('set-cookie') ?? '';
+    assert.match(cookie, /; Path=\/; Max-Age=\d+; HttpOnly; SameSite=Strict$/);
+    assert.ok(!cookie.includes(READ));
+    const [pair = ''] = cookie.split(';');
+    assert.equal((await ask(url('/v1/collections'), undefined, { headers: { cookie: pair } })).status, 200);
+    const forged = pair.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A'));
+    for (const other of [forged, `${pair}x`, 'vlmo_session=', 'vlmo_session=a.b.c'])
+      assert.equal(
+        (await ask(url('/v1/collections'), undefined, { headers: { cookie: other } })).status,
+        401,
+        other,
+      );
+    assert.equal((await login('not-a-key-that-is-known')).status, 401);
+  });
+
+  test('what changes something needs the origin of this server beside the cookie', async () => {
+    const [pair = ''] = ((await login(ADMIN)).headers.get('set-cookie') ?? '').split(';');
+    const remove = (headers: Record<string, string>) =>
+      ask<Problem>(
+        url('/v1/items'),
+        { keys: ['none'] },
+        { method: 'DELETE', headers: { cookie: pair, ...headers } },
+      );
+    assert.deepEqual((await remove({})).body.code, 'ORIGIN_REFUSED');
+    assert.equal((await remove({ origin: new URL(url('/')).origin })).status, 200);
+    const reading = await ask<Problem>(
+      url('/v1/items'),
+      { keys: ['none'] },
+      {
+        method: 'DELETE',
+        headers: { authorization: `Bearer ${READ}` },
+      },
+    );
+    assert.deepEqual([reading.status, reading.body.code], [403, 'SCOPE_MISSING']);
+  });
+
+  test('the form of /login works without a script', async () => {
+    assert.match(await (await fetch(url('/login'))).text(), /<form method="post">/);
+    const body = new URLSearchParams({ key: READ });
+    const answer = await fetch(url('/login'), { method: 'POST', body, redirect: 'manual' });
+    assert.deepEqual([answer.status, answer.headers.get('location')], [303, '/']);
+    assert.match(answer.headers.get('set-cookie') ?? '', /^vlmo_session=/);
+  });
+
+  test('behind https the cookie is Secure; forwarded headers of strangers are not believed', async () => {
+    const keys = await readKeys(`read:${READ}`, undefined);
+    const headers = { 'x-forwarded-proto': 'https' };
+    for (const [forwarders, isSecure] of [
+      [['127.0.0.1'], true],
+      [undefined, false],
+    ] as const) {
+      await using server = await serve(served.index, { forwarders }, keys);
+      const { headers: given } = await ask(`${server.url}/login`, { key: READ }, { headers });
+      assert.equal(/; Secure$/.test(given.get('set-cookie') ?? ''), isSecure);
+    }
+  });
+
+  test('openSession: over when its time is, and gone with its key', async () => {
+    const keys = await readKeys(`read:${READ}`, undefined);
+    const known = keys.find(READ);
+    assert.ok(known);
+    const cookie = `other=1; vlmo_session=${sealSession(keys, known, 0)}`;
+    assert.deepEqual(openSession(keys, cookie, 1000)?.scope, 'read');
+    assert.equal(openSession(keys, cookie, 43_201_000), undefined);
+    const others = await readKeys('read:another-key-0123456789', undefined);
+    assert.equal(openSession(others, cookie, 1000), undefined);
+  });
+});
+
+describe('rates', () => {
+  test('more than its requests a minute: 429 with the time to wait; another key goes on', async () => {
+    const keys = await readKeys(`read:${READ},admin:${ADMIN}`, undefined);
+    await using server = await serve(served.index, { rateLimit: 60 }, keys);
+    const get = (key: string) =>
+      ask<Problem>(`${server.url}/v1/generations`, undefined, { headers: { 'x-api-key': key } });
+    const answers = await Promise.all(Array.from({ length: 14 }, () => get(READ)));
+    const refused = answers.filter(({ status }) => status === 429);
+    assert.ok(refused.length >= 2 && refused.length <= 4, String(refused.length));
+    for (const { body, headers } of refused)
+      assert.deepEqual([body.code, headers.get('retry-after')], ['RATE_LIMITED', '1']);
+    assert.equal((await get(ADMIN)).status, 200);
+    const metrics = await (await fetch(`${server.url}/metrics`, { headers: { 'x-api-key': ADMIN } })).text();
+    assert.ok(metrics.includes(`vlmo_overload_total{reason="rate"} ${refused.length}\n`));
+  });
+
+  test('take: a bucket of ten seconds that fills by its rate', () => {
+    const buckets = new Map();
+    for (let i = 0; i < 20; i++) assert.equal(take(buckets, 'a', 2, 0), 0);
+    assert.equal(take(buckets, 'a', 2, 0), 500);
+    assert.equal(take(buckets, 'a', 2, 500), 0);
+    assert.equal(take(buckets, 'b', 2, 500), 0);
   });
 });
 

@@ -74,6 +74,7 @@ export function serve(
       thumbnailBytes: thumbnailBytes.default,
       fetch: false,
       clipCompat: false,
+      rateLimit: 6000,
       fetchAllows: undefined,
       sourceRoots: undefined,
       uploadQuota: uploadQuota.default,
