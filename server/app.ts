@@ -9,7 +9,7 @@ import { addClip } from './compat/clip/clip-routes.ts';
 import { addCohereEmbed } from './compat/cohere-embed.ts';
 import { addEmbeddings } from './compat/embeddings.ts';
 import { addRerank } from './compat/rerank.ts';
-import { answerErrors } from './errors/answer-errors.ts';
+import { answerErrors, sendError } from './errors/answer-errors.ts';
 import { guardAccess } from './guards/access.ts';
 import { addSecurityHeaders } from './guards/headers.ts';
 import { guardOrigin } from './guards/origin.ts';
@@ -61,6 +61,8 @@ export async function createApp(parts: ServerParts, log: FastifyBaseLogger): Pro
     trustProxy: forwarders === undefined ? false : [...forwarders],
     routerOptions: { maxParamLength: 512, ignoreTrailingSlash: true },
     exposeHeadRoutes: true,
+    // What is no URL meets no hook: it is answered all the same.
+    frameworkErrors: (error, request, reply) => void sendError(error, request as never, reply as never),
   }) as unknown as App;
   app.setValidatorCompiler<z.ZodType>(({ schema }) => (data) => {
     try {
