@@ -66,8 +66,9 @@ describe('docker-compose.yml', () => {
       assert.deepEqual(service.cap_drop, ['ALL']);
       assert.deepEqual(service.security_opt, ['no-new-privileges:true']);
       assert.ok(service.tmpfs.every((mount) => mount.startsWith('/tmp:size=')));
-      assert.deepEqual(service.networks, ['queue']);
-      assert.equal(service.ports, undefined);
+      const isServer = name === 'server';
+      assert.deepEqual(service.networks, [isServer ? 'outside' : 'queue']);
+      assert.deepEqual(service.ports, isServer ? ['127.0.0.1:7373:7373'] : undefined);
       assert.equal(service.restart, 'unless-stopped');
     });
   }
@@ -126,6 +127,20 @@ describe('docker-compose.yml', () => {
     assert.deepEqual(gpu.deploy, {
       resources: { reservations: { devices: [{ driver: 'nvidia', count: 1, capabilities: ['gpu'] }] } },
     });
+  });
+
+  test('server: only with the profile "server", with keys from outside alone, and a check of its health', () => {
+    const { server } = compose.services;
+    assert.deepEqual(server?.profiles, ['server']);
+    assert.deepEqual(server.command.slice(0, 5), ['serve', '--index', '/index', '--host', '0.0.0.0']);
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: compose fills it in
+    assert.equal(server.environment?.VLMO_API_KEYS, '${VLMO_API_KEYS:-}');
+    assert.ok(server.healthcheck?.test.at(-1)?.includes('/health'));
+    const known = new Set(
+      (Object.keys(COMMANDS.serve.options) as OptionName[]).map((option) => envName(ALL_OPTIONS[option])),
+    );
+    for (const name of Object.keys(server.environment ?? {}))
+      assert.ok(name === 'VLMO_API_KEYS' || known.has(name), name);
   });
 
   test('all volumes are named', () => {

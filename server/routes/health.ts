@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { errorMessage } from '#errors.ts';
+import { errorMessage, VlmoError } from '#errors.ts';
 import type { App, ServerParts } from '../parts.ts';
 
 const partSchema = z.object({
@@ -35,16 +35,19 @@ export function addHealth(app: App, parts: ServerParts): void {
   );
 }
 
-async function indexPart({ index, config }: ServerParts): Promise<Part> {
+async function indexPart({ index, config, keys }: ServerParts): Promise<Part> {
   try {
     await index.serving(config.collection);
     return { part: 'index', ready: true, reason: null };
   } catch (error) {
-    return { part: 'index', ready: false, reason: errorMessage(error) };
+    // Anybody may ask this: where keys are needed, paths are not for everybody.
+    const code = error instanceof VlmoError ? error.code : 'SERVER_FAILED';
+    return { part: 'index', ready: false, reason: keys.size > 0 ? code : errorMessage(error) };
   }
 }
 
-function modelPart({ readiness: { warm } }: ServerParts): Part {
-  const reason = warm === 'ready' ? null : warm === 'loading' ? 'it is being loaded' : warm.message;
+function modelPart({ readiness: { warm }, keys }: ServerParts): Part {
+  const why = warm instanceof Error ? (keys.size > 0 ? 'it cannot be loaded' : warm.message) : null;
+  const reason = warm === 'loading' ? 'it is being loaded' : why;
   return { part: 'model', ready: warm === 'ready', reason };
 }

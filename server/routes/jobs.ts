@@ -8,6 +8,7 @@ import { type JobFiles, jobBodySchema, planJob, runOf } from '../jobs/job-body.t
 import { jobEvents } from '../jobs/job-events.ts';
 import { createJobRunner } from '../jobs/job-runner.ts';
 import { jobSchema, jobStatus, listJobs } from '../jobs/job-status.ts';
+import { addIndexMetrics } from '../metrics/index-metrics.ts';
 import type { App, ServerParts } from '../parts.ts';
 
 const byRun = z.strictObject({ run: nameSchema });
@@ -38,6 +39,7 @@ declare module 'fastify' {
 export function addJobs(app: App, parts: ServerParts): void {
   const { index, config } = parts;
   const jobs = createJobRunner(index, (error, run) => app.log.error({ err: error, run }, 'a job ended'));
+  addIndexMetrics(parts, jobs);
   const closing = new AbortController();
   // Streams that go on would hold the server open.
   app.addHook('preClose', async () => closing.abort());

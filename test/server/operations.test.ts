@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { cp, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import parsePrometheus from 'parse-prometheus-text-format';
 import type { Problem } from '#server/errors/problem.ts';
@@ -7,7 +9,7 @@ import { toText } from '#server/log.ts';
 import type { Server } from '#server/serve.ts';
 import { openIndex } from '#service/open-index.ts';
 import { ended, startVlmo, type Vlmo } from '../cli/cli-fixture.ts';
-import { temporaryFolder } from '../fixtures/files.ts';
+import { fixture, temporaryFolder } from '../fixtures/files.ts';
 import { ask, indexScenes, type ServedIndex, serve } from './server-fixture.ts';
 
 const folder = await temporaryFolder({ after });
@@ -65,6 +67,20 @@ describe('operations', { timeout: 300_000 }, () => {
       ['process_resident_memory_bytes', 'GAUGE'],
     ] as const)
       assert.equal(families.get(name)?.type, type, name);
+    assert.deepEqual(
+      families
+        .get('vlmo_items_total')
+        ?.metrics.map(({ labels, value }) => [labels?.status, labels?.code, value]),
+      [
+        ['stored', '', '8'],
+        ['skipped', '', '0'],
+        ['failed', 'IMAGE_INVALID', '1'],
+      ],
+    );
+    // Every metric of the dashboard is there.
+    const dashboard = await readFile(fixture('../../docs/grafana.json'), 'utf8');
+    for (const [name] of dashboard.matchAll(/\b(?:vlmo|http_server|process|nodejs)_[a-z0-9_]+/g))
+      assert.ok(families.has(name.replace(/_(?:bucket|count)$/, '')), name);
     // The library drops the labels of histograms.
     const labels = (status: number): string =>
       `http_request_method="POST",http_route="/v1/search",http_response_status_code="${status}"`;
@@ -138,6 +154,37 @@ describe('operations', { timeout: 300_000 }, () => {
     await other.close();
     for (const { status } of await Promise.all(answers)) assert.equal(status, 200);
     await assert.rejects(fetch(`${other.url}/health`));
+  });
+
+  test('a copy of the folder is a backup: put in the place of what was lost, it answers the same', async () => {
+    const request = { text: 'apple', k: 4 };
+    const before = (await served.index.search(request)).hits;
+    const [home, backup] = [join(folder, 'lost'), join(folder, 'backup')];
+    await cp(served.index.folder, home, { recursive: true });
+    await cp(home, backup, { recursive: true });
+    await rm(home, { recursive: true });
+    await rename(backup, home);
+    await using index = await openIndex(home, { device: 'cpu', inferenceWorkers: 1, decodeThreads: 1 });
+    await using restored = await serve(index);
+    const { body } = await ask<{ hits: object[] }>(`${restored.url}/v1/search`, request);
+    assert.deepEqual(body.hits, before);
+  });
+
+  test('an index that goes away while it is served: ready says so, nothing crashes', async () => {
+    const home = join(folder, 'goes-away');
+    await cp(served.index.folder, home, { recursive: true });
+    await using index = await openIndex(home, { device: 'cpu', inferenceWorkers: 1, decodeThreads: 1 });
+    await using other = await serve(index);
+    await untilReady(other.url);
+    await rename(home, `${home}-hidden`);
+    const { status, body } = await ask<Ready>(`${other.url}/ready`);
+    assert.deepEqual([status, body.parts[0]?.ready], [503, false]);
+    const answer = await ask<Problem>(`${other.url}/v1/search`, { text: 'apple' });
+    assert.ok(answer.status >= 500, String(answer.status));
+    assert.ok(!JSON.stringify(answer.body).includes(home), 'paths are for the log');
+    await rename(`${home}-hidden`, home);
+    await untilReady(other.url);
+    assert.equal((await ask(`${other.url}/v1/search`, { text: 'apple' })).status, 200);
   });
 
   test('toText: one line, whatever it holds', () => {
