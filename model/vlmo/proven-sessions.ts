@@ -60,10 +60,11 @@ export class ProvenSessions {
 
   /** Makes the main sessions of these graphs, and proves them. Throws DEVICE_WRONG. */
   async open(kinds: readonly GraphKind[]): Promise<void> {
-    for (const kind of kinds) {
-      const { precision } = await this.#proof(kind);
-      await this.#in[precision].open([kind], this.#options.takesSamples);
-    }
+    const proven: Record<Precision, GraphKind[]> = { f32: [], f16: [] };
+    for (const kind of kinds) proven[(await this.#proof(kind)).precision].push(kind);
+    // Those made together share one copy of weights that are widened.
+    for (const precision of ['f32', 'f16'] as const)
+      await this.#in[precision].open(proven[precision], this.#options.takesSamples);
   }
 
   /** The main output of a graph, proven. Throws MODEL_INPUT_INVALID, DEVICE_WRONG. */

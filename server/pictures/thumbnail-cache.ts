@@ -18,11 +18,13 @@ export function createThumbnailCache(folder: string, maxBytes: number): Thumbnai
 
   async function put(name: string, bytes: Uint8Array): Promise<void> {
     const place = placeOf(folder, name);
+    // Before this one is there, or it would count twice.
+    const before = await (size ?? sizeOf(folder));
     await mkdir(join(place, '..'), { recursive: true });
     const temporary = `${place}.${randomUUID()}.tmp`;
     await writeFile(temporary, bytes);
     await rename(temporary, place);
-    size = (size ?? sizeOf(folder)).then((before) => before + bytes.length);
+    size = (size ?? Promise.resolve(before)).then((now) => now + bytes.length);
     if ((await size) > maxBytes) size = makeRoom(folder, maxBytes * KEPT);
     await size;
   }

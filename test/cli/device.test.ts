@@ -74,6 +74,6 @@ describe('--device', () => {
   test('a device that there is not is refused with those that there are', async () => {
     const ran = await vlmo(['embed', '--model', model, '--text', 'red', '--device', 'tpu']);
     assert.equal(ran.code, 1);
-    assert.match(ran.stderr, /"cpu", "webgpu" or "cuda".+CONFIG_INVALID/);
+    assert.match(ran.stderr, /"cpu", "webgpu", "cuda" or "cuda:all".+CONFIG_INVALID/);
   });
 });

@@ -51,8 +51,12 @@ describe('jobs that another program has put into Redis', { timeout: 600_000 }, (
       );
     }
     const right = await chunks.getJob('right');
-    assert.deepEqual(right?.returnvalue, { stored: 1, skipped: 0, failed: 0 });
-    assert.deepEqual(right?.progress, { items: 1, stored: 1, skipped: 0, failed: 0 });
+    const kinds = {
+      images: { stored: 1, skipped: 0, failed: 0 },
+      captions: { stored: 0, skipped: 0, failed: 0 },
+    };
+    assert.deepEqual(right?.returnvalue, { stored: 1, skipped: 0, failed: 0, kinds });
+    assert.deepEqual(right?.progress, { items: 1, stored: 1, skipped: 0, failed: 0, kinds });
     const ids = (await readTables(scene.index)).images.map(({ id }) => id);
     assert.deepEqual([ids.length, ids.filter((id) => id === 'x.png').length], [GOOD / 3 + 1, 1]);
     await log.until('Job \\"kind\\" is refused');

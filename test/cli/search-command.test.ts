@@ -35,6 +35,9 @@ const HIT_KEYS = [
   'match',
   'key',
   'source',
+  'width',
+  'height',
+  'imageKey',
 ];
 const COUNT = 12;
 const folder = await temporaryFolder({ after });

@@ -20,6 +20,7 @@ describe('resolveCommand', () => {
       redisPatience: 'auto',
       logLevel: 'info',
       device: 'auto',
+      precision: 'auto',
       batchSize: 'auto',
       decodeThreads: Math.min(16, Math.max(1, availableParallelism() - 2)),
       inferenceWorkers: 'auto',

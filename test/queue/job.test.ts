@@ -130,7 +130,7 @@ describe('parseQueryJob', () => {
     assert.deepEqual(parseQueryJob(embed), embed);
   });
 
-  const BY_WHAT = 'a text or texts, an image, or both; or an id; or a key';
+  const BY_WHAT = 'a text or texts, an image, keys, or several of them; or an id; or a key; or a vector';
   for (const [data, ...said] of [
     [{}, '"kind"', "'search' | 'embed'", 'nothing'],
     [{ kind: 'search' }, 'its data', BY_WHAT, '{"kind":"search"}'],
