@@ -19,17 +19,17 @@ import { createPoolRunner } from '#workers/threads/pool-runner.ts';
 import { randomVectors } from './random-vectors.ts';
 import { median } from './report.ts';
 
-const DEMO = fileURLToPath(new URL('../models/demo', import.meta.url));
-const K = 10;
+export const DEMO = fileURLToPath(new URL('../models/demo', import.meta.url));
+export const K = 10;
 /** Texts of one run of the encoder, at most. */
 const BATCH = 32;
 const THREADS = { inferenceWorkers: 'auto', decodeThreads: 1, decodeTimeout: 60, decodeMemory: 512 } as const;
-const POOLS = { ...THREADS, preprocess: 'fast', maxPixels: 1e8, maxImageBytes: 1e8 } as const;
+export const POOLS = { ...THREADS, preprocess: 'fast', maxPixels: 1e8, maxImageBytes: 1e8 } as const;
 
 /** One question, as a caller asks it. */
-type Ask = (text: string) => Promise<unknown>;
+export type Ask = (text: string) => Promise<unknown>;
 
-interface Measured {
+export interface Measured {
   /** Questions answered in a second. */
   readonly rate: number;
   /** Milliseconds of each. */
@@ -91,7 +91,7 @@ export async function concurrency(args: readonly string[]): Promise<void> {
   }
 }
 
-async function fill(store: Store, model: Model, count: number) {
+export async function fill(store: Store, model: Model, count: number) {
   const { dimensions } = model;
   const tables = await store.openGeneration({
     ...{ collection: 'default', preprocess: 'fast', modelName: model.name, modelPath: model.path },
@@ -138,12 +138,12 @@ const WORDS =
   'red apple dog cat tree green blue ball car house sun moon star fish bird boat train clock'.split(' ');
 
 /** Another text each time. */
-function textOf(number: number): string {
+export function textOf(number: number): string {
   return [7, 11, 13].map((step) => WORDS[(number * step + Math.floor(number / 18)) % WORDS.length]).join(' ');
 }
 
 /** Callers that ask one question after the other, for so long. */
-async function ask(question: Ask, callers: number, seconds: number): Promise<Measured> {
+export async function ask(question: Ask, callers: number, seconds: number): Promise<Measured> {
   const latencies: number[] = [];
   const begun = performance.now();
   const end = begun + 1000 * seconds;
@@ -160,12 +160,12 @@ async function ask(question: Ask, callers: number, seconds: number): Promise<Mea
   return { rate: (1000 * latencies.length) / (performance.now() - begun), latencies };
 }
 
-function embed(runner: Runner, texts: readonly string[]): Promise<Float32Array> {
+export function embed(runner: Runner, texts: readonly string[]): Promise<Float32Array> {
   return runner.run({ kind: 'texts', texts });
 }
 
 /** Queries a second of encoder and scorer, with a batch under way on each thread. */
-async function computeAlone(
+export async function computeAlone(
   runner: Runner,
   scorer: ResidentScorer<ImageRecord>,
   callers: number,

@@ -15,6 +15,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   preprocessing: async () => (await import('./preprocessing.ts')).preprocessing,
   queue: async () => (await import('./queue.ts')).queue,
   scaling: async () => (await import('./scaling.ts')).scaling,
+  server: async () => (await import('./server.ts')).serverBench,
   startup: async () => (await import('./startup.ts')).startup,
   rerank: async () => (await import('./rerank.ts')).rerankBench,
 };
