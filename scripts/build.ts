@@ -22,6 +22,9 @@ if (!process.argv.includes('--clean')) {
   // tsc does not check here (`npm run types` does): it would refuse to emit imports that only Node resolves.
   execFileSync('npx', ['tsc', '--project', 'scripts/tsconfig.build.json'], { stdio: 'inherit' });
   for (const file of DATA_FILES) await cp(file, `dist/${file}`);
+  execFileSync('npx', ['vite', 'build', '--outDir', '../dist/web', '--logLevel', 'warn', 'web'], {
+    stdio: 'inherit',
+  });
   const { name, version, description } = packageJson;
   await writeFile(
     'dist/package.json',

@@ -21,6 +21,7 @@ const PROGRAMS: readonly Program[] = [
   command('mkfifo', 'coreutils'),
   command('redis-server', 'redis-server'),
   command('openssl', 'openssl'),
+  command('chromium', 'chromium'),
   // A GPU in software, as test/fixtures/software-gpu.ts uses it, and the loader of its driver.
   {
     name: 'SwiftShader',

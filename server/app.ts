@@ -24,6 +24,7 @@ import { addItems } from './routes/items.ts';
 import { addJobs } from './routes/jobs.ts';
 import { addLogin } from './routes/login.ts';
 import { addMetrics } from './routes/metrics.ts';
+import { addPage } from './routes/page.ts';
 import { addPictures } from './routes/pictures.ts';
 import { addRemove } from './routes/remove.ts';
 import { addSearch } from './routes/search.ts';
@@ -31,6 +32,7 @@ import { addSearch } from './routes/search.ts';
 const ROUTES = [
   addHealth,
   addMetrics,
+  addPage,
   addSearch,
   addItems,
   addPictures,

@@ -20,6 +20,8 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'workers/decode',
     'workers/jobs',
   ],
+  // The page, which speaks HTTP.
+  web: [],
   server: ['engine', 'service', 'runs', 'queue', 'search', 'pictures', 'download', 'config'],
   // The process that takes the jobs.
   'workers/jobs': [

@@ -17,7 +17,7 @@ async function readTree(folder = ''): Promise<Map<string, string>> {
     const path = `${folder}${entry.name}`;
     if (entry.isDirectory() && !SKIPPED.has(entry.name))
       for (const [name, text] of await readTree(`${path}/`)) tree.set(name, text);
-    else if (entry.isFile() && entry.name.endsWith('.ts') && path !== SELF)
+    else if (entry.isFile() && /\.tsx?$/.test(entry.name) && path !== SELF)
       tree.set(path, await readFile(`${ROOT}/${path}`, 'utf8'));
   }
   return tree;

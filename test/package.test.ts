@@ -38,6 +38,7 @@ test('npm pack: installed in an empty folder it indexes and searches with plain 
     'bin/vlmo.js',
     'dist/index.js',
     'dist/index.d.ts',
+    'dist/web/index.html',
     'models/demo/config.json',
     'README.md',
     'LICENSE',

@@ -1,0 +1,92 @@
+/** What the page asks of the server, and what it is answered, as /openapi.json has it. */
+
+export interface Hit {
+  readonly rank: number;
+  readonly id: string;
+  readonly kind: 'image' | 'caption';
+  readonly caption: string | null;
+  readonly meta: Readonly<Record<string, unknown>>;
+  readonly score: number;
+  readonly cosine: number;
+  readonly match: number | null;
+  readonly key: string;
+  readonly source: string;
+  readonly uri: string;
+  readonly width: number | null;
+  readonly height: number | null;
+  readonly imageKey: string | null;
+}
+
+export interface Answer {
+  readonly hits: readonly Hit[];
+  readonly cursor: string | null;
+  readonly unread: readonly { readonly id: string; readonly message: string }[];
+}
+
+export interface Collection {
+  readonly name: string;
+  readonly images: number;
+  readonly captions: number;
+  readonly model: string;
+}
+
+/** An error as the server says it. */
+export class Refused extends Error {
+  readonly status: number;
+  readonly code: string;
+
+  constructor(status: number, code: string, message: string) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+const KEY = 'vlmo-key';
+
+export function accessKey(): string {
+  return sessionStorage.getItem(KEY) ?? '';
+}
+
+export function setAccessKey(key: string): void {
+  sessionStorage.setItem(KEY, key.trim());
+}
+
+/** An address of the server, also below a base path. */
+export function addressOf(path: string): string {
+  return new URL(path, document.baseURI.replace(/[?#].*/, '')).href;
+}
+
+/** The server's answer. Throws Refused, also where the server is not reached. */
+export async function ask(path: string, init: RequestInit = {}): Promise<Response> {
+  const key = accessKey();
+  const headers = new Headers(init.headers);
+  if (key !== '') headers.set('authorization', `Bearer ${key}`);
+  const response = await fetch(addressOf(path), { ...init, headers }).catch((error: unknown) => {
+    if (init.signal?.aborted) throw error;
+    throw new Refused(0, 'UNREACHABLE', 'The server does not answer. Is it still running?');
+  });
+  if (response.ok) return response;
+  const problem = (await response.json().catch(() => ({}))) as { detail?: string; code?: string };
+  const said = problem.detail ?? `The server answered with status ${response.status}`;
+  throw new Refused(response.status, problem.code ?? '', said);
+}
+
+export async function askJson<T>(path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+  const headers = { 'content-type': 'application/json' };
+  const init = body === undefined ? {} : { method: 'POST', headers, body: JSON.stringify(body) };
+  return (await ask(path, { ...init, ...(signal && { signal }) })).json() as Promise<T>;
+}
+
+/** A search; a picture goes along in a form. */
+export async function search(
+  request: object,
+  picture: Blob | undefined,
+  signal: AbortSignal,
+): Promise<Answer> {
+  if (!picture) return askJson('v1/search', request, signal);
+  const form = new FormData();
+  form.set('request', JSON.stringify(request));
+  form.set('image', picture, 'picture');
+  return (await ask('v1/search', { method: 'POST', body: form, signal })).json() as Promise<Answer>;
+}
