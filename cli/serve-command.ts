@@ -1,12 +1,14 @@
 import { once } from 'node:events';
 import type { CommandConfig } from '#config/commands.ts';
 import { resolveDevice } from '#devices/device.ts';
+import { redisClock } from '#queue/redis-time.ts';
 import { readKeys } from '#server/guards/keys.ts';
 import { createServerLog } from '#server/log.ts';
 import { startServer } from '#server/serve.ts';
 import { openIndex } from '#service/open-index.ts';
 import type { IndexSettings } from '#service/settings.ts';
 import { EXIT_DONE } from './exit-codes.ts';
+import { openRedis, patienceOf, SUBMIT_SECONDS } from './open-queue.ts';
 import { print, printJson } from './output.ts';
 import { stopOnSignals } from './signals.ts';
 
@@ -28,7 +30,10 @@ export async function runServe(config: CommandConfig<'serve'>): Promise<void> {
   signals.signal.addEventListener('abort', () => {
     setTimeout(() => process.exit(), (config.drainTimeout + LAST_SECONDS) * 1000).unref();
   });
-  await using server = await startServer({ index, config, keys, log });
+  const patience = { seconds: patienceOf(config, SUBMIT_SECONDS), signal: signals.signal };
+  await using redis = config.queued ? await openRedis(index, config, patience) : undefined;
+  const queue = redis && { redis: redis.client, clock: await redisClock(redis.client) };
+  await using server = await startServer({ index, config, keys, log, queue });
   log.info({ device: device.provider, reason: device.reason, keys: keys.size }, 'listening');
   if (config.json) printJson({ url: server.url });
   else print(server.url);

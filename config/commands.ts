@@ -168,6 +168,8 @@ export const COMMANDS = {
         'uploadQuota',
         'clipCompat',
       ),
+      queued: { sentence: 'Put jobs into the queue, for "vlmo worker" to index, in place of indexing here' },
+      ...plain('embeddedRedis', 'redisPatience'),
       drainTimeout: { sentence: 'How long a server that is told to stop goes on with what it was asked' },
       ...plain('logFormat'),
       logLevel: { sentence: 'The least of what the server logs' },

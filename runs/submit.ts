@@ -15,6 +15,8 @@ import { TruncatedCount } from './truncated.ts';
 import { withImagesOf } from './with-images-of.ts';
 
 export interface Submission {
+  /** Id of the run, where none goes on; left out, a new one. */
+  readonly run?: string | undefined;
   readonly source: Source;
   /** What the index knows it by; left out, its place. */
   readonly sourceName?: string | undefined;
@@ -82,6 +84,7 @@ export async function submitSource(submission: Submission): Promise<Submitted> {
   const verify = submission.verify || undefined;
   const options = { ...submission.options, imagesOf, retryFailed, verify };
   const request = {
+    id: submission.run,
     ...({ kind: 'queued', source: submission.sourceName ?? source.uri, place: source.uri } as const),
     ...{ generation, options },
   };

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Config } from '#config/options.ts';
+import type { RedisClient } from '#queue/connection.ts';
 import type { OpenIndex } from '#service/contract.ts';
 import type { KeyRing } from './guards/keys.ts';
 import type { Uploads } from './jobs/uploads.ts';
@@ -34,8 +35,16 @@ export interface ServerParts {
   readonly metrics: ServerMetrics;
   readonly readiness: Readiness;
   readonly uploads: Uploads;
+  /** Where jobs are put, for workers; undefined where they are indexed here. */
+  readonly queue: JobQueue | undefined;
   /** Gets the picture at a URL; undefined where that is not allowed. */
   readonly download: ((url: string, signal: AbortSignal) => Promise<Uint8Array<ArrayBuffer>>) | undefined;
+}
+
+export interface JobQueue {
+  readonly redis: RedisClient;
+  /** The clock of Redis, by which queued runs are timed. */
+  readonly clock: () => Date;
 }
 
 /** How far the server is from answering. */

@@ -8,7 +8,7 @@ import { isLoopback } from './guards/origin.ts';
 import { sweepUploads } from './jobs/sweep-uploads.ts';
 import { createUploads } from './jobs/uploads.ts';
 import { createMetrics } from './metrics/metrics.ts';
-import type { Readiness, ServeConfig } from './parts.ts';
+import type { JobQueue, Readiness, ServeConfig } from './parts.ts';
 import { createDownloader } from './pictures/downloader.ts';
 
 export interface ServeOptions {
@@ -17,6 +17,8 @@ export interface ServeOptions {
   readonly config: ServeConfig & { readonly port: number };
   readonly keys: KeyRing;
   readonly log: FastifyBaseLogger;
+  /** Puts jobs into the queue of the index; stays the caller's. */
+  readonly queue?: JobQueue | undefined;
 }
 
 export interface Server extends AsyncDisposable {
@@ -30,11 +32,20 @@ export interface Server extends AsyncDisposable {
  * Listens, and loads model and vectors meanwhile. Throws CONFIG_INVALID where it would listen beyond this machine without
  * keys, or cannot listen there.
  */
-export async function startServer({ index, config, keys, log }: ServeOptions): Promise<Server> {
+export async function startServer({ index, config, keys, log, queue }: ServeOptions): Promise<Server> {
   requireKeys(config, keys);
   const readiness: Readiness = { warm: 'loading' };
   const [metrics, uploads] = [createMetrics(), createUploads(index, config.uploadQuota)];
-  const parts = { index, config, keys, metrics, readiness, uploads, download: createDownloader(config) };
+  const parts = {
+    index,
+    config,
+    keys,
+    metrics,
+    readiness,
+    uploads,
+    queue,
+    download: createDownloader(config),
+  };
   const app = await createApp(parts, log);
   await app.listen({ host: config.host, port: config.port }).catch((error: NodeJS.ErrnoException) => {
     const received = error.code ?? error.message;

@@ -97,7 +97,8 @@ export interface GoneOptions
   extends CallOptions,
     Pick<TargetOptions, 'collection' | 'source' | 'sourceName' | 'sourceMoved' | 'prune'> {}
 
-export interface IndexCallOptions extends TargetOptions, ProgressOptions<Progress> {
+/** What a program says that answers for others. */
+export interface RunLimits {
   /** Id of the run, a UUID that no run has had; left out, a new one. */
   readonly run?: string | undefined;
   /**
@@ -107,11 +108,13 @@ export interface IndexCallOptions extends TargetOptions, ProgressOptions<Progres
   readonly roots?: readonly string[] | undefined;
 }
 
+export interface IndexCallOptions extends TargetOptions, RunLimits, ProgressOptions<Progress> {}
+
 export interface Indexed extends IndexSummary {
   readonly generation: GenerationRecord;
 }
 
-export interface SubmitOptions extends TargetOptions, ProgressOptions<Submitted> {
+export interface SubmitOptions extends TargetOptions, RunLimits, ProgressOptions<Submitted> {
   /** Stays the caller's. */
   readonly redis: RedisClient;
   readonly priority?: Priority | undefined;
@@ -261,6 +264,8 @@ export interface OpenIndex extends AsyncDisposable {
   failures(collection?: string): AsyncIterable<FailureRecord>;
   /** The runs of `vlmo index` and `vlmo submit`, oldest first, as they stand; rates are by the clock of Redis, `now`. */
   runs(now?: Date): Promise<readonly RunStatus[]>;
+  /** Ends a queued run without doing the rest of it; what is stored stays. Says whether it was under way. */
+  cancel(run: string): Promise<boolean>;
   /** Throws RUN_NOT_FOUND. */
   run(id: string, now?: Date): Promise<RunStatus>;
   /**

@@ -83,6 +83,8 @@ export function createIndex(parts: IndexParts): OpenIndex {
     counts: (collection) => countItems(parts, collection),
     failures: (collection) => store.failures.scan(collection),
     runs: (now) => listRuns(store, now),
+    cancel: (run) =>
+      calls.track(async () => (await (await import('#runs/cancel.ts')).cancelRuns(store, run)).length > 0),
     run: (id, now) => findRun(store, id, now),
     relocateModel: async (folder) => (await import('./relocate-model.ts')).relocateModel(parts, folder),
     serving: async (collection = 'default') => (await activeTables(store, collection)).record,

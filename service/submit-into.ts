@@ -9,6 +9,7 @@ import { openSource } from '#sources/open-source.ts';
 import { unlessAborted } from '#until-aborted.ts';
 import type { SubmitOptions } from './contract.ts';
 import type { IndexParts } from './index-parts.ts';
+import { insideRoots } from './inside-roots.ts';
 import { openTarget } from './open-target.ts';
 import { nameSource } from './source-name.ts';
 
@@ -21,9 +22,10 @@ export async function submitInto(
   options: SubmitOptions,
 ): Promise<Submitted> {
   const { store, settings } = parts;
-  const { redis, priority = 'normal', retryFailed = false, verify, prune, onStart } = options;
+  const { redis, run, roots, priority = 'normal', retryFailed = false, verify, prune, onStart } = options;
   const open = async () => {
-    const source = typeof given === 'string' ? await openSource(given, options.source) : given;
+    const opened = typeof given === 'string' ? await openSource(given, options.source) : given;
+    const source = roots ? await insideRoots(opened, roots) : opened;
     const { model, record } = await openTarget(parts, { model: settings.model, ...options });
     const { isCut } = await loadTokenizer(model.path, model.maxTokens);
     return { source, generation: record, named: await nameSource(store, source, options), isCut };
@@ -32,7 +34,7 @@ export async function submitInto(
   const queues = openQueues(redis, store.id);
   try {
     return await submitSource({
-      ...{ source, ...named, store, generation, priority, retryFailed, verify, prune },
+      ...{ run, source, ...named, store, generation, priority, retryFailed, verify, prune },
       producer: createPatientProducer(queues, options.maxWaiting ?? ALL_OPTIONS.maxWaiting.default, {
         seconds: options.redisPatience ?? PATIENCE_SECONDS,
       }),

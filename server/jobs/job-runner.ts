@@ -1,5 +1,6 @@
 import { VlmoError } from '#errors.ts';
 import type { OpenIndex } from '#service/contract.ts';
+import type { ServerParts } from '../parts.ts';
 
 type IndexArguments = Parameters<OpenIndex['index']>;
 export type JobSource = IndexArguments[0];
@@ -17,13 +18,15 @@ export interface Job {
   readonly request: JobRequest;
   readonly askedAt: Date;
   state: 'waiting' | 'running' | 'ended' | 'cancelled';
-  /** How far it is; undefined until it runs. */
+  /** The run that goes on in its place, where the same source was submitted before and is not done yet. */
+  goesOnAs: string | undefined;
+  /** How far it is; undefined until it runs here. */
   progress: (() => JobProgress) | undefined;
   /** Why it ended before its time. */
   error: VlmoError | undefined;
 }
 
-/** Jobs of this process, one after the other, so that searches keep most of the machine. */
+/** Jobs of this process, one after the other, so that searches keep most of the machine: indexed here, or put into the queue. */
 export interface JobRunner extends AsyncDisposable {
   /** Throws JOBS_WAITING where as many as are kept wait already. */
   add(request: JobRequest): Job;
@@ -37,7 +40,10 @@ const MAX_WAITING = 1000;
 /** Ended ones that are remembered: what became of them stands in the index. */
 const MAX_ENDED = 100;
 
-export function createJobRunner(index: OpenIndex, onError: (error: unknown, run: string) => void): JobRunner {
+export function createJobRunner(
+  { index, queue }: Pick<ServerParts, 'index' | 'queue'>,
+  onError: (error: unknown, run: string) => void,
+): JobRunner {
   const jobs = new Map<string, Job>();
   const controllers = new Map<string, AbortController>();
   let isClosing = false;
@@ -58,14 +64,26 @@ export function createJobRunner(index: OpenIndex, onError: (error: unknown, run:
     controllers.set(run, controller);
     job.state = 'running';
     try {
-      await index.index(source, {
-        ...options,
-        run,
-        signal: controller.signal,
-        onStart: (progress) => {
-          job.progress = progress;
-        },
-      });
+      const { signal } = controller;
+      if (queue)
+        await index.submit(source, {
+          ...{
+            collection: options.collection,
+            retryFailed: options.retryFailed,
+            sourceName: options.sourceName,
+          },
+          ...{ roots: options.roots, run, signal, redis: queue.redis },
+          onStart: (progress) => {
+            job.goesOnAs = progress().run;
+          },
+        });
+      else
+        await index.index(source, {
+          ...{ ...options, run, signal },
+          onStart: (progress) => {
+            job.progress = progress;
+          },
+        });
     } catch (error) {
       if (!controller.signal.aborted) onError(error, run);
       job.error =
@@ -92,6 +110,7 @@ export function createJobRunner(index: OpenIndex, onError: (error: unknown, run:
         request,
         askedAt: new Date(),
         state: 'waiting',
+        goesOnAs: undefined,
         progress: undefined,
         error: undefined,
       };

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { VlmoError } from '#errors.ts';
 import type { OpenIndex } from '#service/contract.ts';
+import type { ServerParts } from '../parts.ts';
 import type { Job, JobRunner } from './job-runner.ts';
 
 const count = z.int();
@@ -25,9 +26,13 @@ export type JobStatus = z.output<typeof jobSchema>;
 type RunStatus = Awaited<ReturnType<OpenIndex['run']>>;
 
 /** How a job stands, whether it is of this process, of another one, or over for a year. Throws RUN_NOT_FOUND. */
-export async function jobStatus(index: OpenIndex, jobs: JobRunner, run: string): Promise<JobStatus> {
+export async function jobStatus(
+  { index, queue }: Pick<ServerParts, 'index' | 'queue'>,
+  jobs: JobRunner,
+  run: string,
+): Promise<JobStatus> {
   const job = jobs.find(run);
-  const known = await index.run(run).catch((error: unknown) => {
+  const known = await index.run(job?.goesOnAs ?? run, queue?.clock()).catch((error: unknown) => {
     if (job && error instanceof VlmoError && error.code === 'RUN_NOT_FOUND') return undefined;
     throw error;
   });
@@ -35,8 +40,11 @@ export async function jobStatus(index: OpenIndex, jobs: JobRunner, run: string):
 }
 
 /** All, the newest first. */
-export async function listJobs(index: OpenIndex, jobs: JobRunner): Promise<JobStatus[]> {
-  const runs = await index.runs();
+export async function listJobs(
+  { index, queue }: Pick<ServerParts, 'index' | 'queue'>,
+  jobs: JobRunner,
+): Promise<JobStatus[]> {
+  const runs = await index.runs(queue?.clock());
   const known = new Set(runs.map(({ record }) => record.id));
   const waiting = jobs.all().filter(({ request }) => !known.has(request.run));
   const ran = runs.map((status) => ofRun(status, jobs.find(status.record.id)));

@@ -38,7 +38,7 @@ declare module 'fastify' {
 /** `/v1/jobs`: what is to be indexed, one job after the other in this process, and how it goes. */
 export function addJobs(app: App, parts: ServerParts): void {
   const { index, config } = parts;
-  const jobs = createJobRunner(index, (error, run) => app.log.error({ err: error, run }, 'a job ended'));
+  const jobs = createJobRunner(parts, (error, run) => app.log.error({ err: error, run }, 'a job ended'));
   addIndexMetrics(parts, jobs);
   const closing = new AbortController();
   // Streams that go on would hold the server open.
@@ -65,7 +65,7 @@ export function addJobs(app: App, parts: ServerParts): void {
     async (request, reply) => {
       const { body, headers, uploaded = new Map() } = request;
       const run = runOf(headers['idempotency-key'], request.knownKey?.name ?? '', index.id);
-      const known = await jobStatus(index, jobs, run).catch(() => undefined);
+      const known = await jobStatus(parts, jobs, run).catch(() => undefined);
       if (known) return known;
       await index.serving(body.collection);
       const plan = await planJob(body, uploaded, run, { parts, signal: request.signal });
@@ -73,7 +73,7 @@ export function addJobs(app: App, parts: ServerParts): void {
       const { source, sourceName, roots } = plan;
       if (!jobs.find(run)) jobs.add({ run, source, options: { collection, retryFailed, sourceName, roots } });
       reply.header('location', `${request.url.split('?')[0]}/${run}`);
-      return reply.code(202).send(await jobStatus(index, jobs, run));
+      return reply.code(202).send(await jobStatus(parts, jobs, run));
     },
   );
   app.get(
@@ -86,25 +86,25 @@ export function addJobs(app: App, parts: ServerParts): void {
         response: { 200: z.object({ jobs: z.array(jobSchema) }) },
       },
     },
-    async () => ({ jobs: await listJobs(index, jobs) }),
+    async () => ({ jobs: await listJobs(parts, jobs) }),
   );
   app.get(
     '/v1/jobs/:run',
     { config: read, schema: { tags, summary: 'How a run stands', params: byRun, response: answers } },
-    async ({ params: { run } }) => jobStatus(index, jobs, run),
+    async ({ params: { run } }) => jobStatus(parts, jobs, run),
   );
   app.get(
     '/v1/jobs/:run/events',
     { config: read, schema: { tags, summary: 'How a run goes on, as server-sent events', params: byRun } },
     async ({ params: { run }, headers, signal }, reply) => {
-      await jobStatus(index, jobs, run);
+      await jobStatus(parts, jobs, run);
       const last = headers['last-event-id'];
       return reply
         .type('text/event-stream')
         .serializer(String)
         .send(
           jobEvents(
-            () => jobStatus(index, jobs, run),
+            () => jobStatus(parts, jobs, run),
             typeof last === 'string' ? last : undefined,
             AbortSignal.any([signal, closing.signal]),
           ),
@@ -127,7 +127,7 @@ export function addJobs(app: App, parts: ServerParts): void {
       },
     },
     async ({ params: { run }, query: { limit, after } }) => {
-      const { collection } = await jobStatus(index, jobs, run);
+      const { collection } = await jobStatus(parts, jobs, run);
       const found: z.output<typeof failureSchema>[] = [];
       for await (const failure of index.failures(collection)) {
         if (failure.run !== run || (after !== undefined && failure.key <= after)) continue;
@@ -150,14 +150,14 @@ export function addJobs(app: App, parts: ServerParts): void {
       },
     },
     async ({ params: { run } }, reply) => {
-      const { collection } = await jobStatus(index, jobs, run);
+      const { collection } = await jobStatus(parts, jobs, run);
       const again = runOf(undefined, '', index.id);
       jobs.add({
         run: again,
         source: index.failed(collection, run),
         options: { collection, retryFailed: true },
       });
-      return reply.code(202).send(await jobStatus(index, jobs, again));
+      return reply.code(202).send(await jobStatus(parts, jobs, again));
     },
   );
   app.post(
@@ -172,13 +172,14 @@ export function addJobs(app: App, parts: ServerParts): void {
       },
     },
     async ({ params: { run } }, reply) => {
-      const { state, kind } = await jobStatus(index, jobs, run);
-      if (!jobs.cancel(run))
+      const { state, kind } = await jobStatus(parts, jobs, run);
+      const isHere = jobs.cancel(run);
+      if (!(await index.cancel(run)) && !isHere)
         throw new VlmoError(
           'JOB_CONFLICT',
-          `Cannot cancel run ${run}: it is ${state}, ${kind}, and not of this server`,
+          `Cannot cancel run ${run}: it is ${state}, ${kind}, and nothing of it is under way here`,
         );
-      return reply.code(202).send(await jobStatus(index, jobs, run));
+      return reply.code(202).send(await jobStatus(parts, jobs, run));
     },
   );
 }

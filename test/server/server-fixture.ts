@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { ALL_OPTIONS } from '#config/options.ts';
 import { type KeyRing, readKeys } from '#server/guards/keys.ts';
-import type { ServeConfig } from '#server/parts.ts';
+import type { JobQueue, ServeConfig } from '#server/parts.ts';
 import { type Server, startServer } from '#server/serve.ts';
 import type { OpenIndex } from '#service/contract.ts';
 import { openIndex } from '#service/open-index.ts';
@@ -43,6 +43,7 @@ export function serve(
   config: Partial<ServeConfig> = {},
   keys: KeyRing = noKeys,
   { lines }: Logged = { lines: [] },
+  queue?: JobQueue,
 ): Promise<Server> {
   const {
     host,
@@ -60,6 +61,7 @@ export function serve(
     index,
     keys,
     log,
+    queue,
     config: {
       host: host.default,
       port: 0,
