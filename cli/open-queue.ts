@@ -26,13 +26,14 @@ export function patienceOf({ redisPatience }: Config<'redisPatience'>, auto: num
 /** Where the option says "auto". */
 export const SUBMIT_SECONDS = 300;
 export const QUERY_SECONDS = 30;
+export const ACTION_SECONDS = 30;
 
 export interface OpenRedis extends AsyncDisposable {
   readonly client: RedisClient;
 }
 
 /** Says on stderr what is wrong with Redis, once a minute for as long as it lasts. */
-function sayTrouble(): (error: Error) => void {
+export function sayTrouble(): (error: Error) => void {
   return createTrouble((words) => note(printable(words))).met;
 }
 

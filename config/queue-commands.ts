@@ -11,7 +11,7 @@ import {
 
 const QUEUE_ACTION = {
   index: THE_INDEX,
-  ...plain('json', 'embeddedRedis'),
+  ...plain('json', 'embeddedRedis', 'redisPatience'),
 } as const;
 
 /** Commands of queued work, in the order of the help. */
@@ -79,7 +79,7 @@ export const QUEUE_COMMANDS = {
     sentence: 'Try again what is listed as failed',
     options: {
       ...QUEUE_ACTION,
-      ...plain('collection', 'redisPatience', 'chunkItems', 'maxWaiting'),
+      ...plain('collection', 'chunkItems', 'maxWaiting'),
     },
   },
 } as const satisfies Readonly<Record<string, CommandSpec>>;

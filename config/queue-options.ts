@@ -68,7 +68,7 @@ export const QUEUE_OPTIONS = {
     type: either(choice('auto', 'forever'), wholeNumber(1, 86_400)),
     default: 'auto',
     sentence:
-      'How long what Redis refuses or does not answer is tried again; "auto": "forever" in a worker, 300 in "vlmo submit" and "vlmo queue", 30 in a query',
+      'How long what Redis refuses or does not answer is tried again; "auto": "forever" in a worker, 300 in "vlmo submit" and "vlmo queue retry-failed", 30 in a query and the rest of "vlmo queue"',
   },
   logLevel: {
     flag: '--log-level <level>',

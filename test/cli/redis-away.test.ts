@@ -60,6 +60,42 @@ describe('Redis is away when a command begins', { timeout: 300_000 }, () => {
     }
   });
 
+  test('queue pause, resume, clean, drain and retry-failed wait for it too', async () => {
+    await using redis = await startTestRedis();
+    await redis.kill9();
+    const env = { REDIS_URL: redis.url };
+    const answers = ['pause', 'resume', 'clean', 'drain', 'retry-failed'].map((action) =>
+      startVlmo(['queue', action, '--index', INDEX, '--json'], { env }),
+    );
+    try {
+      await Promise.all(answers.map((child) => once(child.stderr, 'data')));
+      await redis.start();
+      for (const child of answers) {
+        const { code, stdout, stderr } = await ended(child);
+        assert.equal(code, 0, stderr);
+        assert.match(stderr, /Redis: Cannot reach Redis .*; waiting for it/);
+        assert.equal(typeof JSON.parse(stdout), 'object');
+      }
+    } finally {
+      for (const child of answers) child.kill('SIGKILL');
+    }
+  });
+
+  test('queue actions end when their patience does', async () => {
+    const env = { REDIS_URL: 'unix:///nowhere/redis.sock' };
+    const begun = performance.now();
+    const actions = ['pause', 'resume', 'clean', 'drain', 'retry-failed'];
+    await Promise.all(
+      actions.map(async (action) => {
+        const args = ['queue', action, '--index', INDEX, '--redis-patience', '2'];
+        const { code, stderr } = await vlmo(args, { env, isProcess: true });
+        assert.equal(code, 1);
+        assert.match(stderr, /^vlmo: Cannot use Redis: .* for 2 seconds.* \[REDIS_UNREACHABLE\]$/m);
+      }),
+    );
+    assert.ok(performance.now() - begun < 30_000);
+  });
+
   test('a worker that is told to end while it waits does so in time', async () => {
     const worker = startWorker(INDEX, { REDIS_URL: 'unix:///nowhere/redis.sock' }, ['--drain-timeout', '2']);
     await readLog(worker).until('waiting for it');
