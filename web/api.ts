@@ -42,14 +42,9 @@ export class Refused extends Error {
   }
 }
 
-const KEY = 'vlmo-key';
-
-export function accessKey(): string {
-  return sessionStorage.getItem(KEY) ?? '';
-}
-
-export function setAccessKey(key: string): void {
-  sessionStorage.setItem(KEY, key.trim());
+/** Gives a key once; the server's cookie stands for it from then on. Throws Refused. */
+export async function logIn(key: string): Promise<void> {
+  await askJson('login', { key: key.trim() });
 }
 
 /** An address of the server, also below a base path. */
@@ -59,10 +54,7 @@ export function addressOf(path: string): string {
 
 /** The server's answer. Throws Refused, also where the server is not reached. */
 export async function ask(path: string, init: RequestInit = {}): Promise<Response> {
-  const key = accessKey();
-  const headers = new Headers(init.headers);
-  if (key !== '') headers.set('authorization', `Bearer ${key}`);
-  const response = await fetch(addressOf(path), { ...init, headers }).catch((error: unknown) => {
+  const response = await fetch(addressOf(path), init).catch((error: unknown) => {
     if (init.signal?.aborted) throw error;
     throw new Refused(0, 'UNREACHABLE', 'The server does not answer. Is it still running?');
   });

@@ -1,9 +1,11 @@
 import { render } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { askJson, type Collection } from './api.ts';
+import { RunsPage } from './runs/runs-page.tsx';
 import { ErrorNote } from './search/error-note.tsx';
 import { SearchPage } from './search/search-page.tsx';
-import { useAddress } from './search/use-address.ts';
+import { formatState, type State } from './search/state.ts';
+import { type Change, useAddress } from './search/use-address.ts';
 
 function App() {
   const [state, change] = useAddress();
@@ -21,15 +23,49 @@ function App() {
     <>
       <header>
         <h1>vlmo</h1>
+        <nav aria-label="Pages">
+          <PageLink {...{ state, change }} page="search">
+            Search
+          </PageLink>
+          <PageLink {...{ state, change }} page="runs">
+            Runs
+          </PageLink>
+        </nav>
       </header>
       {error && collections.length === 0 ? (
         <main>
           <ErrorNote error={error} retry={retry} />
         </main>
+      ) : state.page === 'runs' ? (
+        <RunsPage collection={state.collection} collections={collections} />
       ) : (
         <SearchPage {...{ state, change, collections, retry, attempt }} />
       )}
     </>
+  );
+}
+
+interface LinkProps {
+  readonly state: State;
+  readonly change: Change;
+  readonly page: State['page'];
+  readonly children: string;
+}
+
+function PageLink({ state, change, page, children }: LinkProps) {
+  const follow = (event: MouseEvent) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    change({ page, view: '' });
+  };
+  return (
+    <a
+      href={formatState({ ...state, page, view: '' })}
+      onClick={follow}
+      {...(state.page === page && { 'aria-current': 'page' as const })}
+    >
+      {children}
+    </a>
   );
 }
 

@@ -18,7 +18,7 @@ export interface Row {
 }
 
 /** Pixels below a picture, for its caption and score. */
-export const CAPTION_HEIGHT = 56;
+export const CAPTION_HEIGHT = 48;
 export const GAP = 12;
 export const CUT_HEIGHT = 44;
 /** Of what the fusion encoder gives less than this, it says that it does not fit. */
@@ -32,7 +32,7 @@ const [NARROWEST, WIDEST] = [0.5, 2.6];
  */
 export function layOut(hits: readonly Hit[], width: number, isWhole: boolean): Row[] {
   const cut = hits.findIndex(({ match }) => match !== null && match < FITS);
-  if (cut <= 0) return rowsOf(hits, 0, width, isWhole, false);
+  if (cut <= 0) return rowsOf(hits, 0, width, isWhole, cut === 0);
   return [
     ...rowsOf(hits.slice(0, cut), 0, width, true, false),
     ...rowsOf(hits.slice(cut), cut, width, isWhole, true),

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import { Refused, setAccessKey } from '../api.ts';
+import { logIn, Refused } from '../api.ts';
 
 interface Props {
   readonly error: Error;
@@ -9,6 +9,7 @@ interface Props {
 /** What went wrong, in the server's words, and what helps. */
 export function ErrorNote({ error, retry }: Props) {
   const [key, setKey] = useState('');
+  const [refusal, setRefusal] = useState<Error>();
   if (!(error instanceof Refused) || error.status !== 401)
     return (
       <div class="error" role="alert">
@@ -20,15 +21,15 @@ export function ErrorNote({ error, retry }: Props) {
     );
   const submit = (event: Event) => {
     event.preventDefault();
-    setAccessKey(key);
-    retry();
+    logIn(key).then(retry, setRefusal);
   };
   return (
     <form class="error" onSubmit={submit}>
-      <p role="alert">{error.message}</p>
+      <p role="alert">{(refusal ?? error).message}</p>
       <label>
-        Key, kept until this tab is closed{' '}
+        Key{' '}
         <input
+          class="field"
           type="password"
           autocomplete="off"
           value={key}

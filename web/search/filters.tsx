@@ -72,6 +72,7 @@ export function Filters({ state, change, hits }: Props) {
             ))}
           </select>
           <input
+            class="field"
             aria-label="Value"
             list="values"
             value={value}

@@ -93,7 +93,8 @@ function statusOf(state: State, { hits, isWhole, isBusy, error, unread }: Found)
   if (!hasQuery(state) || error) return '';
   if (isBusy) return hits.length === 0 ? 'Searching …' : 'Loading more …';
   const lost = unread > 0 ? `; ${unread} could not be read again, and come last` : '';
-  return `${hits.length}${isWhole ? '' : ' or more'} hits${lost}`;
+  const read = state.rerank ? ', the best of all, read again' : '';
+  return `${hits.length}${isWhole ? '' : ' or more'} ${hits.length === 1 && isWhole ? 'hit' : 'hits'}${read}${lost}`;
 }
 
 /** Takes pictures that are dropped or pasted anywhere; whether one is over the page. */
