@@ -26,6 +26,7 @@ import { addLogin } from './routes/login.ts';
 import { addMetrics } from './routes/metrics.ts';
 import { addPage } from './routes/page.ts';
 import { addPictures } from './routes/pictures.ts';
+import { addQueuesPage } from './routes/queues-page.ts';
 import { addRemove } from './routes/remove.ts';
 import { addSearch } from './routes/search.ts';
 
@@ -89,6 +90,7 @@ export async function createApp(parts: ServerParts, log: FastifyBaseLogger): Pro
     async (inner) => {
       const routes = inner as unknown as App;
       for (const add of ROUTES) add(routes, parts);
+      await addQueuesPage(routes, parts);
       if (parts.config.clipCompat) await addClip(routes, parts);
     },
     { prefix },

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { redisClock } from '#queue/redis-time.ts';
 import type { SearchAnswer } from '#search/request.ts';
+import { readKeys } from '#server/guards/keys.ts';
 import type { JobStatus } from '#server/jobs/job-status.ts';
 import type { Server } from '#server/serve.ts';
 import { ended, startVlmo, type Vlmo } from '../cli/cli-fixture.ts';
@@ -66,6 +67,39 @@ describe('jobs through the queue', { timeout: 300_000 }, () => {
     const { body: found } = await ask<SearchAnswer>(`${server.url}/v1/search`, { image: { data }, k: 1 });
     assert.deepEqual([found.hits[0]?.id, found.hits[0]?.source], ['queued', 'uploads']);
     assert.equal((await parts()).workers, true);
+  });
+
+  test('/admin/queues shows the queues, to whoever may do everything, and lets nothing come from elsewhere', async () => {
+    const page = await fetch(`${server.url}/admin/queues`);
+    assert.equal(page.status, 200);
+    assert.match(
+      page.headers.get('content-security-policy') ?? '',
+      /^default-src 'self'; style-src 'self' 'unsafe-inline';/,
+    );
+    const html = await page.text();
+    const [, script = ''] = /<script defer src="(static\/js\/main[^"]+)"/.exec(html) ?? [];
+    assert.equal((await fetch(`${server.url}/admin/queues/${script}`)).status, 200);
+    const { body } = await ask<{ queues: { name: string; counts: Record<string, number> }[] }>(
+      `${server.url}/admin/queues/api/queues`,
+    );
+    assert.deepEqual(
+      body.queues.map(({ name }) => name.replace(/-\d+$/, '')),
+      ['chunks', 'queries', 'retrievals'],
+    );
+    const keys = await readKeys('read:0123456789abcdef,admin:fedcba9876543210', undefined);
+    const queue = { redis: redis.client, clock: () => new Date() };
+    await using locked = await serve(served.index, {}, keys, undefined, queue);
+    for (const [key, status] of [
+      ['0123456789abcdef', 403],
+      ['fedcba9876543210', 200],
+    ] as const)
+      for (const path of ['/admin/queues', '/admin/queues/api/queues', `/admin/queues/${script}`])
+        assert.equal(
+          (await fetch(locked.url + path, { headers: { 'x-api-key': key } })).status,
+          status,
+          path,
+        );
+    assert.equal((await fetch(`${locked.url}/admin/queues`)).status, 401);
   });
 
   test('cancel ends a queued run; Redis that is gone is said, and searches go on', async () => {
