@@ -46,5 +46,15 @@ function engineSettings(config: CommandConfig<'serve'>): IndexSettings {
   const { device, precision, model, batchSize, decodeThreads, inferenceWorkers } = config;
   const { maxPixels, maxImageBytes, decodeTimeout, decodeMemory } = config;
   const limits = { maxPixels, maxImageBytes, decodeTimeout, decodeMemory };
-  return { device, precision, model, batchSize, decodeThreads, inferenceWorkers, ...limits };
+  const idleUnloadMinutes = config.idleUnload > 0 ? config.idleUnload : undefined;
+  return {
+    idleUnloadMinutes,
+    device,
+    precision,
+    model,
+    batchSize,
+    decodeThreads,
+    inferenceWorkers,
+    ...limits,
+  };
 }

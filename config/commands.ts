@@ -162,6 +162,7 @@ export const COMMANDS = {
         'rateLimit',
         'maxBodyBytes',
         'thumbnailBytes',
+        'idleUnload',
         'fetch',
         'fetchAllows',
         'sourceRoots',

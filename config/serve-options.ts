@@ -87,6 +87,12 @@ export const SERVE_OPTIONS = {
     sentence:
       'Answer clip-front and the client of clip-retrieval too, with keys in the path (/clip/KEY/knn-service)',
   },
+  idleUnload: {
+    flag: '--idle-unload <minutes>',
+    type: wholeNumber(0),
+    default: 0,
+    sentence: 'Give a model back that was not used for so long; the next request loads it. 0 keeps it',
+  },
   thumbnailBytes: {
     flag: '--thumbnail-bytes <bytes>',
     type: wholeNumber(0),

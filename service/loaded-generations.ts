@@ -8,6 +8,8 @@ const MAX_LOADED = 2;
 interface Entry {
   readonly loading: Promise<LoadedGeneration>;
   users: number;
+  /** Gives it back when nobody has used it for long. */
+  idle?: NodeJS.Timeout;
 }
 
 /** The generations in use, each loaded once; the one longest unused makes room for another. */
@@ -17,6 +19,8 @@ export class LoadedGenerations implements AsyncDisposable {
   readonly #note: (line: string) => void;
   /** By name and model, the one used last at the end. */
   readonly #entries = new Map<string, Entry>();
+  /** Those that are being given back because nobody used them. */
+  readonly #leaving = new Set<Promise<void>>();
 
   constructor(store: Store, settings: Settings, note: (line: string) => void = () => undefined) {
     this.#store = store;
@@ -28,10 +32,12 @@ export class LoadedGenerations implements AsyncDisposable {
   async use<T>(record: GenerationRecord, work: (loaded: LoadedGeneration) => Promise<T>): Promise<T> {
     const entry = this.#entry(record);
     entry.users += 1;
+    clearTimeout(entry.idle);
     try {
       return await work(await entry.loading);
     } finally {
       entry.users -= 1;
+      if (entry.users === 0) this.#watchIdle(entry);
       await this.#makeRoom();
     }
   }
@@ -50,7 +56,11 @@ export class LoadedGenerations implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const entries = [...this.#entries.values()];
     this.#entries.clear();
-    for (const { loading } of entries) await unload(loading);
+    for (const { loading, idle } of entries) {
+      clearTimeout(idle);
+      await unload(loading);
+    }
+    await Promise.all(this.#leaving);
   }
 
   #entry(record: GenerationRecord): Entry {
@@ -63,6 +73,19 @@ export class LoadedGenerations implements AsyncDisposable {
     // What could not be loaded may be there the next time.
     if (!known) entry.loading.catch(() => this.#entries.delete(key));
     return entry;
+  }
+
+  #watchIdle(entry: Entry): void {
+    const { idleUnloadMinutes: minutes } = this.#settings;
+    if (minutes === undefined) return;
+    entry.idle = setTimeout(() => {
+      const [key] = [...this.#entries].find(([, one]) => one === entry) ?? [];
+      if (key === undefined || entry.users > 0) return;
+      this.#entries.delete(key);
+      const leaving = unload(entry.loading).catch(() => undefined);
+      this.#leaving.add(leaving);
+      void leaving.then(() => this.#leaving.delete(leaving));
+    }, minutes * 60_000).unref();
   }
 
   async #load(record: GenerationRecord): Promise<LoadedGeneration> {

@@ -18,6 +18,8 @@ export interface IndexSettings extends Partial<Config<ComputeOption>> {
    * longer than 5 s is better told so.
    */
   readonly maxCalls?: number;
+  /** Minutes after which a model that nobody asked is given back, with its vectors; left out, it stays. */
+  readonly idleUnloadMinutes?: number | undefined;
 }
 
 type ComputeOption =
@@ -35,6 +37,7 @@ export interface Settings extends Config<ComputeOption> {
   readonly model: string | undefined;
   readonly compute: 'pools' | 'thread';
   readonly maxCalls: number;
+  readonly idleUnloadMinutes: number | undefined;
 }
 
 const MAX_CALLS = 256;
@@ -64,5 +67,6 @@ export function resolveSettings(given: IndexSettings): Settings {
     model: given.model,
     compute: given.compute ?? 'pools',
     maxCalls: given.maxCalls ?? MAX_CALLS,
+    idleUnloadMinutes: given.idleUnloadMinutes,
   };
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { LoadedGenerations } from '#service/loaded-generations.ts';
 import { resolveSettings } from '#service/settings.ts';
 import type { GenerationRecord, Store } from '#store/contract.ts';
@@ -44,6 +45,21 @@ describe('LoadedGenerations', { timeout: 300_000 }, () => {
       await (await inUse.encoder()).embedTexts(['it works']);
     });
     await fresh.use(generation, async (again) => assert.notEqual(again, first, 'it had made room'));
+  });
+
+  test('what nobody uses for so long is given back, and loaded anew when it is asked; what is in use stays', async () => {
+    await using fresh = new LoadedGenerations(store, { ...SETTINGS, idleUnloadMinutes: 0.1 / 60 });
+    const first = await fresh.use(generation, async (one) => {
+      await (await one.encoder()).embedTexts(['it works']);
+      await setTimeout(300);
+      return one;
+    });
+    await fresh.use(generation, async (again) => assert.equal(again, first, 'in use until now'));
+    await setTimeout(300);
+    await fresh.use(generation, async (again) => {
+      assert.notEqual(again, first);
+      await (await again.encoder()).embedTexts(['it works again']);
+    });
   });
 
   test('what could not be loaded is loaded the next time', async () => {
