@@ -1,5 +1,4 @@
 import { openModel } from '#model/open-model.ts';
-import { loadTokenizer } from '#model/tokenizer.ts';
 import { counted, note } from './output.ts';
 
 /** A text of fewer characters than any model reads tokens needs no tokenizer. */
@@ -19,7 +18,7 @@ export async function noteCutTexts(texts: readonly string[], modelPath: string):
 }
 
 async function cutTexts(texts: readonly string[], modelPath: string) {
-  const { path, maxTokens: tokens } = await openModel(modelPath);
-  const tokenizer = await loadTokenizer(path, tokens);
-  return { count: texts.filter((text) => tokenizer.isCut(text)).length, tokens };
+  const model = await openModel(modelPath);
+  const tokenizer = await model.loadTokenizer();
+  return { count: texts.filter((text) => tokenizer.isCut(text)).length, tokens: model.maxTokens };
 }

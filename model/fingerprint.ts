@@ -13,10 +13,11 @@ const VECTOR_VERSION = 1;
  * of two fingerprints never meet in one generation.
  */
 export async function fingerprint(
-  model: Pick<Model, 'path' | 'identity'>,
+  model: Pick<Model, 'identity'>,
   preprocess: PreprocessMode,
 ): Promise<string> {
-  const tokenizer = await readFile(join(model.path, TOKENIZER_FILE));
+  const { tokenizerFolder: folder, digests } = model.identity;
+  const tokenizer = folder === null ? '' : await readFile(join(folder, TOKENIZER_FILE));
   const identity = {
     version: VECTOR_VERSION,
     config: Object.fromEntries(Object.entries(model.identity.config).sort()),
@@ -25,6 +26,7 @@ export async function fingerprint(
     vectors: 'f16',
     // Only where it is not what the family always wants: the digests of older folders stay.
     ...(model.identity.picture && { picture: model.identity.picture }),
+    ...(digests && { files: await digests() }),
   };
   return createHash('sha256').update(JSON.stringify(identity)).digest('hex');
 }

@@ -1,23 +1,26 @@
 import type { Provider } from '#devices/provider.ts';
 import type { PictureSpec } from '#pictures/picture-spec.ts';
 import type { ModelPrecision, Precision } from './precision.ts';
+import type { TextEncoder } from './tokenizer.ts';
 
 /** The file of a model folder that says what it is. */
 export const CONFIG_FILE = 'config.json';
 
 /** What a model is, read off its folder: all that anybody beside the model itself has to know of it. */
 export interface ModelInfo {
-  /** `vlmo`; by it `openModel` finds the code that runs it. */
+  /** `vlmo`, `clip`, `siglip`; by it `openModel` finds the code that runs it. */
   readonly family: string;
   /** What a person calls it: the folder's name. */
   readonly name: string;
-  /** Absolute path. */
+  /** By it the model is opened again: an absolute path, with `:q4` behind it where a folder has graphs of several kinds. */
   readonly path: string;
   /** Values of a vector. */
   readonly dimensions: number;
   readonly picture: PictureSpec;
   /** Most tokens of a text, those that frame it included. */
   readonly maxTokens: number;
+  /** What it makes vectors of: one side of a dual encoder may be missing. */
+  readonly embeds: readonly ('image' | 'text')[];
   /** Whether it gives vectors, and whether it reads a picture and a text together. */
   readonly canEmbed: boolean;
   readonly canMatch: boolean;
@@ -36,6 +39,8 @@ export interface Model extends ModelInfo {
   requireMatching(): void;
   /** What the model multiplied cosines by when it learned, so that they became logits. Throws MODEL_HEAD_MISSING. */
   readScale(): Promise<number>;
+  /** How texts become ids. Throws MODEL_INVALID. */
+  loadTokenizer(): Promise<TextEncoder>;
   /** Weights in the form that sessions of all threads map; to be disposed of when no more are made. */
   prepare(): Promise<PreparedWeights>;
   load(options: ModelOptions): Promise<LoadedModel>;
@@ -44,6 +49,10 @@ export interface Model extends ModelInfo {
 export interface ModelIdentity {
   /** What its config says: only what it has always said, since another key would be another model. */
   readonly config: Readonly<Record<string, unknown>>;
+  /** The folder that its tokenizer lies in; null for one that takes no texts. */
+  readonly tokenizerFolder: string | null;
+  /** Digests of files that config says nothing of. */
+  readonly digests?: () => Promise<Readonly<Record<string, unknown>>>;
   /** What it wants of pictures, where that is not what its family always wants. */
   readonly picture?: PictureSpec;
 }

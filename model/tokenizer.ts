@@ -7,7 +7,7 @@ import { errorMessage, VlmoError } from '#errors.ts';
 export const TOKENIZER_FILE = 'tokenizer.json';
 const SPECIAL_TOKENS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]'];
 /** More than any text whose first tokens are wanted; without it a text of a gigabyte would be read to its end. */
-const MAX_CHARACTERS = 65_536;
+export const MAX_CHARACTERS = 65_536;
 
 /** Texts to token ids, as bert-base-uncased: lower case, accents stripped, WordPiece, [CLS] … [SEP]. */
 export interface TextEncoder {

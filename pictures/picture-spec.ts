@@ -61,12 +61,21 @@ const channelValues = z.array(z.number()).min(1).max(16).readonly();
 
 const preprocessorSchema = z.object({
   size: sides,
+  do_resize: z.literal(true).default(true),
+  do_rescale: z.literal(true).default(true),
+  rescale_factor: z
+    .number()
+    .refine((factor) => Math.abs(factor * 255 - 1) < 1e-6, '1 / 255')
+    .default(1 / 255),
+  do_normalize: z.boolean().default(true),
   do_pad: z.boolean().default(false),
   do_center_crop: z.boolean().default(false),
   crop_size: cropSides.optional(),
   resample: z.int().default(3),
-  image_mean: channelValues,
-  image_std: channelValues.refine((values) => values.every((value) => value > 0), 'numbers above 0'),
+  image_mean: channelValues.optional(),
+  image_std: channelValues
+    .refine((values) => values.every((value) => value > 0), 'numbers above 0')
+    .optional(),
 });
 
 /** Pillow's numbers of its filters. */
@@ -92,7 +101,7 @@ export function parsePictureSpec(json: unknown): PictureSpec {
   const config = preprocessorSchema.parse(json);
   const resample = FILTERS[config.resample];
   if (!resample) throw new Error(`resample ${config.resample}, where 1, 2 and 3 are known`);
-  const { image_mean: mean, image_std: std } = config;
+  const [mean, std] = normalisationOf(config);
   if (mean.length !== std.length) throw new Error(`${mean.length} means and ${std.length} deviations`);
   const { fit, height, width } = config.size;
   const crop = config.do_center_crop ? (config.crop_size ?? ([height, width] as const)) : null;
@@ -101,4 +110,15 @@ export function parsePictureSpec(json: unknown): PictureSpec {
     fit: config.do_pad && fit === 'squash' ? 'pad' : fit,
     ...{ crop, resample, mean, std, channels: mean.length },
   };
+}
+
+/** A model that learned without normalisation (MobileCLIP) reads values / 255 as they are. */
+function normalisationOf({
+  do_normalize: isNormalised,
+  image_mean: mean,
+  image_std: std,
+}: z.infer<typeof preprocessorSchema>): readonly [mean: readonly number[], std: readonly number[]] {
+  if (!isNormalised) return [Array(mean?.length ?? 3).fill(0), Array(mean?.length ?? 3).fill(1)];
+  if (mean && std) return [mean, std];
+  throw new Error('no image_mean and image_std, where do_normalize asks for them');
 }

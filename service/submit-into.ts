@@ -1,5 +1,4 @@
 import { ALL_OPTIONS } from '#config/options.ts';
-import { loadTokenizer } from '#model/tokenizer.ts';
 import { openQueues } from '#queue/bull-queues.ts';
 import { createPatientProducer } from '#queue/producer.ts';
 import { redisClock } from '#queue/redis-time.ts';
@@ -27,7 +26,7 @@ export async function submitInto(
     const opened = typeof given === 'string' ? await openSource(given, options.source) : given;
     const source = roots ? await insideRoots(opened, roots) : opened;
     const { model, record } = await openTarget(parts, { model: settings.model, ...options });
-    const { isCut } = await loadTokenizer(model.path, model.maxTokens);
+    const { isCut } = await model.loadTokenizer();
     return { source, generation: record, named: await nameSource(store, source, options), isCut };
   };
   const { source, generation, named, isCut } = await unlessAborted(open(), options.signal);

@@ -3,6 +3,7 @@ import type { PictureSpec } from '#pictures/picture-spec.ts';
 import type { LoadedModel, Model, ModelOptions } from '../model.ts';
 import type { ModelPrecision, Precision } from '../precision.ts';
 import { readSafetensorsHeader } from '../safetensors.ts';
+import { loadTokenizer } from '../tokenizer.ts';
 import { patchGrid, type VlmoConfig } from './config.ts';
 import { readContrastiveScale } from './contrastive-scale.ts';
 import { type ModelFolder, openModelFolder, WEIGHTS_FILE } from './folder.ts';
@@ -24,10 +25,12 @@ export async function openFamily(path: string): Promise<Model> {
     ...{ canEmbed: heads.itc, canMatch: heads.itm },
     macsPerPicture: macsPerPicture(config),
     activationBytes: activationBytes(config),
-    identity: { config, ...(isUsual(picture) ? {} : { picture }) },
+    embeds: heads.itc ? ['image', 'text'] : [],
+    identity: { config, tokenizerFolder: folder.path, ...(isUsual(picture) ? {} : { picture }) },
     requireEmbedding: () => void requireHead(folder, 'image'),
     requireMatching: () => void requireHead(folder, 'fusion'),
     readScale: () => readContrastiveScale(folder),
+    loadTokenizer: () => loadTokenizer(folder.path, config.max_text_length),
     prepare: () => prepareWeights(folder),
     load: (options) => load(folder, options),
   };

@@ -41,7 +41,7 @@ async function load(setup: InferenceSetup): Promise<Loaded> {
   const { modelPath, ...how } = setup;
   const model = await openModel(modelPath);
   const values = pictureValues(model.picture);
-  const loaded = await model.load({ ...how, ready: ['image', 'text'] });
+  const loaded = await model.load({ ...how, ready: model.embeds });
   const embed = async (task: InferenceTask): Promise<Float32Array> => {
     if (task.kind === 'release') {
       await loaded[Symbol.asyncDispose]();

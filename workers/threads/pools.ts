@@ -71,7 +71,8 @@ export async function createInferencePool(
     await prepared[Symbol.asyncDispose]();
   };
   try {
-    await onEach({ kind: 'texts', texts: [''] });
+    // A thread that cannot load the model says so to any task.
+    await onEach(model.embeds.includes('text') ? { kind: 'texts', texts: [''] } : { kind: 'precision' });
     const found = required(await answerOf(pool, { kind: 'precision' })).precision;
     return { threads: options.workers, precision: found, ...createRuns(pool), [Symbol.asyncDispose]: close };
   } catch (error) {
