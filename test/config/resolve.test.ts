@@ -56,7 +56,7 @@ describe('resolveCommand', () => {
 
   test('options of other commands are left alone, be they wrong', () => {
     const { config } = resolveCommand('queue pause', { ...NOBODY, env: { VLMO_BATCH_SIZE: 'x' } });
-    assert.deepEqual(Object.keys(config).toSorted(), ['embeddedRedis', 'index', 'json']);
+    assert.deepEqual(Object.keys(config).toSorted(), ['embeddedRedis', 'index', 'json', 'redisPatience']);
   });
 
   for (const empty of ['', '  '])
