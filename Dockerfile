@@ -7,6 +7,13 @@ ARG CUDA_IMAGE=nvidia/cuda:12.9.1-cudnn-runtime-ubuntu24.04@sha256:d02c4310b6d57
 
 FROM ${NODE_IMAGE} AS node
 
+FROM node AS page
+WORKDIR /page
+COPY package.json package-lock.json ./
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY web web
+RUN node_modules/.bin/vite build --logLevel warn web
+
 FROM node AS app
 WORKDIR /app
 COPY package.json package-lock.json ./
@@ -14,6 +21,7 @@ COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
   && rm -rf node_modules/onnxruntime-node/bin/napi-v6/darwin node_modules/onnxruntime-node/bin/napi-v6/win32
 COPY . ./
+COPY --from=page /page/web/dist web/dist
 
 FROM app AS app-cuda
 RUN ONNXRUNTIME_NODE_INSTALL=cuda12 node node_modules/onnxruntime-node/script/install

@@ -11,11 +11,12 @@ const VITE = fileURLToPath(new URL('../../node_modules/vite/bin/vite.js', import
 const SOURCE = join(ROOT, 'web');
 
 /**
- * The folder with the built page: the package has it; in a clone it is built when it is needed first, and again where its
- * source has changed. Throws what the builder says.
+ * The folder with the built page: the package and the image have it; in a clone it is built when it is needed first, and
+ * again where its source has changed. Throws what the builder says.
  */
 export async function providePage(): Promise<string> {
   if (!existsSync(join(SOURCE, 'vite.config.ts'))) return SOURCE;
+  if (!existsSync(VITE)) return join(SOURCE, 'dist');
   const name = (await digestOf(SOURCE)).slice(0, 16);
   const built = join(SOURCE, 'dist');
   const mark = join(built, 'built-from');
@@ -27,6 +28,9 @@ export async function providePage(): Promise<string> {
   await writeFile(join(own, 'built-from'), name);
   await cp(join(own, 'assets'), join(built, 'assets'), { recursive: true });
   for (const file of ['index.html', 'built-from']) await rename(join(own, file), join(built, file));
+  const current = await readdir(join(own, 'assets'));
+  for (const file of await readdir(join(built, 'assets')))
+    if (!current.includes(file)) await rm(join(built, 'assets', file), { force: true });
   await rm(own, { recursive: true });
   return built;
 }
