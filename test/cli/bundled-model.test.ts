@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { cp, rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -13,7 +13,7 @@ import { startTestRedis } from '../fixtures/redis-server.ts';
 import { importTiny } from '../fixtures/tiny-model.ts';
 import { drawPictures, pictureName } from '../pipeline/pictures.ts';
 import { ended, type Ran, vlmo, vlmoJson } from './cli-fixture.ts';
-import { startWorker } from './queue-fixture.ts';
+import { startWorker, untilStanding } from './queue-fixture.ts';
 import { readLog } from './queue-suite.ts';
 
 const ROOT = fixture('../..');
@@ -32,11 +32,16 @@ interface Found {
 }
 
 /** A command of the other version of the package, whose bundled model is another one. */
-function other(...args: string[]): Promise<Ran> {
+function other(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [join(OTHER, 'bin/vlmo.js'), ...args], (error, stdout, stderr) => {
-      resolve({ code: error ? Number(error.code) : 0, signal: null, stdout, stderr });
-    });
+    execFile(
+      process.execPath,
+      [join(OTHER, 'bin/vlmo.js'), ...args],
+      { env: { ...process.env, ...env } },
+      (error, stdout, stderr) => {
+        resolve({ code: error ? Number(error.code) : 0, signal: null, stdout, stderr });
+      },
+    );
   });
 }
 
@@ -101,21 +106,21 @@ describe('the bundled model', { timeout: 300_000 }, () => {
   test('of another version never meets the vectors of this one; the next run builds a new generation', async () => {
     const before = await servingOf(index);
     for (const more of [[], ['--model', 'demo']]) {
-      const refused = await other('search', 'red', '--index', index, ...more);
+      const refused = await other(['search', 'red', '--index', index, ...more]);
       assert.equal(refused.code, 1, refused.stderr);
       assert.match(refused.stderr, /of vlmo-pipeline 0\.1\.0 and later, .* \[MODEL_CHANGED\]\n$/);
       assert.ok(refused.stderr.includes(`--index ${index} --collection default --model demo`));
     }
-    const stored = await other('search', '--id', pictureName(0), '--index', index);
+    const stored = await other(['search', '--id', pictureName(0), '--index', index]);
     assert.equal(stored.code, 0, `needs no model: ${stored.stderr}`);
 
-    const built = await other('index', pictures, '--index', index, '--json');
+    const built = await other(['index', pictures, '--index', index, '--json']);
     assert.equal(built.code, 0, built.stderr);
     assert.equal(built.stderr.match(/is another one than that of collection "default"/g)?.length, 1);
     assert.equal((JSON.parse(built.stdout) as { stored: number }).stored, 6);
     const after = await servingOf(index);
     assert.notEqual(after.name, before.name);
-    assert.equal((await other('search', 'red', '--index', index)).code, 0);
+    assert.equal((await other(['search', 'red', '--index', index])).code, 0);
 
     const here = await vlmo(['search', 'red', '--index', index]);
     assert.match(here.stderr, /of a version that this one does not know, .* \[MODEL_CHANGED\]/);
@@ -132,6 +137,29 @@ describe('the bundled model', { timeout: 300_000 }, () => {
     await ended(worker);
     assert.equal(asked.code, 1);
     assert.match(asked.stderr, /of a version that this one does not know, .* \[MODEL_CHANGED\]/);
+  });
+
+  test('a worker of another version puts its chunks off, and one of the right version does them', async (t) => {
+    await using redis = await startTestRedis();
+    await redis.client.config('SET', 'maxmemory-policy', 'noeviction');
+    const env = { REDIS_URL: redis.url };
+    const queued = join(await temporaryFolder(t), 'index');
+    const args = ['submit', pictures, '--index', queued, '--model', 'demo', '--json'];
+    const submitted = await other(args, env);
+    assert.equal(submitted.code, 0, submitted.stderr);
+    const { run } = JSON.parse(submitted.stdout) as { run: string };
+    const wrong = startWorker(queued, env, ['--device', 'cpu']);
+    const { msg } = await readLog(wrong).until('put off');
+    assert.match(String(msg), /expected the bundled model .* of a version that this one does not know/);
+    wrong.kill('SIGTERM');
+    await ended(wrong);
+    const right = spawn(process.execPath, [join(OTHER, 'bin/vlmo.js'), 'worker', '--index', queued], {
+      env: { ...process.env, ...env },
+      stdio: 'ignore',
+    });
+    t.after(() => right.kill('SIGKILL'));
+    const { stored, failed } = await untilStanding(queued, run, env, ({ state }) => state === 'complete');
+    assert.deepEqual([stored, failed], [6, 0]);
   });
 
   test('of another version is refused by an opened index too, as a worker opens it', async () => {

@@ -104,12 +104,13 @@ function isPassing(error: unknown): boolean {
   return isOfTheMachine(error) || (error instanceof VlmoError && PASSING.has(error.code));
 }
 
-/** STORE_VERSION_UNSUPPORTED ends this worker too, and a worker of a newer version takes the job. */
+/** STORE_VERSION_UNSUPPORTED ends this worker too, and a worker of a newer version takes the job; MODEL_CHANGED waits for one of the version whose model it is. */
 const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'STORE_WRITE_FAILED',
   'STORE_READ_FAILED',
   'STORE_TABLE_LOST',
   'STORE_VERSION_UNSUPPORTED',
+  'MODEL_CHANGED',
 ]);
 
 /** Whoever wrote a job by hand need not say which source a picture is of. */
