@@ -8,6 +8,7 @@ import collections
 import io
 import json
 import multiprocessing
+import os
 import random
 import re
 import unicodedata
@@ -17,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-MONO = ("emojione-monotone", "fluent-emoji-high-contrast", "ph", "tabler")  # black ink alone
+MONO = ("emojione-monotone", "fluent-emoji-high-contrast", "ph", "tabler", "lucide")  # black ink alone
 # Say little about a picture.
 PLAIN = "a an the of to and with from in on picture drawing icon emoji , . : ##s ##es ( ) “ ” ’ \" '".split()
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -96,6 +97,37 @@ def build_vocabulary(concepts, extra_words, size):
     words = [w for w, n in count.most_common() if n > 1 and not (w.endswith("s") and not w.endswith("ss") and w[:-1] in count)]
     vocabulary = [*SPECIAL, *signs, *(f"##{s}" for s in signs[:36]), *(f"##{e}" for e in ENDINGS), *extra_words, *words]
     return list(dict.fromkeys(vocabulary))[:size]
+
+
+def vocabulary_beside(path):
+    """The words of the weights at `path`: of vocab.txt in their folder, or of tokenizer.json."""
+    folder = os.path.dirname(path)
+    if os.path.exists(f"{folder}/vocab.txt"):
+        return open(f"{folder}/vocab.txt", encoding="utf-8").read().splitlines()
+    words = json.load(open(f"{folder}/tokenizer.json", encoding="utf-8"))["model"]["vocab"]
+    return sorted(words, key=words.get)
+
+
+def grown(words, texts, size):
+    """The same words, then the most frequent of the texts that it spells in pieces; no plural of a known word."""
+    known, count = set(words), collections.Counter()
+    for text in json.load(open(texts))["texts"]:
+        count.update(w for w in basic_tokens(text) if w.isascii() and w.isalpha() and len(w) > 1)
+    plural = lambda w: w.endswith("s") and not w.endswith("ss") and (w[:-1] in known or w[:-1] in count)
+    new = [w for w, n in count.most_common() if n > 2 and w not in known and not plural(w)]
+    return [*words, *new][: max(size, len(words))]
+
+
+def described(path, concepts, tokenizer):
+    """Texts of texts.py -> ids int16 [n, T]; right int16 [n, most right answers], filled up with `concepts`; how often to show each [n]."""
+    file = json.load(open(path))
+    texts, right = file["texts"], file["right"]
+    with multiprocessing.Pool() as pool:
+        rows = np.concatenate(pool.map(tokenizer.rows, [texts[i : i + 5000] for i in range(0, len(texts), 5000)], chunksize=1))
+    table = np.full((len(texts), max(map(len, right))), concepts, np.int16)
+    for row, some in zip(table, right):
+        row[: len(some)] = some
+    return torch.from_numpy(rows.astype(np.int16)), torch.from_numpy(table), torch.tensor(file["times"]).clamp(max=30).float()
 
 
 # ---- captions ----

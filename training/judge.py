@@ -73,4 +73,4 @@ def fit(odds):
         return total
 
     optimizer.step(loss)
-    return float(a), float(c)
+    return a.item(), c.item()

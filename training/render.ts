@@ -6,6 +6,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import sharp from 'sharp';
 
 /** Emoji fonts: their icons are named by code point (chars.json) or by the same names as Noto's. */
@@ -14,12 +15,13 @@ const EMOJI_STYLES = [
   'noto', 'noto-v1', 'twemoji', 'fluent-emoji', 'fluent-emoji-flat', 'fluent-emoji-high-contrast',
   'emojione', 'emojione-monotone', 'fxemoji', 'streamline-emojis',
 ];
-/** General icon sets, for their outlines: captioned with the icon's own name. The pattern picks one weight of each icon. */
+/** General icon sets, for their outlines: captioned with the icon's own name and tags. The pattern picks one weight of each icon. */
 const ICON_STYLES: Readonly<Record<string, RegExp>> = {
   'icon-park': /^(.+?)(?:-(?:one|two|three|four))?$/,
   'flat-color-icons': /^(.+)$/,
   ph: /^(.+?)(?:-duotone)?$/,
   tabler: /^(.+)$/,
+  lucide: /^(.+?)(?:-\d+)?$/,
   'streamline-ultimate-color': /^(.+?)(?:-\d+)?$/,
   'streamline-plump-color': /^(.+?)(?:-\d+)?(?:-flat)?$/,
 };
@@ -59,6 +61,7 @@ sharp.concurrency(1);
 sharp.cache(false);
 await mkdir(out, { recursive: true });
 
+const tags = await tagsOfIcons();
 const concepts: Concept[] = [];
 const byName = new Map<string, number>();
 const byChar = new Map<string, number>();
@@ -69,6 +72,27 @@ const training = [...EMOJI_STYLES.flatMap(emojiOf), ...Object.entries(ICON_STYLE
 if (only.length === 0 || only.includes('train')) await write('train', training, TRAIN_PX);
 if (only.length === 0 || only.includes(HELD_OUT)) await write(HELD_OUT, heldOut, HELD_OUT_PX);
 await writeFile(join(out, 'concepts.json'), JSON.stringify(concepts));
+
+/** Tags of Lucide's, Tabler's and Phosphor's icons, by icon name: what a general icon is found by. */
+async function tagsOfIcons(): Promise<ReadonlyMap<string, readonly string[]>> {
+  type Tagged = { readonly name: string; readonly tags: readonly string[] };
+  const phosphor = (await import(pathToFileURL(load.resolve('@phosphor-icons/core')).href)) as unknown as {
+    readonly icons?: readonly Tagged[];
+    readonly default?: { readonly icons: readonly Tagged[] };
+  };
+  const found = new Map<string, Set<string>>();
+  const add = (name: string, words: readonly string[]): void => {
+    const some = found.get(name) ?? new Set();
+    for (const word of words) if (/^[a-z][a-z ]+$/i.test(`${word}`)) some.add(`${word}`.toLowerCase());
+    found.set(name, some);
+  };
+  const lucide = load('lucide-static/tags.json') as Record<string, readonly string[]>;
+  const tabler = load('@tabler/icons/icons.json') as Record<string, Tagged>;
+  for (const [name, words] of Object.entries(lucide)) add(name, words);
+  for (const [name, icon] of Object.entries(tabler)) add(name, icon.tags);
+  for (const { name, tags: words } of phosphor.icons ?? phosphor.default?.icons ?? []) add(name, words);
+  return new Map([...found].map(([name, words]) => [name, [...words].filter((word) => word !== name)]));
+}
 
 /** One concept per emoji that CLDR describes (no flags, families or skin tones), under the name Noto gives it. */
 function nameEmoji(): void {
@@ -136,7 +160,7 @@ function iconsOf([style, pattern]: [string, RegExp]): Drawing[] {
     const concept = squashed().get(name.replaceAll('-', '')) ?? byName.get(name) ?? concepts.length;
     if (concept === concepts.length) {
       byName.set(name, concept);
-      concepts.push({ name, tts: name.replaceAll('-', ' '), keywords: [] });
+      concepts.push({ name, tts: name.replaceAll('-', ' '), keywords: tags.get(name) ?? [] });
     }
     drawings.push([style, concept, svgOf(set, icon)]);
   }
