@@ -18,6 +18,13 @@ const KNOWN = [
       '54c14941a74f31e7babf88248d3da16350499714f72d86f2ac8cbe7a1bcd7566', // reference
     ],
   },
+  {
+    since: '0.2.0',
+    fingerprints: [
+      'e1f009858aad9a03e49e25862e5740bf737697bedd3a5e3691d0cd641edca57e', // fast
+      '1adde83c6c6467f5b70ff9e233dd23be6d79cb6b874645564728e6d0b176ff61', // reference
+    ],
+  },
 ] as const;
 
 export const PACKAGE_VERSION: string = packageJson.version;

@@ -108,7 +108,7 @@ describe('the bundled model', { timeout: 300_000 }, () => {
     for (const more of [[], ['--model', 'demo']]) {
       const refused = await other(['search', 'red', '--index', index, ...more]);
       assert.equal(refused.code, 1, refused.stderr);
-      assert.match(refused.stderr, /of vlmo-pipeline 0\.1\.0 and later, .* \[MODEL_CHANGED\]\n$/);
+      assert.match(refused.stderr, /of vlmo-pipeline 0\.2\.0 and later, .* \[MODEL_CHANGED\]\n$/);
       assert.ok(refused.stderr.includes(`--index ${index} --collection default --model demo`));
     }
     const stored = await other(['search', '--id', pictureName(0), '--index', index]);
