@@ -18,7 +18,7 @@ const SCENES = join(PICTURES, 'scenes');
 const INDEX = join(OUT, 'index');
 const SHEET = join(OUT, 'contact-sheet.html');
 const MODEL = join(ROOT, 'models/demo');
-/** Names and keywords, where the model is at its best, and one free phrase, where it mostly is not. */
+/** Names and keywords, where the model is at its best, and free descriptions, of which it finds some. */
 const TEXTS = [
   'red apple',
   'a slice of pizza',
@@ -26,6 +26,8 @@ const TEXTS = [
   'sad face',
   'dog, pet, puppy',
   'something to drink',
+  'a musical instrument with strings',
+  'a pet that meows',
 ];
 const PICTURE = join(DRAWINGS, 'violin.png');
 /** Scenes searched for by their own captions: every 199th, as they come. */
@@ -61,8 +63,8 @@ console.log(`   npx vlmo search "birthday, cake, candle" --index ${shown(INDEX)}
    npx vlmo search "blue circle" --in captions -k 3 --index ${shown(INDEX)} --json
    npx vlmo index YOUR_FOLDER --index my-index --model demo
 
-   The bundled model has 11.7 million parameters and knows drawings only, by name and keyword, and scenes of them:
-   photographs and free descriptions ("something to drink") are beyond it. The README says how to bring the published weights.`);
+   The bundled model has 12.4 million parameters and knows drawings only, by name and keyword, and scenes of them:
+   most free descriptions and all photographs are beyond it. The README says how to bring other models.`);
 
 interface SceneSearch {
   readonly scene: Scene;

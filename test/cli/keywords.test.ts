@@ -23,7 +23,7 @@ before(async () => {
 
 /** The first hits, whatever their vectors say: a keyword counts half a cosine, and these words are far from them. */
 async function first(keywords: string, count: number): Promise<string> {
-  const args = ['search', 'something', '--in', 'captions', '--index', index, '--keywords', keywords];
+  const args = ['search', 'coffee', '--in', 'captions', '--index', index, '--keywords', keywords];
   const { lines } = await vlmoJson<{ hits: { id: string }[] }>([...args, '-k', '6', '--json']);
   const ids = lines[0]?.hits.slice(0, count).map(({ id }) => id) ?? [];
   return ids.sort().join(' ');
