@@ -1,16 +1,12 @@
 import type { CommandConfig } from '#config/commands.ts';
+import { examine } from '#doctor/examine.ts';
+import type { Finding, FindingState } from '#doctor/finding.ts';
 import { VlmoError } from '#errors.ts';
 import { renewIndexId } from '#store/lance/index-folder.ts';
 import { renewTables } from '#store/lance/renew-tables.ts';
-import { checkDevices } from './doctor/check-devices.ts';
-import { checkDisk } from './doctor/check-disk.ts';
-import { checkPictures } from './doctor/check-pictures.ts';
-import { checkRedis } from './doctor/check-redis.ts';
-import { checkStore } from './doctor/check-store.ts';
-import type { Finding, FindingState } from './doctor/finding.ts';
-import { checkIndex } from './doctor/index/check-index.ts';
 import { EXIT_DONE, EXIT_FAILED, EXIT_ITEMS_FAILED } from './exit-codes.ts';
-import { print, printJson } from './output.ts';
+import { noteEvery } from './note-every.ts';
+import { formatCount, print, printJson } from './output.ts';
 
 const WORDS: Readonly<Record<FindingState, string>> = {
   ok: 'ok    ',
@@ -25,21 +21,16 @@ type DoctorConfig = CommandConfig<'doctor'>;
 export async function runDoctor(config: DoctorConfig): Promise<void> {
   if (config.newId) return giveNewId(config);
   if (config.renewTables) return renewLostTables(config);
-  const checks = [
-    () => checkDevices(config.device),
-    async () => [await checkPictures()],
-    async () => [await checkStore(config.index)],
-    () => (config.index === undefined ? [] : checkIndex(config.index)),
-    () => checkRedis(process.env.REDIS_URL),
-    () => checkDisk(config.index),
-  ];
   const states = new Set<FindingState>();
-  // One after the other: what is measured must not be disturbed, and each line shows as soon as it is known.
-  for (const check of checks) {
-    for await (const finding of await check()) {
-      states.add(finding.state);
-      show(finding, config);
-    }
+  let rows = 0;
+  using _ = config.index === undefined ? undefined : noteEvery(() => `${formatCount(rows)} rows looked at`);
+  const { device, index } = config;
+  const onRows = (count: number): void => {
+    rows += count;
+  };
+  for await (const finding of examine({ device, index, redisUrl: process.env.REDIS_URL, onRows })) {
+    states.add(finding.state);
+    show(finding, config);
   }
   process.exitCode = states.has('broken')
     ? EXIT_FAILED

@@ -2,6 +2,7 @@
 export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   cli: [
     'server',
+    'doctor',
     'engine',
     'service',
     'runs',
@@ -20,6 +21,8 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'workers/decode',
     'workers/jobs',
   ],
+  // What tries out a machine and looks an index through.
+  doctor: ['service', 'devices', 'pictures', 'queue', 'store', 'store/lance', 'config'],
   // The page, which speaks HTTP.
   web: [],
   server: ['engine', 'service', 'runs', 'queue', 'search', 'pictures', 'download', 'config'],

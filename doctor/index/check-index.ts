@@ -2,8 +2,6 @@ import { stat } from 'node:fs/promises';
 import { errorMessage, VlmoError } from '#errors.ts';
 import { type IndexReport, inspectTables } from '#store/lance/inspect-tables.ts';
 import { openStore } from '#store/lance/open-store.ts';
-import { noteEvery } from '../../note-every.ts';
-import { formatCount } from '../../output.ts';
 import type { Finding } from '../finding.ts';
 import { checkLeftovers } from './check-leftovers.ts';
 import { checkLookups } from './check-lookups.ts';
@@ -13,18 +11,16 @@ import { checkRegistry, checkTables } from './check-tables.ts';
 
 /**
  * Looks an index through, from its marker to every row, and says of what is wrong how it is mended. Nothing is written.
- * Says every ten seconds how far it is.
+ * `onRows` is told how many rows were looked at since it was called last.
  */
-export async function* checkIndex(index: string): AsyncGenerator<Finding> {
+export async function* checkIndex(
+  index: string,
+  onRows: (count: number) => void = () => {},
+): AsyncGenerator<Finding> {
   const name = 'index';
   const found = await stat(index).catch(() => undefined);
   if (found && !found.isDirectory())
     return yield { name, state: 'broken', detail: `"${index}" is not a folder; name another` };
-  let rows = 0;
-  using _ = noteEvery(() => `${formatCount(rows)} rows looked at`);
-  const onRows = (count: number): void => {
-    rows += count;
-  };
   try {
     const report = await inspectTables(index, onRows);
     yield checkTables(index, report);

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { connect, type Table } from '@lancedb/lancedb';
 import { Table as ArrowTable, makeData, RecordBatch, Schema, Struct } from 'apache-arrow';
-import type { Finding } from '#cli/doctor/finding.ts';
-import { checkIndex } from '#cli/doctor/index/check-index.ts';
-import { KeySet } from '#cli/doctor/index/key-set.ts';
+import type { Finding } from '#doctor/finding.ts';
+import { checkIndex } from '#doctor/index/check-index.ts';
+import { KeySet } from '#doctor/index/key-set.ts';
 import { floatToHalf } from '#float16.ts';
 import { textColumn, vectorData, vectorField } from '#store/lance/columns.ts';
 import { openStore } from '#store/lance/open-store.ts';
@@ -18,7 +18,7 @@ import {
   imageRow,
   temporaryFolder,
   unitVectors,
-} from '../../store/lance/store-fixture.ts';
+} from '../store/lance/store-fixture.ts';
 
 const ROWS = 40;
 

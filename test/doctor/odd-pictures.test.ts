@@ -2,15 +2,15 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import sharp from 'sharp';
-import type { Finding } from '#cli/doctor/finding.ts';
-import { checkIndex } from '#cli/doctor/index/check-index.ts';
+import type { Finding } from '#doctor/finding.ts';
+import { checkIndex } from '#doctor/index/check-index.ts';
 import { wasReadOtherwise } from '#pictures/read-otherwise.ts';
 import { openStore } from '#store/lance/open-store.ts';
-import { temporaryFolder } from '../../fixtures/files.ts';
-import { offsetGif, tiff } from '../../pictures/odd-files.ts';
-import { readPictureFixture } from '../../pictures/pictures.ts';
-import { drawPictures, put } from '../../pipeline/pictures.ts';
-import { vlmoJson } from '../cli-fixture.ts';
+import { vlmoJson } from '../cli/cli-fixture.ts';
+import { temporaryFolder } from '../fixtures/files.ts';
+import { offsetGif, tiff } from '../pictures/odd-files.ts';
+import { readPictureFixture } from '../pictures/pictures.ts';
+import { drawPictures, put } from '../pipeline/pictures.ts';
 
 const ODD = ['bands.tif', 'float.tif', 'offset.gif'];
 
