@@ -89,6 +89,7 @@ export const FOUNDATIONS = [
   'lock-file.ts',
   'uri.ts',
   'until-aborted.ts',
+  'parquet.ts',
   'package.json',
 ];
 /** Programs and tests: nobody imports them, but for tests, and benchmarks that draw what the demo draws. */

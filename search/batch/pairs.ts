@@ -1,7 +1,7 @@
 import { halfToFloat } from '#float16.ts';
+import type { Columns, Row } from '#parquet.ts';
 import type { CaptionRecord, GenerationTables } from '#store/contract.ts';
 import { pictureKey } from '#store/item-key.ts';
-import type { Columns, Row } from './parquet.ts';
 import { ResultParts } from './result-parts.ts';
 
 export interface PairScoring {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorMessage, VlmoError } from '#errors.ts';
-import { type Columns, joinParquet, type Row, readParquet, writeParquet } from './parquet.ts';
+import { type Columns, joinParquet, type Row, readParquet, writeParquet } from '#parquet.ts';
 
 /**
  * Results on their way to a file. They are kept in parts beside it, each there whole or not at all, so that a run that was

@@ -1,8 +1,8 @@
 import type { ErrorData } from '#errors.ts';
+import type { Columns, Row } from '#parquet.ts';
 import type { Found } from '#scorer/score.ts';
 import type { Filter, ImageRecord, NearestOptions, PlacedRows } from '#store/contract.ts';
 import { parsePlaceText } from '#store/item-key.ts';
-import type { Columns, Row } from './parquet.ts';
 import type { QueryStream, RetrievalQuery } from './queries.ts';
 import { ResultParts } from './result-parts.ts';
 

@@ -3,7 +3,7 @@ import { access, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
-import { readParquet } from '#search/batch/parquet.ts';
+import { readParquet } from '#parquet.ts';
 import { temporaryFolder } from '../fixtures/files.ts';
 import { pictureName } from '../pipeline/pictures.ts';
 import { assertCannotRun, ended, startVlmo, vlmo, vlmoJson } from './cli-fixture.ts';

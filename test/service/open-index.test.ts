@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { VlmoError } from '#errors.ts';
 import { loadVlmo } from '#model/vlmo/vlmo.ts';
-import { readParquet } from '#search/batch/parquet.ts';
+import { readParquet } from '#parquet.ts';
 import type { SearchRequest } from '#search/request.ts';
 import type { OpenIndex } from '#service/contract.ts';
 import { openIndex } from '#service/open-index.ts';

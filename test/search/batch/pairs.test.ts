@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { readParquet } from '#parquet.ts';
 import { HISTOGRAM_STEPS, scorePairs } from '#search/batch/pairs.ts';
-import { readParquet } from '#search/batch/parquet.ts';
 import {
   captionRow,
   generationSpec,
