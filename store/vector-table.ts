@@ -74,8 +74,23 @@ export interface VectorReader<Row> {
   vector(key: string): Promise<Float32Array | undefined>;
   /** The stored vectors of these keys as float32 values [dimensions]; keys that are not stored are left out. */
   findVectors(keys: readonly string[]): Promise<Map<string, Float32Array>>;
-  /** All rows with their vectors, float16 bits [rows * dimensions], in bounded batches, in the store's order. */
-  scanVectors(): AsyncIterable<{ readonly rows: readonly Row[]; readonly halves: Uint16Array }>;
+  /**
+   * All rows that a filter lets through with their vectors, float16 bits [rows * dimensions], in bounded batches, in the
+   * store's order.
+   */
+  scanVectors(where?: Filter): AsyncIterable<StoredVectors<Row>>;
+  /** As `scanVectors`, of each row only its key. */
+  scanKeyedVectors(where?: Filter): AsyncIterable<KeyedVectors>;
+}
+
+export interface StoredVectors<Row> {
+  readonly rows: readonly Row[];
+  readonly halves: Uint16Array;
+}
+
+export interface KeyedVectors {
+  readonly keys: readonly string[];
+  readonly halves: Uint16Array;
 }
 
 /** For whoever keeps a copy of the vectors elsewhere, and follows the table. */
@@ -166,10 +181,17 @@ export interface VectorIndexState {
   readonly unindexed: number;
 }
 
+export interface CaptionWithVector {
+  readonly row: CaptionRecord;
+  readonly halves: Uint16Array;
+}
+
 /** Captions, and what their texts are good for beside their vectors. */
 export interface CaptionTable extends VectorTable<CaptionRecord> {
   /** The caption with the smallest id of each of these pictures, by their keys. */
   firstOfImages(imageKeys: readonly string[]): Promise<Map<string, string>>;
+  /** The whole rows of the same captions with their vectors, float16 bits [dimensions], by the pictures' keys. */
+  firstRowsOfImages(imageKeys: readonly string[]): Promise<Map<string, CaptionWithVector>>;
   /** The keys of all captions of these pictures, by theirs. */
   keysOfImages(imageKeys: readonly string[]): AsyncIterable<string>;
   /**

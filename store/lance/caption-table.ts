@@ -1,10 +1,11 @@
 import type { Connection } from '@lancedb/lancedb';
 import type { RecordBatch } from 'apache-arrow';
 import { type ErrorCode, VlmoError } from '#errors.ts';
-import type { CaptionRecord, CaptionTable } from '#store/contract.ts';
+import type { CaptionRecord, CaptionTable, CaptionWithVector } from '#store/contract.ts';
+import { pictureKey } from '#store/item-key.ts';
 import { foldText, termsOfWord } from '#store/words.ts';
 import { captionRows } from './caption-rows.ts';
-import { readOptionalText, readText } from './column-readers.ts';
+import { readAddress, readOptionalText, readText, readVector } from './column-readers.ts';
 import { gather } from './gather.ts';
 import { chunks } from './row-stream.ts';
 import { sqlIn } from './sql.ts';
@@ -39,6 +40,11 @@ export async function openCaptionTable(
     return isIndexed ? table.lance.readMatches(terms, COPIED_COLUMNS) : copy.read(terms);
   }
 
+  /** The captions of some pictures, with their addresses. */
+  function ofImages(imageKeys: readonly string[], columns: readonly string[]): AsyncIterable<RecordBatch> {
+    return table.lance.readAddressed({ columns, where: sqlIn(table.lance.sql('image_key'), imageKeys) });
+  }
+
   return {
     ...table,
     lance: {
@@ -51,25 +57,40 @@ export async function openCaptionTable(
     firstOfImages: gather(async (imageKeys) => {
       const first = new Map<string, { readonly id: string; readonly caption: string }>();
       for (const some of chunks(imageKeys)) {
-        const request = {
-          columns: ['id', 'image_key', 'caption'],
-          where: sqlIn(table.lance.sql('image_key'), some),
-        };
-        for await (const batch of table.lance.read(request)) {
-          const id = readText(batch, 'id');
-          const imageKey = readText(batch, 'image_key');
+        for await (const batch of ofImages(some, ['id', 'image_key', 'caption'])) {
           const caption = readText(batch, 'caption');
-          for (let index = 0; index < batch.numRows; index++) {
-            const image = imageKey(index);
+          eachOfImage(batch, (image, id, index) => {
             const known = first.get(image);
-            if (known === undefined || id(index) < known.id) {
-              first.set(image, { id: id(index), caption: caption(index) });
-            }
-          }
+            if (known === undefined || id < known.id) first.set(image, { id, caption: caption(index) });
+          });
         }
       }
       return new Map(Array.from(first, ([image, { caption }]) => [image, caption]));
     }),
+    async firstRowsOfImages(imageKeys) {
+      const found = new Map<string, CaptionWithVector>();
+      for (const some of chunks(imageKeys)) {
+        const first = new Map<string, { readonly id: string; readonly address: bigint }>();
+        for await (const batch of ofImages(some, ['id', 'image_key'])) {
+          const addresses = readAddress(batch);
+          eachOfImage(batch, (image, id, index) => {
+            const known = first.get(image);
+            if (known === undefined || id < known.id)
+              first.set(image, { id, address: addresses[index] as bigint });
+          });
+        }
+        const taken = Array.from(first.values(), ({ address }) => address);
+        const columns = [...captionRows.readColumns, 'vector'];
+        for await (const batch of table.lance.take(taken, columns)) {
+          const [row, halves] = [captionRows.reader(batch), readVector(batch, 'vector', dimensions)];
+          for (let index = 0; index < batch.numRows; index++) {
+            const caption = row(index);
+            found.set(pictureKey(caption) ?? '', { row: caption, halves: halves(index) });
+          }
+        }
+      }
+      return found;
+    },
     async *keysOfImages(imageKeys) {
       for (const some of chunks(imageKeys)) {
         const where = sqlIn(table.lance.sql('image_key'), some);
@@ -94,6 +115,12 @@ export async function openCaptionTable(
       }
     },
   };
+}
+
+/** Key of the picture and id of each caption of a batch. */
+function eachOfImage(batch: RecordBatch, tell: (imageKey: string, id: string, index: number) => void): void {
+  const [id, imageKey] = [readText(batch, 'id'), readText(batch, 'image_key')];
+  for (let index = 0; index < batch.numRows; index++) tell(imageKey(index), id(index), index);
 }
 
 const CANNOT_BE_WRITTEN: ReadonlySet<ErrorCode> = new Set([

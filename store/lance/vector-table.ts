@@ -77,11 +77,19 @@ export async function openVectorTable<Row extends ItemRow>(
     version: () => lance.version(),
     addresses: (where) => readAddresses(lance, compile(where)),
     vectors: (addresses) => readVectors(lance, dimensions, addresses),
-    async *scanVectors() {
-      for await (const batch of lance.read({ columns: [...format.readColumns, 'vector'] })) {
+    async *scanVectors(where) {
+      const columns = [...format.readColumns, 'vector'];
+      for await (const batch of lance.read({ columns, where: compile(where) })) {
         const row = format.reader(batch);
         const found = Array.from({ length: batch.numRows }, (_, index) => row(index));
         yield { rows: found, halves: readAllVectors(batch, 'vector', dimensions) };
+      }
+    },
+    async *scanKeyedVectors(where) {
+      for await (const batch of lance.read({ columns: ['key', 'vector'], where: compile(where) })) {
+        const key = readText(batch, 'key');
+        const keys = Array.from({ length: batch.numRows }, (_, index) => key(index));
+        yield { keys, halves: readAllVectors(batch, 'vector', dimensions) };
       }
     },
     async findVectors(keys) {

@@ -3,6 +3,7 @@ import { floatToHalf, halfToFloat } from '#float16.ts';
 import type {
   CaptionRecord,
   CaptionTable,
+  CaptionWithVector,
   ChunkRecord,
   ChunkResult,
   FailureRecord,
@@ -159,8 +160,12 @@ function createTable<Row extends ItemRow & RowKey>(dimensions: number): VectorTa
     vector: async (key) => (await table.findVectors([key])).get(key),
     findVectors: async (keys) =>
       new Map(keys.flatMap((key) => mapped(entries.get(key), (e) => [key, halfToFloat(e.halves)] as const))),
-    async *scanVectors() {
-      const all = matching();
+    async *scanKeyedVectors(where) {
+      for await (const { rows, halves } of table.scanVectors(where))
+        yield { keys: rows.map(({ key }) => key), halves };
+    },
+    async *scanVectors(where) {
+      const all = matching(where);
       if (all.length > 0) yield { rows: all.map(({ row }) => row), halves: joined(all) };
     },
     version: async () => version,
@@ -201,6 +206,17 @@ function createCaptions(dimensions: number): CaptionTable {
           return key !== null && imageKeys.includes(key) ? [[key, row.caption]] : [];
         }),
       );
+    },
+    async firstRowsOfImages(imageKeys) {
+      const found = new Map<string, CaptionWithVector>();
+      for await (const { rows, halves } of table.scanVectors())
+        for (const [i, row] of rows.entries()) {
+          const key = pictureKey(row);
+          const known = found.get(key ?? '');
+          if (key === null || !imageKeys.includes(key) || (known && known.row.id <= row.id)) continue;
+          found.set(key, { row, halves: halves.subarray(i * dimensions, (i + 1) * dimensions) });
+        }
+      return found;
     },
     async *keysOfImages(imageKeys) {
       for await (const row of table.scan()) if (imageKeys.includes(pictureKey(row) ?? '')) yield row.key;

@@ -215,6 +215,26 @@ export function vectorTableSuite(open: OpenStore): void {
     }
   });
 
+  test('VectorTable.scanVectors and scanKeyedVectors give each row of a filter with its own vector', async (t) => {
+    const store = await open(t);
+    const { images } = await store.openGeneration(generationSpec());
+    const rows = Array.from({ length: 9 }, (_, index) => imageRow(`${index}`, { width: index }));
+    await images.upsert({ rows, vectors: unitVectors(9, 4) });
+    const where = parseFilter('width >= 4', 'image');
+    const found = new Map<string, Uint16Array>();
+    for await (const { rows: some, halves } of images.scanVectors(where))
+      for (const [i, { key }] of some.entries()) found.set(key, halves.slice(i * 4, (i + 1) * 4));
+    assert.deepEqual([...found.keys()].sort(), imageKeys(['4', '5', '6', '7', '8']).sort());
+    for (const [key, halves] of found) assert.deepEqual(halfToFloat(halves), await images.vector(key));
+    const keyed = new Map<string, Uint16Array>();
+    for await (const { keys, halves } of images.scanKeyedVectors(where))
+      for (const [i, key] of keys.entries()) keyed.set(key, halves.slice(i * 4, (i + 1) * 4));
+    assert.deepEqual(keyed, found);
+    let all = 0;
+    for await (const { keys } of images.scanKeyedVectors()) all += keys.length;
+    assert.equal(all, 9);
+  });
+
   test('CaptionTable.firstOfImages gives the caption of smallest id', async (t) => {
     const store = await open(t);
     const { captions } = await store.openGeneration(generationSpec());
@@ -234,6 +254,13 @@ export function vectorTableSuite(open: OpenStore): void {
       ]),
     );
     assert.deepEqual(await captions.firstOfImages([]), new Map());
+    const withVectors = await captions.firstRowsOfImages(imageKeys(["it's", 'b', 'none']));
+    assert.deepEqual([...withVectors.keys()].sort(), [...first.keys()].sort());
+    for (const [image, { row, halves }] of withVectors) {
+      assert.equal(row.caption, first.get(image));
+      assert.deepEqual(halfToFloat(halves), await captions.vector(row.key));
+    }
+    assert.deepEqual(await captions.firstRowsOfImages([]), new Map());
 
     const theirs: string[] = [];
     for await (const key of captions.keysOfImages(imageKeys(["it's", 'none']))) theirs.push(key);
