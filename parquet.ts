@@ -1,5 +1,5 @@
 import { rename } from 'node:fs/promises';
-import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
+import { asyncBufferFromFile, parquetReadObjects, type SchemaElement } from 'hyparquet';
 import {
   type BasicType,
   type ColumnSource,
@@ -8,23 +8,57 @@ import {
   schemaFromColumnData,
 } from 'hyparquet-writer';
 
-/** The columns of a file by their names, in order. Any value may be null. */
-export type Columns = Readonly<Record<string, BasicType>>;
+/** `FLOATS` is a list of float32 numbers. */
+export type ColumnType = BasicType | 'FLOATS';
+/** The columns of a file by their names, in order. Any value may be null, lists aside. */
+export type Columns = Readonly<Record<string, ColumnType>>;
 export type Row = Readonly<Record<string, string | number | boolean | null>>;
+/** A row of any columns: an INT64 is a bigint, a TIMESTAMP a Date. */
+export type WideRow = Readonly<
+  Record<string, string | number | bigint | boolean | Date | readonly number[] | null>
+>;
+
+/** A file that is written piece by piece; whoever reads it before `finish` finds no Parquet file. */
+export interface ParquetFile {
+  /** One row group. */
+  write(rows: readonly WideRow[]): Promise<void>;
+  finish(): Promise<void>;
+}
+
+export function createParquet(path: string, columns: Columns): ParquetFile {
+  const flat = Object.entries(columns).filter((column): column is [string, BasicType] => !isList(column));
+  const inferred = schemaFromColumnData({
+    columnData: flat.map(([name, type]) => ({ name, type, nullable: true, data: [] })),
+  });
+  const byName = new Map(inferred.slice(1).map((element) => [element.name, element]));
+  const schema = [
+    { name: 'root', num_children: Object.keys(columns).length },
+    ...Object.keys(columns).flatMap((name) => byName.get(name) ?? listElements(name)),
+  ];
+  const writer = new ParquetWriter({ writer: fileWriter(path), schema, createdBy: 'vlmo-pipeline' });
+  return {
+    async write(rows) {
+      await writer.write({ columnData: toColumns(columns, rows), rowGroupSize: Math.max(1, rows.length) });
+    },
+    async finish() {
+      await writer.finish();
+    },
+  };
+}
 
 /** Writes rows to a Parquet file that is there whole or not at all. */
 export async function writeParquet(path: string, columns: Columns, rows: readonly Row[]): Promise<void> {
-  const writer = openParquet(`${path}.new`, columns);
-  await writer.write({ columnData: toColumns(columns, rows) });
-  await writer.finish();
+  const file = createParquet(`${path}.new`, columns);
+  await file.write(rows);
+  await file.finish();
   await rename(`${path}.new`, path);
 }
 
 /** Puts files of the same columns behind each other into one, which is there whole or not at all. */
 export async function joinParquet(path: string, columns: Columns, parts: readonly string[]): Promise<void> {
-  const writer = openParquet(`${path}.new`, columns);
-  for (const part of parts) await writer.write({ columnData: toColumns(columns, await readParquet(part)) });
-  await writer.finish();
+  const file = createParquet(`${path}.new`, columns);
+  for (const part of parts) await file.write(await readParquet(part));
+  await file.finish();
   await rename(`${path}.new`, path);
 }
 
@@ -34,14 +68,25 @@ export async function readParquet(path: string, columns?: readonly string[]): Pr
   return (await parquetReadObjects({ file, ...(columns ? { columns: [...columns] } : {}) })) as Row[];
 }
 
-function openParquet(path: string, columns: Columns): ParquetWriter {
-  const schema = schemaFromColumnData({ columnData: toColumns(columns, []) });
-  return new ParquetWriter({ writer: fileWriter(path), schema, createdBy: 'vlmo-pipeline' });
+function isList([, type]: readonly [string, ColumnType]): boolean {
+  return type === 'FLOATS';
 }
 
-function toColumns(columns: Columns, rows: readonly Row[]): ColumnSource[] {
-  return Object.entries(columns).map(([name, type]) => ({
-    ...{ name, type, nullable: true },
-    data: rows.map((row) => row[name]),
-  }));
+/** The three levels by which Parquet says that a column is a list. */
+function listElements(name: string): SchemaElement[] {
+  return [
+    { name, repetition_type: 'REQUIRED', num_children: 1, converted_type: 'LIST' },
+    { name: 'list', repetition_type: 'REPEATED', num_children: 1 },
+    { name: 'element', type: 'FLOAT', repetition_type: 'REQUIRED' },
+  ];
+}
+
+function toColumns(columns: Columns, rows: readonly WideRow[]): ColumnSource[] {
+  return Object.entries(columns).map((column) => {
+    const [name] = column;
+    const data = rows.map((row) => row[name]);
+    // Numbers drawn by a model repeat nowhere: neither a dictionary nor Snappy makes them smaller.
+    if (isList(column)) return { name, data, encoding: 'PLAIN', codec: 'UNCOMPRESSED', statistics: false };
+    return { name, data, type: column[1] as BasicType, nullable: true };
+  });
 }
