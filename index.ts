@@ -1,5 +1,7 @@
 /** What other programs use: an opened index, and a model by itself. docs/library.md shows how. */
 export { type ErrorCode, VlmoError } from './errors.ts';
+export type { Exported, ExportProgress } from './exports/export-tables.ts';
+export type { ExportRequest } from './exports/request.ts';
 export { type ModelFolder, openModelFolder } from './model/vlmo/folder.ts';
 export { importCheckpoint } from './model/vlmo/import.ts';
 export type { Tensor } from './model/vlmo/inputs.ts';

@@ -6,6 +6,7 @@ export const RUN: { readonly [Name in CommandName]: () => Promise<RunCommand<Nam
   index: async () => (await import('./index-command.ts')).runIndex,
   search: async () => (await import('./search-command.ts')).runSearch,
   retrieve: async () => (await import('./retrieve-command.ts')).runRetrieve,
+  export: async () => (await import('./export-command.ts')).runExport,
   failures: async () => (await import('./failures-command.ts')).runFailures,
   sources: async () => (await import('./sources-command.ts')).runSources,
   'sources rename': async () => (await import('./rename-source-command.ts')).runRenameSource,

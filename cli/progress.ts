@@ -1,4 +1,5 @@
 import cliProgress from 'cli-progress';
+import type { ExportProgress } from '#exports/export-tables.ts';
 import type { Progress } from '#pipeline/progress.ts';
 import type { Submitted } from '#runs/submit.ts';
 import type { PairProgress } from '#search/batch/pairs.ts';
@@ -75,6 +76,17 @@ export function showPairs(ask: () => PairProgress): Disposable {
     const { scored, skipped } = ask();
     const before = skipped > 0 ? `, ${formatCount(skipped)} before` : '';
     return { fraction: undefined, text: `${formatCount(scored)} pairs scored${before}, ${rate(scored)}` };
+  });
+}
+
+/** Shows how far an export is. */
+export function showExport(ask: () => ExportProgress): Disposable {
+  return show(() => {
+    const { written, kept, total, rate, fraction, secondsLeft } = ask();
+    const before = kept > 0 ? `, ${formatCount(kept)} before` : '';
+    const left = secondsLeft === undefined ? '' : `, ${formatDuration(secondsLeft)} left`;
+    const text = `${formatCount(written)} of ${formatCount(total)} rows written${before}, ${formatCount(Math.round(rate))} a second${left}`;
+    return { fraction, text };
   });
 }
 

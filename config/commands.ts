@@ -94,6 +94,19 @@ export const COMMANDS = {
       ...PICTURE_LIMITS,
     },
   },
+  export: {
+    sentence:
+      'Write a collection into files that other programs read; run it again to go on where it stopped',
+    arguments: [['<out>', 'the folder to write: new, empty, or of an export that was stopped']],
+    options: {
+      to: { isRequired: true },
+      index: THE_INDEX,
+      ...plain('collection', 'generation'),
+      in: { sentence: 'Only these; left out, both, or with --where the pictures' },
+      ...plain('where', 'partRows', 'failures'),
+      json: SUMMARY,
+    },
+  },
   failures: {
     sentence: 'List the items that could not be indexed, and why',
     options: {

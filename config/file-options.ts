@@ -34,6 +34,28 @@ export const FILE_OPTIONS = {
     type: text,
     sentence: 'The Parquet file to write',
   },
+  to: {
+    flag: '--to <layout>',
+    type: choice('clip-retrieval', 'parquet', 'arrow', 'jsonl', 'npy'),
+    sentence: 'The layout of the files',
+  },
+  generation: {
+    flag: '--generation <name>',
+    type: text,
+    sentence: 'A generation of the collection, in place of the one that serves',
+  },
+  partRows: {
+    flag: '--part-rows <rows>',
+    type: wholeNumber(1, 1_000_000),
+    default: 100_000,
+    sentence: 'Rows of a file at most',
+  },
+  failures: {
+    flag: '--failures',
+    type: present,
+    default: false,
+    sentence: "What could not be stored too, in img2dataset's columns",
+  },
   measure: {
     flag: '--measure',
     type: present,

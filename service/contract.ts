@@ -1,4 +1,6 @@
 import type { VlmoError } from '#errors.ts';
+import type { Exported, ExportProgress } from '#exports/export-tables.ts';
+import type { ExportRequest } from '#exports/request.ts';
 import type { ModelInfo } from '#model/model.ts';
 import type { Progress } from '#pipeline/progress.ts';
 import type { RedisClient } from '#queue/connection.ts';
@@ -36,7 +38,7 @@ import type { RemoveRequest } from './remove-request.ts';
 /** How one call is done. */
 export interface CallOptions {
   /**
-   * Ends the call at once, with the signal's reason. What retrieves, indexes, submits or removes stops then instead, finishes
+   * Ends the call at once, with the signal's reason. What retrieves, exports, indexes, submits or removes stops then instead, finishes
    * what it has in hand, and says that it is not whole; before it has begun, it ends with the reason.
    */
   readonly signal?: AbortSignal | undefined;
@@ -254,6 +256,11 @@ export interface OpenIndex extends AsyncDisposable {
   optimize(options?: OptimizeOptions): Promise<readonly OptimizedTable[]>;
   /** What approximate searches find of what exact ones do, and how much faster. Throws ANN_INDEX_MISSING. */
   measure(options?: MeasureOptions): Promise<readonly MeasuredRecall[]>;
+  /**
+   * Writes a collection into a folder in a layout that other programs read; the same call goes on where an earlier one
+   * was stopped or killed. Throws FILTER_INVALID, GENERATION_NOT_FOUND, RESULTS_CONFLICT, RESULTS_UNWRITABLE.
+   */
+  export(request: ExportRequest, options?: ProgressOptions<ExportProgress>): Promise<Exported>;
   /** What is stored, in the store's order. Throws FILTER_INVALID. */
   items(options?: ItemsOptions): AsyncIterable<ImageRecord | CaptionRecord>;
   /** One item, stored or listed as failed. Throws SEARCH_ITEM_NOT_FOUND, ID_AMBIGUOUS. */

@@ -78,6 +78,8 @@ export function createIndex(parts: IndexParts): OpenIndex {
         calls.track(async () => (await import('./measure.ts')).measureIndex(parts, options)),
         options?.signal,
       ),
+    export: (request, options) =>
+      calls.track(async () => (await import('./export-from.ts')).exportFrom(parts, request, options)),
     items: (options) => listItems(parts, options),
     item: async (name, collection) => (await import('./find-item.ts')).findItem(parts, name, collection),
     counts: (collection) => countItems(parts, collection),
