@@ -4,6 +4,7 @@ import { type ErrorCode, VlmoError } from '#errors.ts';
 import type { CaptionRecord, CaptionTable, CaptionWithVector } from '#store/contract.ts';
 import { pictureKey } from '#store/item-key.ts';
 import { foldText, termsOfWord } from '#store/words.ts';
+import { lookUpAtVersion, type Sized } from './at-version.ts';
 import { captionRows } from './caption-rows.ts';
 import { readAddress, readOptionalText, readText, readVector } from './column-readers.ts';
 import { gather } from './gather.ts';
@@ -45,6 +46,22 @@ export async function openCaptionTable(
     return table.lance.readAddressed({ columns, where: sqlIn(table.lance.sql('image_key'), imageKeys) });
   }
 
+  const firstOfImages = gather(async (imageKeys: readonly string[]): Promise<Map<string, Sized<string>>> => {
+    const first = new Map<string, { readonly id: string; readonly caption: string }>();
+    for (const some of chunks(imageKeys)) {
+      for await (const batch of ofImages(some, ['id', 'image_key', 'caption'])) {
+        const caption = readText(batch, 'caption');
+        eachOfImage(batch, (image, id, index) => {
+          const known = first.get(image);
+          if (known === undefined || id < known.id) first.set(image, { id, caption: caption(index) });
+        });
+      }
+    }
+    return new Map(
+      Array.from(first, ([image, { caption }]) => [image, { value: caption, bytes: 2 * caption.length }]),
+    );
+  });
+
   return {
     ...table,
     lance: {
@@ -54,19 +71,7 @@ export async function openCaptionTable(
         await table.lance.close();
       },
     },
-    firstOfImages: gather(async (imageKeys) => {
-      const first = new Map<string, { readonly id: string; readonly caption: string }>();
-      for (const some of chunks(imageKeys)) {
-        for await (const batch of ofImages(some, ['id', 'image_key', 'caption'])) {
-          const caption = readText(batch, 'caption');
-          eachOfImage(batch, (image, id, index) => {
-            const known = first.get(image);
-            if (known === undefined || id < known.id) first.set(image, { id, caption: caption(index) });
-          });
-        }
-      }
-      return new Map(Array.from(first, ([image, { caption }]) => [image, caption]));
-    }),
+    firstOfImages: lookUpAtVersion(table.lance.version, firstOfImages),
     async firstRowsOfImages(imageKeys) {
       const found = new Map<string, CaptionWithVector>();
       for (const some of chunks(imageKeys)) {

@@ -38,24 +38,3 @@ export function gather<Key, Value>(
       if (!isReading) void work();
     });
 }
-
-/** Joins reads of the same: callers that come while one is under way share the next, which begins when that has ended. */
-export function shareRead<T>(read: () => Promise<T>): () => Promise<T> {
-  let reading: Promise<T> | undefined;
-  let next: Promise<T> | undefined;
-  function begin(): Promise<T> {
-    next = undefined;
-    const begun = read();
-    reading = begun;
-    const done = (): void => {
-      if (reading === begun) reading = undefined;
-    };
-    begun.then(done, done);
-    return begun;
-  }
-  return () => {
-    if (!reading) return begin();
-    next ??= reading.then(begin, begin);
-    return next;
-  };
-}

@@ -1,18 +1,18 @@
 import type { Connection } from '@lancedb/lancedb';
 import { type RecordBatch, Schema } from 'apache-arrow';
 import type { GenerationRecord } from '#store/contract.ts';
+import { atVersion } from './at-version.ts';
 import { readNumber, readText, readTime } from './column-readers.ts';
 import { int32Column, textColumn, timeColumn } from './columns.ts';
-import { shareRead } from './gather.ts';
 import { openLanceTable } from './lance-table.ts';
 import { collect, rows } from './row-stream.ts';
 import { sqlIn } from './sql.ts';
 
-/** Which generations exist, and which one serves each collection. Few rows: always read as a whole. */
+/** Which generations exist, and which one serves each collection. Few rows: read as a whole, once a version. */
 export interface GenerationRegistry extends AsyncDisposable {
-  all(): Promise<GenerationRecord[]>;
+  all(): Promise<readonly GenerationRecord[]>;
   /** Collection to the name of its active generation. */
-  active(): Promise<Map<string, string>>;
+  active(): Promise<ReadonlyMap<string, string>>;
   /** Adds a generation, or brings what is known of it up to date. */
   put(record: GenerationRecord): Promise<void>;
   activate(record: GenerationRecord): Promise<void>;
@@ -27,8 +27,10 @@ export async function openGenerationRegistry(
   const generations = await openLanceTable(connection, folder, generationSpec, create);
   const collections = await openLanceTable(connection, folder, collectionSpec, create);
   return {
-    all: shareRead(() => collect(rows(generations.read({ columns: generationNames }), { reader }))),
-    active: shareRead(async () => {
+    all: atVersion(generations.version, () =>
+      collect(rows(generations.read({ columns: generationNames }), { reader })),
+    ),
+    active: atVersion(collections.version, async () => {
       const entries = rows(collections.read({ columns: ['collection', 'generation'] }), {
         reader: readActive,
       });

@@ -74,7 +74,7 @@ export async function openStore(
     failures,
     runs,
     ledger,
-    generations: () => registry.all(),
+    generations: async () => [...(await registry.all())],
     async collections() {
       return [...(await registry.active()).keys()].sort();
     },

@@ -3,6 +3,7 @@ import { halfToFloat } from '#float16.ts';
 import type { Filter, ItemRow, VectorTable } from '#store/contract.ts';
 import { toWellFormed } from '#well-formed.ts';
 import { readAddresses, readVectors } from './addressed-vectors.ts';
+import { lookUpAtVersion, type Sized } from './at-version.ts';
 import { readAddress, readAllVectors, readText, readVector } from './column-readers.ts';
 import { compileFilter } from './compile-filter.ts';
 import { gather } from './gather.ts';
@@ -51,13 +52,14 @@ export async function openVectorTable<Row extends ItemRow>(
     return found;
   });
 
-  const rowsAt = gather(async (addresses: readonly bigint[]): Promise<Map<bigint, Row>> => {
-    const found = new Map<bigint, Row>();
+  const readAt = gather(async (addresses: readonly bigint[]): Promise<Map<bigint, Sized<Row>>> => {
+    const found = new Map<bigint, Sized<Row>>();
     for (const some of chunks(addresses))
       for await (const batch of lance.take(some, format.readColumns)) {
         const row = format.reader(batch);
+        const bytes = Math.ceil(batch.data.byteLength / batch.numRows);
         readAddress(batch).forEach((address, index) => {
-          found.set(address, row(index));
+          found.set(address, { value: row(index), bytes });
         });
       }
     return found;
@@ -66,7 +68,7 @@ export async function openVectorTable<Row extends ItemRow>(
   return {
     lance,
     find,
-    rowsAt,
+    rowsAt: lookUpAtVersion(lance.version, readAt),
     async vector(key) {
       const where = `${lance.sql('key')} = ${sqlText(key)}`;
       for await (const batch of lance.read({ columns: ['vector'], where })) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { gather, shareRead } from '#store/lance/gather.ts';
+import { gather } from '#store/lance/gather.ts';
 
 /** A table that is written between its reads, each of which takes until its gate is opened. */
 function table() {
@@ -67,34 +67,5 @@ describe('gather', () => {
     );
     fails = false;
     assert.deepEqual([...(await find(['a']))], [['a', 1]]);
-  });
-});
-
-describe('shareRead', () => {
-  test('callers that come while it is read share the next read, which begins when that has ended', async () => {
-    let value = 0;
-    let reads = 0;
-    const gates: PromiseWithResolvers<void>[] = [];
-    const read = shareRead(async () => {
-      reads += 1;
-      const now = value;
-      const gate = Promise.withResolvers<void>();
-      gates.push(gate);
-      await gate.promise;
-      return now;
-    });
-    const first = read();
-    value = 1;
-    const others = [read(), read()];
-    gates[0]?.resolve();
-    assert.equal(await first, 0);
-    await new Promise((resolve) => setImmediate(resolve));
-    gates[1]?.resolve();
-    assert.deepEqual(await Promise.all(others), [1, 1]);
-    assert.equal(reads, 2);
-    value = 2;
-    const last = read();
-    gates[2]?.resolve();
-    assert.equal(await last, 2);
   });
 });
