@@ -10,6 +10,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   approximate: async () => (await import('./approximate.ts')).approximate,
   concurrency: async () => (await import('./concurrency.ts')).concurrency,
   'end-to-end': async () => (await import('./end-to-end.ts')).endToEnd,
+  exports: async () => (await import('./exports.ts')).exportsBench,
   gpu: async () => (await import('./gpu/gpu.ts')).gpu,
   memory: async () => (await import('./memory.ts')).memory,
   preprocessing: async () => (await import('./preprocessing.ts')).preprocessing,

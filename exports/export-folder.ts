@@ -1,5 +1,5 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join, sep } from 'node:path';
+import { basename, join } from 'node:path';
 import { errorMessage, VlmoError } from '#errors.ts';
 import { withLock } from '#lock-file.ts';
 import { type FileKind, partPath, syncFile } from './output-file.ts';
@@ -30,7 +30,7 @@ const LOCK = `${WORK}.lock`;
  * The folder of an export. Files lie in `.vlmo-export` until their part is whole, and then are renamed; the keys of a part
  * come last, and say that it is done:
  *
- *     .vlmo-export/begun.json, images_00.keys, images_01.keys, images_02.parquet.new …
+ *     .vlmo-export/begun.json, images_00.keys, images_01.keys, images_2.parquet.new …
  *     images/images_00.parquet, images/images_01.parquet …
  *     export.json                 when all is whole; .vlmo-export goes
  */
@@ -83,8 +83,8 @@ export class ExportFolder {
   }
 
   /** Where a file of a part is written before it is whole. */
-  temporary({ name, ending }: FileKind): string {
-    return join(this.#out, WORK, `${name.replaceAll('/', '-')}.${ending}.new`);
+  temporary(kind: FileKind, part: number): string {
+    return join(this.#out, WORK, `${basename(partPath(kind, part, 0))}.new`);
   }
 
   /** Gives the files of a part their names. */
@@ -93,11 +93,11 @@ export class ExportFolder {
     part: number,
     { files, keys, digits }: { files: readonly FileKind[]; keys: readonly string[]; digits: number },
   ): Promise<void> {
-    for (const kind of files) await syncFile(this.temporary(kind));
+    await Promise.all(files.map((kind) => syncFile(this.temporary(kind, part))));
     for (const kind of files) {
       const path = join(this.#out, partPath(kind, part, digits));
       await mkdir(join(this.#out, kind.name), { recursive: true });
-      await rename(this.temporary(kind), path);
+      await rename(this.temporary(kind, part), path);
     }
     await this.#put(join(WORK, `${table}_${String(part).padStart(8, '0')}.keys`), keys.join(''));
   }
@@ -143,7 +143,7 @@ export class ExportFolder {
   }
 
   async #put(name: string, text: string): Promise<void> {
-    const temporary = join(this.#out, WORK, `${name.split(sep).at(-1)}.new`);
+    const temporary = join(this.#out, WORK, `${basename(name)}.new`);
     await writeFile(temporary, text, { flush: true });
     await rename(temporary, join(this.#out, name));
   }

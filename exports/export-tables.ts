@@ -1,3 +1,4 @@
+import { ahead } from './ahead.ts';
 import { type Asked, ExportFolder, type Manifest } from './export-folder.ts';
 import { KeySet } from './key-set.ts';
 import { KEY_BYTES, type OutputTable } from './layouts.ts';
@@ -93,20 +94,25 @@ async function writeTable(
   counter.kept += done.size;
   let [parts, rows] = [before, done.size];
   let part: Part | undefined;
+  // A part gets onto the disk while the next one is written; the one after that waits for it.
+  let committed: Promise<void> = Promise.resolve();
   const end = async (): Promise<void> => {
     if (!part) return;
     const { keys } = await part.end();
-    await folder.commit(table.name, parts, { files: table.files, keys, digits });
+    const ended = parts;
     part = undefined;
     parts += 1;
     rows += keys.length;
+    await committed;
+    committed = folder.commit(table.name, ended, { files: table.files, keys, digits });
+    committed.catch(() => undefined);
   };
   try {
     for await (const read of ahead(table.read())) {
       if (signal.aborted) break;
       const batch = without(read, done);
       for (let from = 0; from < batch.keys.length; ) {
-        part ??= await Part.begin(folder, table);
+        part ??= await Part.begin(folder, table, parts);
         const to = Math.min(batch.keys.length, from + partRows - part.rows);
         await part.write(sliceBatch(batch, from, to));
         counter.written += to - from;
@@ -116,10 +122,12 @@ async function writeTable(
     }
     if (signal.aborted) counter.written -= part?.rows ?? 0;
     // A table of no rows has one file of none, which says so.
-    else if (parts === 0 && !part) part = await Part.begin(folder, table);
+    else if (parts === 0 && !part) part = await Part.begin(folder, table, parts);
     if (!signal.aborted) await end();
+    await committed;
   } finally {
     await part?.abandon();
+    await committed.catch(() => undefined);
   }
   return { rows, parts };
 }
@@ -133,9 +141,9 @@ class Part {
     this.#files = files;
   }
 
-  static async begin(folder: ExportFolder, { files }: OutputTable): Promise<Part> {
+  static async begin(folder: ExportFolder, { files }: OutputTable, part: number): Promise<Part> {
     const begun: OutputFile[] = [];
-    for (const kind of files) begun.push(await kind.create(folder.temporary(kind)));
+    for (const kind of files) begun.push(await kind.create(folder.temporary(kind, part)));
     return new Part(begun);
   }
 
@@ -144,7 +152,7 @@ class Part {
   }
 
   async write(batch: Batch): Promise<void> {
-    for (const file of this.#files) await file.write(batch);
+    await Promise.all(this.#files.map((file) => file.write(batch)));
     for (const key of batch.keys) this.#keys.push(key);
   }
 
@@ -156,25 +164,6 @@ class Part {
   /** Gives the files back; what they hold is written again. */
   async abandon(): Promise<void> {
     for (const file of this.#files) await file.end().catch(() => undefined);
-  }
-}
-
-/** Batches with the next one read while one is written. */
-async function* ahead<T>(batches: AsyncIterable<T>): AsyncGenerator<T> {
-  const iterator = batches[Symbol.asyncIterator]();
-  let next = iterator.next();
-  try {
-    for (;;) {
-      const { done, value } = await next;
-      if (done) return;
-      next = iterator.next();
-      // It is awaited in the next turn; until then nobody else would hear of it.
-      next.catch(() => undefined);
-      yield value;
-    }
-  } finally {
-    await next.catch(() => undefined);
-    await iterator.return?.();
   }
 }
 

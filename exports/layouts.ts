@@ -1,5 +1,6 @@
 import { chunks } from '#batches.ts';
 import type { FailureTable, Filter, GenerationTables } from '#store/contract.ts';
+import { ahead, gathered } from './ahead.ts';
 import { createArrowOutput } from './arrow-file.ts';
 import {
   CAPTION_COLUMNS,
@@ -31,6 +32,8 @@ export interface Wanted {
 }
 
 const FAILURES_AT_ONCE = 4096;
+/** Pictures whose captions are looked for at once: a look for many takes little longer than one for few. */
+const LOOKED_UP = 4096;
 /** Length of an item's key. */
 export const KEY_BYTES = 22;
 
@@ -66,7 +69,7 @@ function images(layout: RowLayout, { record, images: table, captions }: Generati
   };
 
   async function* withCaptions(): AsyncGenerator<Batch> {
-    for await (const { rows, halves } of table.scanVectors(where)) {
+    for await (const { rows, halves } of ahead(gathered(table.scanVectors(where), LOOKED_UP))) {
       const keys = rows.map(({ key }) => key);
       const first = await captions.firstOfImages(keys);
       const found = rows.map((image): ImageRow => ({ image, caption: first.get(image.key) ?? null }));
@@ -117,7 +120,7 @@ function pairs(tables: GenerationTables, { images: hasImages, captions: hasCapti
   };
 
   async function* ofImages(): AsyncGenerator<Batch> {
-    for await (const { rows, halves } of pictures.scanVectors(where)) {
+    for await (const { rows, halves } of ahead(gathered(pictures.scanVectors(where), LOOKED_UP))) {
       const keys = rows.map(({ key }) => key);
       const first = hasCaptions ? await texts.firstRowsOfImages(keys) : new Map();
       const text = new Uint16Array(hasCaptions ? halves.length : 0);
