@@ -41,6 +41,19 @@ export const ERROR_CODES = {
     meaning: 'The checkpoint has no head for what was asked: vectors need ITC, matching needs ITM',
   },
   MODEL_INVALID: { retriable: false, meaning: 'A model folder is incomplete or contradicts itself' },
+  MODEL_UNKNOWN: {
+    retriable: false,
+    meaning:
+      'The vectors of a collection were computed elsewhere, and no model is named for texts and pictures',
+  },
+  VECTORS_MALFORMED: {
+    retriable: false,
+    meaning: 'Files of vectors are not what they should be, or do not go together',
+  },
+  VECTOR_INVALID: {
+    retriable: false,
+    meaning: 'A vector that was computed elsewhere is not finite, or all 0',
+  },
   STORE_NOT_FOUND: { retriable: false, meaning: 'The folder holds no index yet' },
   STORE_FOLDER_OCCUPIED: {
     retriable: false,

@@ -25,6 +25,7 @@ export type {
 export type {
   CallOptions,
   GoneOptions,
+  ImportOptions,
   IndexCallOptions,
   Indexed,
   ItemsOptions,
@@ -39,6 +40,7 @@ export type {
   SearchOptions,
   Sources,
   SubmitOptions,
+  VectorsImported,
 } from './service/contract.ts';
 export type { OpenIndexOptions } from './service/index-parts.ts';
 export { openIndex } from './service/open-index.ts';

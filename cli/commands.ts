@@ -7,6 +7,7 @@ export const RUN: { readonly [Name in CommandName]: () => Promise<RunCommand<Nam
   search: async () => (await import('./search-command.ts')).runSearch,
   retrieve: async () => (await import('./retrieve-command.ts')).runRetrieve,
   export: async () => (await import('./export-command.ts')).runExport,
+  'import-vectors': async () => (await import('./import-vectors-command.ts')).runImportVectors,
   failures: async () => (await import('./failures-command.ts')).runFailures,
   sources: async () => (await import('./sources-command.ts')).runSources,
   'sources rename': async () => (await import('./rename-source-command.ts')).runRenameSource,

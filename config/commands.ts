@@ -107,6 +107,18 @@ export const COMMANDS = {
       json: SUMMARY,
     },
   },
+  'import-vectors': {
+    sentence:
+      "Search vectors that were computed elsewhere, of a folder in clip-retrieval's layout; running it again goes on where it stopped",
+    arguments: [['<folder>', 'the folder: img_emb, text_emb and metadata']],
+    options: {
+      index: NEW_INDEX,
+      ...plain('collection'),
+      source: { sentence: 'Name of the source of what this program did not export; left out, the folder' },
+      model: { sentence: 'The model that made them, for texts and pictures; left out, none is known' },
+      json: SUMMARY,
+    },
+  },
   failures: {
     sentence: 'List the items that could not be indexed, and why',
     options: {

@@ -30,3 +30,12 @@ export async function fingerprint(
   };
   return createHash('sha256').update(JSON.stringify(identity)).digest('hex');
 }
+
+/**
+ * Of vectors that were computed elsewhere, by a model that is named by its own fingerprint, or by none: these are known by
+ * their length alone.
+ */
+export function foreignFingerprint(dimensions: number, model?: string): string {
+  const identity = { vectors: 'imported', dimensions, ...(model !== undefined && { model }) };
+  return createHash('sha256').update(JSON.stringify(identity)).digest('hex');
+}

@@ -31,6 +31,7 @@ import type {
   GenerationRecord,
   ImageRecord,
   RunRecord,
+  RunState,
   VectorIndexState,
 } from '#store/contract.ts';
 import type { RemoveRequest } from './remove-request.ts';
@@ -126,6 +127,25 @@ export interface SubmitOptions extends TargetOptions, RunLimits, ProgressOptions
   readonly redisPatience?: number | undefined;
   /** Jobs that may wait in Redis before this waits too. */
   readonly maxWaiting?: number | undefined;
+}
+
+export interface ImportOptions
+  extends ProgressOptions<Progress>,
+    Pick<TargetOptions, 'collection' | 'model' | 'sourceName'> {}
+
+export interface VectorsImported extends Progress {
+  readonly run: string;
+  /** Name of the source. */
+  readonly source: string;
+  readonly state: RunState;
+  readonly generation: GenerationRecord;
+  /** Of the folder. */
+  readonly rows: number;
+  readonly parts: number;
+  readonly dimensions: number;
+  /** Vectors that were not of unit length, and are stored so. */
+  readonly normalised: number;
+  readonly seconds: number;
 }
 
 export interface Removed extends RemovedCounts {
@@ -261,6 +281,11 @@ export interface OpenIndex extends AsyncDisposable {
    * was stopped or killed. Throws FILTER_INVALID, GENERATION_NOT_FOUND, RESULTS_CONFLICT, RESULTS_UNWRITABLE.
    */
   export(request: ExportRequest, options?: ProgressOptions<ExportProgress>): Promise<Exported>;
+  /**
+   * Stores vectors that were computed elsewhere, of a folder in clip-retrieval's layout; the same call again does what is
+   * new or changed. Throws VECTORS_MALFORMED before anything is written, STORE_GENERATION_CONFLICT, SEARCH_MODEL_MISMATCH.
+   */
+  importVectors(folder: string, options?: ImportOptions): Promise<VectorsImported>;
   /** What is stored, in the store's order. Throws FILTER_INVALID. */
   items(options?: ItemsOptions): AsyncIterable<ImageRecord | CaptionRecord>;
   /** One item, stored or listed as failed. Throws SEARCH_ITEM_NOT_FOUND, ID_AMBIGUOUS. */

@@ -80,6 +80,8 @@ export function createIndex(parts: IndexParts): OpenIndex {
       ),
     export: (request, options) =>
       calls.track(async () => (await import('./export-from.ts')).exportFrom(parts, request, options)),
+    importVectors: (folder, options) =>
+      calls.track(async () => (await import('./import-vectors.ts')).importVectors(parts, folder, options)),
     items: (options) => listItems(parts, options),
     item: async (name, collection) => (await import('./find-item.ts')).findItem(parts, name, collection),
     counts: (collection) => countItems(parts, collection),

@@ -3,6 +3,7 @@ import { isBundled, PACKAGE_VERSION, placeOf, storedPlace } from '#model/bundled
 import { fingerprint } from '#model/fingerprint.ts';
 import type { Model } from '#model/model.ts';
 import { openModel } from '#model/open-model.ts';
+import { isWithoutModel } from '#search/generation-model.ts';
 import type { GenerationRecord, Store } from '#store/contract.ts';
 import type { TargetOptions } from './contract.ts';
 
@@ -43,7 +44,7 @@ export async function openEmbeddingModel(path: string): Promise<Model> {
 
 /** The model that the collection was indexed with. */
 function knownModel(served: GenerationRecord | undefined): string {
-  if (served) return placeOf(served);
+  if (served && !isWithoutModel(served)) return placeOf(served);
   throw new VlmoError(
     'USAGE_INVALID',
     'Cannot index: expected --model FOLDER (or --model demo) for a new collection, received none',
