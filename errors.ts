@@ -13,6 +13,10 @@ export const ERROR_CODES = {
     meaning: 'The source is neither a folder nor a known kind of manifest',
   },
   SOURCE_COLUMN_MISSING: { retriable: false, meaning: 'A manifest has no column for what was asked of it' },
+  ITEM_NOT_DOWNLOADED: {
+    retriable: false,
+    meaning: 'The tool that made this data set could not download the picture, and says so',
+  },
   SOURCE_ROW_INVALID: {
     retriable: false,
     meaning: 'One row of a manifest or one sidecar file cannot be understood',

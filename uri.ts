@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { resolve, sep } from 'node:path';
-import { fileURLToPathBuffer } from 'node:url';
+import { fileURLToPathBuffer, pathToFileURL } from 'node:url';
 
 /** Two letters at least: `C:\` is a drive. */
 const SCHEME = /^([a-z][a-z0-9+.-]+):\/\//i;
@@ -26,6 +26,38 @@ export function filePath(uri: string): string | Buffer {
   if (/%2f|%00/i.test(uri)) throw new TypeError('a file URL cannot hold %2F or %00');
   const bytes = fileURLToPathBuffer(uri);
   return isUtf8(bytes) ? bytes.toString('utf8') : bytes;
+}
+
+/** What lies inside a file: `tar+file:///data/a.tar#offset=512&size=2048`. */
+export interface Member {
+  /** The path or file URL of the file that it lies in. */
+  readonly container: string;
+  /** Where in it. */
+  readonly place: URLSearchParams;
+}
+
+const MEMBER = /^[a-z]+\+(file:\/\/[^#]*)#(.*)$/i;
+
+/** The uri of a place inside a file; `kind` says what kind of file that is, `tar` for example. */
+export function memberUri(
+  kind: string,
+  container: string,
+  place: Readonly<Record<string, string | number>>,
+): string {
+  const file = schemeOf(container) === undefined ? pathToFileURL(container).href : container;
+  const pairs = Object.entries(place).map(([name, value]): [string, string] => [name, String(value)]);
+  return `${kind}+${file}#${new URLSearchParams(pairs)}`;
+}
+
+/** The place that a uri of `memberUri` names; undefined for other uris. */
+export function memberOf(uri: string): Member | undefined {
+  const [, container, place] = MEMBER.exec(uri) ?? [];
+  return container === undefined ? undefined : { container, place: new URLSearchParams(place) };
+}
+
+/** The file that holds what a uri names: itself, or the one that it lies in. */
+export function fileOf(uri: string): string {
+  return memberOf(uri)?.container ?? uri;
 }
 
 /** The uri of a name in a folder, both plain where they can be: a name that is no UTF-8 makes it a file URL. */

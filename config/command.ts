@@ -23,7 +23,8 @@ export function plain<Name extends OptionName>(...names: readonly Name[]): Reado
 
 export const THE_INDEX = { isRequired: true } as const;
 export const NEW_INDEX = { isRequired: true, sentence: 'The index; made if it is not there' } as const;
-export const SOURCE = 'a folder, or a table: .csv, .tsv, .jsonl, .ndjson or .json';
+export const SOURCE =
+  'a folder, a table (.csv, .tsv, .jsonl, .ndjson, .json), or a tar or a range of them ({000..127}.tar)';
 /** How a source is read. */
 export const READING = plain(
   'imageColumn',

@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { errorMessage, VlmoError } from '#errors.ts';
-import { filePath } from '#uri.ts';
+import { fileOf, filePath } from '#uri.ts';
 import { respelled } from './respelled.ts';
 
 /** The bytes of a picture file, by its absolute path or file URL. Throws ITEM_NOT_FOUND, ITEM_UNREADABLE, IMAGE_TOO_LARGE. */
@@ -14,7 +14,7 @@ export function readPictureFile(uri: string, maxBytes: number): Uint8Array {
 }
 
 function read(uri: string, maxBytes: number): Uint8Array {
-  const file = open(uri);
+  const file = openPictureFile(uri);
   try {
     const stat = fstatSync(file);
     if (!stat.isFile())
@@ -37,9 +37,10 @@ function read(uri: string, maxBytes: number): Uint8Array {
 // Without O_NONBLOCK a named pipe would hold the thread until somebody writes to it.
 const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
 
-function open(uri: string): number {
+/** Opens the file that a picture is, or lies in; a pipe is not waited for. Throws ITEM_NOT_FOUND, ITEM_UNREADABLE. */
+export function openPictureFile(uri: string): number {
   try {
-    const path = filePath(uri);
+    const path = filePath(fileOf(uri));
     try {
       return openSync(path, FLAGS);
     } catch (error) {

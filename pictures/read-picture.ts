@@ -1,16 +1,20 @@
 import { VlmoError } from '#errors.ts';
 import { schemeOf } from '#uri.ts';
 import { readPictureFile } from './read-file.ts';
+import { readTarMember } from './read-tar-member.ts';
 
 /** The bytes of the picture at a uri of one scheme, at most `maxBytes` of them. */
 export type PictureReader = (uri: string, maxBytes: number) => Uint8Array;
 
 /** By scheme; an absolute path means its file URL. */
-const READERS: Readonly<Partial<Record<string, PictureReader>>> = { file: readPictureFile };
+const READERS: Readonly<Partial<Record<string, PictureReader>>> = {
+  file: readPictureFile,
+  'tar+file': readTarMember,
+};
 
 /**
  * The bytes of a picture, by the reader of its scheme. Synchronous on purpose: it runs in a thread of its own, where it is
- * several times faster than the asynchronous way. Throws ITEM_NOT_FOUND, ITEM_UNREADABLE, IMAGE_TOO_LARGE, URL_UNSUPPORTED.
+ * several times faster than the asynchronous way; what lies in a packed tar needs `unpackFor` before. Throws ITEM_NOT_FOUND, ITEM_UNREADABLE, IMAGE_TOO_LARGE, URL_UNSUPPORTED.
  */
 export function readPicture(uri: string, maxBytes: number): Uint8Array {
   const read = READERS[schemeOf(uri) ?? 'file'];

@@ -2,7 +2,7 @@ import { realpath } from 'node:fs/promises';
 import { sep } from 'node:path';
 import { VlmoError } from '#errors.ts';
 import type { Item, Source } from '#sources/item.ts';
-import { filePath, schemeOf } from '#uri.ts';
+import { fileOf, filePath, schemeOf } from '#uri.ts';
 
 /**
  * A source of which nothing outside of some folders is read, wherever links lead: pictures outside are broken items. Throws
@@ -30,8 +30,9 @@ export async function insideRoots(source: Source, roots: readonly string[]): Pro
 
 /** What is not there cannot be read either, wherever it would be: reading it says so. */
 async function isInside(uri: string, roots: readonly string[]): Promise<boolean> {
-  if ((schemeOf(uri) ?? 'file') !== 'file') return true;
-  const path = filePath(uri);
+  const file = fileOf(uri);
+  if ((schemeOf(file) ?? 'file') !== 'file') return true;
+  const path = filePath(file);
   const real = await realpath(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
     return '';

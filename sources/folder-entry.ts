@@ -8,10 +8,11 @@ import { beginsAsPicture } from './picture-content.ts';
 import { nameSays } from './picture-name.ts';
 import type { PictureBefore } from './read-before.ts';
 import type { LeftOutReason } from './reading-notes.ts';
+import { isTar } from './tar/tar-items.ts';
 
 /** What an entry of a folder turned out to be. */
 export type LookedAt =
-  | { readonly kind: 'picture' | 'special' | 'directory'; readonly entry: DirectoryEntry }
+  | { readonly kind: 'picture' | 'tar' | 'special' | 'directory'; readonly entry: DirectoryEntry }
   /** A folder that a link leads to, by its real place. */
   | { readonly kind: 'linked'; readonly entry: DirectoryEntry; readonly real: string }
   | { readonly kind: 'left-out'; readonly entry: DirectoryEntry; readonly reason: LeftOutReason };
@@ -47,6 +48,7 @@ async function look(
     if (!target.isFile()) return lookAt({ ...entry, kind: 'special' });
   }
   if (isNamed) return { kind: 'picture', entry };
+  if (isTar(name)) return { kind: 'tar', entry };
   const isPicture = nameSays(name) === 'unknown' && (await isPictureFile(uri, before));
   return isPicture ? { kind: 'picture', entry } : { kind: 'left-out', entry, reason: 'other_type' };
 }

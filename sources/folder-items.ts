@@ -3,7 +3,7 @@ import { patiently, throwIfMachine } from '#machine-error.ts';
 import { uriInside } from '#uri.ts';
 import { type Directory, readDirectory } from './directory.ts';
 import { type LookedAt, lookAt } from './folder-entry.ts';
-import type { FolderReading, Place } from './folder-reading.ts';
+import type { FolderBatch, FolderReading, Place } from './folder-reading.ts';
 import type { BrokenItem, Item, SourceOptions } from './item.ts';
 import { KnownEntries } from './known-entries.ts';
 import { LinkedFolders } from './linked-folders.ts';
@@ -14,6 +14,8 @@ import { nameSays } from './picture-name.ts';
 import type { ReadBefore } from './read-before.ts';
 import type { ReadingNotes } from './reading-notes.ts';
 import { readSidecars } from './sidecar.ts';
+import { isStatusTable, notDownloaded } from './status-table.ts';
+import { tarItems } from './tar/tar-items.ts';
 
 /** Entries that are looked at, and pictures whose sidecars are read, at the same time. */
 const ENTRIES_PER_BATCH = 32;
@@ -21,12 +23,6 @@ const ENTRIES_PER_BATCH = 32;
 interface OpenPlace extends Place, Directory {
   next: number;
   readonly known: KnownEntries;
-}
-
-export interface FolderBatch {
-  readonly items: readonly Item[];
-  /** Files passed by that are or may have been pictures, for the part that is read. */
-  readonly passed: number;
 }
 
 /** Streams what is below a folder in the order of the names, in batches; holds the lists of one folder per level. */
@@ -44,11 +40,15 @@ export async function* folderItems(
   yield* enter({ folder: root, prefix: '', real: links.root, isLinked: false }, open, reading);
   for (let place = open.at(-1); place !== undefined; place = open.at(-1)) {
     const looked = await nextFiles(place);
-    const files = looked.filter(({ kind }) => kind !== 'directory' && kind !== 'linked');
+    const files = looked.filter(({ kind }) => kind !== 'directory' && kind !== 'linked' && kind !== 'tar');
     if (files.length > 0) yield await fileItems(place, files, reading);
     const below = looked.at(-1);
+    if (below?.kind === 'tar') yield* inTar(place, below, reading);
     if (below === undefined) {
-      for (const { name } of place.beside.unused()) leaveOutDescription(place, name, reading);
+      for (const description of place.beside.unused()) {
+        if (await isStatusTable(place, description)) yield* notDownloaded(place, description);
+        else leaveOutDescription(place, description.name, reading);
+      }
       open.pop();
     } else if (below.kind === 'directory' || below.kind === 'linked') {
       const next = placeOf(below, place, reading);
@@ -57,7 +57,16 @@ export async function* folderItems(
   }
 }
 
-/** The next files of a folder, up to the next folder in it, which comes last. */
+/** What lies in a tar, under its path. */
+async function* inTar(
+  { prefix }: Place,
+  { entry: { name, uri } }: LookedAt,
+  { options, notes }: FolderReading,
+): AsyncGenerator<FolderBatch, void, void> {
+  for await (const { items } of tarItems(uri, prefix + name, options, notes)) yield { items, passed: 0 };
+}
+
+/** The next files of a folder, up to the next folder or tar in it, which comes last. */
 async function nextFiles(place: OpenPlace): Promise<readonly LookedAt[]> {
   await place.known.ask(place.next, ENTRIES_PER_BATCH);
   const ahead = place.entries.slice(place.next, place.next + ENTRIES_PER_BATCH);
@@ -67,15 +76,15 @@ async function nextFiles(place: OpenPlace): Promise<readonly LookedAt[]> {
       .slice(0, folder === -1 ? ahead.length : folder + 1)
       .map((entry) => lookAt(entry, place.known.of(entry))),
   );
-  const linked = looked.findIndex(({ kind }) => kind === 'linked');
-  const taken = linked === -1 ? looked : looked.slice(0, linked + 1);
+  const inner = looked.findIndex(({ kind }) => kind === 'linked' || kind === 'tar');
+  const taken = inner === -1 ? looked : looked.slice(0, inner + 1);
   place.next += taken.length;
   return taken;
 }
 
 /** Where a folder in a folder is; undefined if it is read elsewhere, or was. */
 function placeOf(
-  below: Extract<LookedAt, { readonly kind: 'picture' | 'special' | 'directory' | 'linked' }>,
+  below: Extract<LookedAt, { readonly kind: 'picture' | 'tar' | 'special' | 'directory' | 'linked' }>,
   place: Place,
   { links, filter, notes }: FolderReading,
 ): Place | undefined {

@@ -1,4 +1,4 @@
-import type { SourceOptions } from './item.ts';
+import type { Item, SourceOptions } from './item.ts';
 import type { LinkedFolders } from './linked-folders.ts';
 import type { Occurrences } from './occurrences.ts';
 import type { PathFilter } from './path-filter.ts';
@@ -27,4 +27,10 @@ export interface FolderReading {
   /** Pictures that metadata rows named, by id. */
   readonly pictures: Occurrences;
   readonly givenIds: Occurrences;
+}
+
+export interface FolderBatch {
+  readonly items: readonly Item[];
+  /** Files passed by that are or may have been pictures, for the part that is read. */
+  readonly passed: number;
 }

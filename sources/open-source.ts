@@ -7,9 +7,12 @@ import { createFolderSource } from './folder-source.ts';
 import type { Source, SourceOptions } from './item.ts';
 import { createManifestSource } from './manifest-source.ts';
 import { TABLE_ENDINGS } from './table-dialect.ts';
+import { expandRanges } from './tar/brace-range.ts';
+import { isTar } from './tar/tar-items.ts';
+import { createTarSource } from './tar/tar-source.ts';
 
 /**
- * Opens a folder of pictures, or a table (.csv, .tsv, .jsonl, .ndjson, .json, another file whose first line names a known
+ * Opens a folder of pictures, a tar of samples as WebDataset has them (.tar, .tar.gz, .tgz, .tar.zst, .tar.xz, or a range `{000..012}` of them), or a table (.csv, .tsv, .jsonl, .ndjson, .json, another file whose first line names a known
  * column, or any with `options.format`), by its path or file URL.
  *
  * Throws SOURCE_NOT_FOUND, SOURCE_UNSUPPORTED, USAGE_INVALID where options do not fit, or SOURCE_COLUMN_MISSING if a header
@@ -21,6 +24,7 @@ import { TABLE_ENDINGS } from './table-dialect.ts';
  */
 export async function openSource(spec: string, options: SourceOptions = {}): Promise<Source> {
   const uri = sourceUri(spec);
+  if (isTar(uri)) return openTars(uri, options);
   const found = await readableStat(uri);
   requireFitting(uri, found.isDirectory(), options);
   if (found.isDirectory()) return createFolderSource(uri, options);
@@ -28,6 +32,22 @@ export async function openSource(spec: string, options: SourceOptions = {}): Pro
   const source = await createManifestSource(uri, found.size, options);
   if (source) return source;
   throw unsupported(uri, extname(uri) || 'a file without an ending');
+}
+
+/** A tar, or each of a range (`shard-{000..012}.tar`); of a range those that are not there are listed as failed. */
+async function openTars(uri: string, options: SourceOptions): Promise<Source> {
+  const { format, include = [], exclude = [] } = options;
+  if (format !== undefined || include.length > 0 || exclude.length > 0)
+    throw new VlmoError(
+      'USAGE_INVALID',
+      `Cannot open source "${uri}": --format is of a table, --include and --exclude of a folder, and this is a tar`,
+    );
+  const tars = expandRanges(uri);
+  if (tars.length === 1) {
+    const found = await readableStat(uri);
+    if (!found.isFile()) throw unsupported(uri, 'something else than a file');
+  }
+  return createTarSource(uri, tars, options);
 }
 
 /** A plain path where that can be one. */
@@ -71,7 +91,7 @@ function requireFitting(uri: string, isFolder: boolean, options: SourceOptions):
 
 function unsupported(source: string, received: string): VlmoError {
   const endings = TABLE_ENDINGS.map((ending) => `"${ending}"`).join(', ');
-  const expected = `a folder, a file that ends with ${endings}, or one whose first line names a known column (--format says how another is read)`;
+  const expected = `a folder, a tar, a file that ends with ${endings}, or one whose first line names a known column (--format says how another is read)`;
   return new VlmoError(
     'SOURCE_UNSUPPORTED',
     `Cannot open source "${source}": expected ${expected}, received "${received}"`,

@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises';
 import { filePath } from '#uri.ts';
 
 /** Bytes that are enough for every signature. */
-const HEAD_BYTES = 64;
+export const PICTURE_HEAD_BYTES = 64;
 /** What pictures begin with, as latin1 ("?" is any byte): those that can be decoded, and those to be listed as failed. */
 const SIGNATURES: readonly string[] = [
   '\xff\xd8\xff',
@@ -29,12 +29,17 @@ export async function beginsAsPicture(uri: string): Promise<boolean> {
   // A pipe would hold the reader until somebody writes to it.
   const file = await open(filePath(uri), constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
-    const head = buffer.toString('latin1', 0, bytesRead);
-    return SIGNATURES.some((signature) =>
-      Array.from(signature).every((byte, at) => (byte === '?' ? at < head.length : byte === head[at])),
-    );
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(PICTURE_HEAD_BYTES), 0, PICTURE_HEAD_BYTES, 0);
+    return beginsAsPictureBytes(buffer.subarray(0, bytesRead));
   } finally {
     await file.close();
   }
+}
+
+/** As `beginsAsPicture`, of the first bytes. */
+export function beginsAsPictureBytes(bytes: Buffer): boolean {
+  const head = bytes.toString('latin1', 0, PICTURE_HEAD_BYTES);
+  return SIGNATURES.some((signature) =>
+    Array.from(signature).every((byte, at) => (byte === '?' ? at < head.length : byte === head[at])),
+  );
 }

@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises';
 import { VlmoError } from '#errors.ts';
 import { readPicture } from '#pictures/read-picture.ts';
+import { unpackFor } from '#pictures/unpacked-tar.ts';
 import type { FoundItem, OpenIndex } from '#service/contract.ts';
 import { filePath, schemeOf } from '#uri.ts';
 
@@ -21,7 +22,9 @@ export async function readStored({ uri }: ImageRow, maxBytes: number): Promise<U
   const scheme = schemeOf(uri) ?? 'file';
   // Other schemes, and all that is wrong with a file, are the reader's to say.
   const bytes = scheme === 'file' ? await readFile(uri, maxBytes).catch(() => undefined) : undefined;
-  return bytes ?? readPicture(uri, maxBytes);
+  if (bytes) return bytes;
+  await unpackFor(uri);
+  return readPicture(uri, maxBytes);
 }
 
 /** Without holding up other requests. */

@@ -1,0 +1,30 @@
+import { basename } from 'node:path';
+import type { Source, SourceOptions } from '../item.ts';
+import { ReadingNotes } from '../reading-notes.ts';
+import { tarItems } from './tar-items.ts';
+
+/** Some tars, by their uris, as a source; `uri` is what names them together. */
+export function createTarSource(uri: string, tars: readonly string[], options: SourceOptions): Source {
+  const progress = { tars: 0, share: 0 };
+  let notes = new ReadingNotes();
+  return {
+    uri,
+    report: () => notes.report(),
+    fraction: () => Math.min(1, (progress.tars + progress.share) / tars.length),
+    async *items(signal) {
+      notes = new ReadingNotes();
+      for (const [index, tar] of tars.entries()) {
+        Object.assign(progress, { tars: index, share: 0 });
+        for await (const { items, share } of tarItems(tar, basename(tar), options, notes)) {
+          for (const item of items) {
+            signal?.throwIfAborted();
+            yield item;
+          }
+          progress.share = share;
+        }
+        signal?.throwIfAborted();
+      }
+      Object.assign(progress, { tars: tars.length, share: 0 });
+    },
+  };
+}
