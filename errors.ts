@@ -77,6 +77,10 @@ export const ERROR_CODES = {
     retriable: false,
     meaning: 'A worker of the queue works on another copy of the index',
   },
+  INDEX_BUSY: {
+    retriable: true,
+    meaning: 'A run or a renaming is under way, and the index is not to change meanwhile',
+  },
   STORE_TABLE_LOST: { retriable: false, meaning: 'A table that the index had is gone or damaged' },
   STORE_READ_FAILED: { retriable: true, meaning: 'The index could not be read' },
   STORE_WRITE_FAILED: { retriable: true, meaning: 'The index could not be written' },

@@ -42,6 +42,7 @@ export type {
   SubmitOptions,
   VectorsImported,
 } from './service/contract.ts';
+export { type CopyOptions, copyIndexTo } from './service/copy-index.ts';
 export type { OpenIndexOptions } from './service/index-parts.ts';
 export { openIndex } from './service/open-index.ts';
 export type { RemoveRequest } from './service/remove-request.ts';

@@ -26,6 +26,7 @@ export const RUN: { readonly [Name in CommandName]: () => Promise<RunCommand<Nam
   'model import': async () => (await import('./model-command.ts')).runImport,
   'model inspect': async () => (await import('./model-command.ts')).runInspect,
   'model relocate': async () => (await import('./model-command.ts')).runRelocate,
+  copy: async () => (await import('./copy-command.ts')).runCopy,
   doctor: async () => (await import('./doctor-command.ts')).runDoctor,
   config: async () => (await import('./config-command.ts')).runConfig,
 };

@@ -4,6 +4,7 @@ import type { Progress } from '#pipeline/progress.ts';
 import type { Submitted } from '#runs/submit.ts';
 import type { PairProgress } from '#search/batch/pairs.ts';
 import type { RetrievalProgress } from '#search/batch/retrieve.ts';
+import type { CopyProgress } from '#store/lance/copy-index.ts';
 import { formatCount, formatDuration, note } from './output.ts';
 import { type Standing, standingLine } from './run-report.ts';
 
@@ -88,6 +89,22 @@ export function showExport(ask: () => ExportProgress): Disposable {
     const text = `${formatCount(written)} of ${formatCount(total)} rows written${before}, ${formatCount(Math.round(rate))} a second${left}`;
     return { fraction, text };
   });
+}
+
+/** Shows how far the copying of an index is. */
+export function showCopy(ask: () => CopyProgress): Disposable {
+  const started = performance.now();
+  return show(() => {
+    const { copied, kept, total } = ask();
+    const rate = (1000 * copied) / (performance.now() - started);
+    const left = rate > 0 ? `, ${formatDuration((total - copied - kept) / rate)} left` : '';
+    const text = `${megabytes(copied + kept)} of ${megabytes(total)} MB, ${megabytes(rate)} MB a second${left}`;
+    return { fraction: total > 0 ? (copied + kept) / total : 1, text };
+  });
+}
+
+function megabytes(bytes: number): string {
+  return formatCount(Math.round(bytes / 1e6));
 }
 
 function rateSinceNow(): (count: number) => string {

@@ -243,6 +243,17 @@ export const COMMANDS = {
     arguments: [['<folder>', 'the model folder']],
     options: { index: THE_INDEX, ...plain('json') },
   },
+  copy: {
+    sentence: 'Copy an index, a backup or back from one, verified; running it again goes on where it stopped',
+    arguments: [
+      ['<from>', 'the index'],
+      ['<to>', 'the folder to write: new, empty, or of a copying that was stopped'],
+    ],
+    options: {
+      newId: { sentence: 'Give the copy an id of its own, and so a queue of its own, to work on both' },
+      json: SUMMARY,
+    },
+  },
   doctor: {
     sentence: 'Try out the devices, picture decoding, store, Redis and disk of this machine',
     options: {

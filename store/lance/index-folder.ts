@@ -81,6 +81,17 @@ export async function renewIndexId(uri: string): Promise<string> {
   return id;
 }
 
+/** What the marker of a copy says: all that the index's own does, and another id where it is to have one. */
+export async function markerText(
+  path: string,
+  newId: boolean,
+): Promise<{ readonly id: string; readonly text: string }> {
+  const marker = await readMarker(path);
+  if (!marker) throw notFound(path);
+  const id = newId ? randomBytes(16).toString('hex') : (marker.id ?? idOfFormat1(path));
+  return { id, text: `${JSON.stringify({ ...marker, id })}\n` };
+}
+
 function refuseNewer(path: string, { format }: Marker): void {
   if (format <= INDEX_FORMAT) return;
   const expected = `format ${INDEX_FORMAT} or older, received format ${format}, which a newer version of vlmo wrote`;
