@@ -1,3 +1,6 @@
+import { isUtf8 } from 'node:buffer';
+import { shownName } from '#uri.ts';
+
 /** Bytes of a header, and what contents are padded to. */
 export const TAR_BLOCK = 512;
 
@@ -47,6 +50,17 @@ function octal(block: Buffer, at: number, length: number): number {
 }
 
 function text(block: Buffer, at: number, length: number): string {
-  const end = block.indexOf(0, at);
-  return block.toString('utf8', at, end === -1 || end > at + length ? at + length : end);
+  return nameOf(block.subarray(at, at + length));
+}
+
+/** Up to the first NUL; bytes that are no UTF-8 are percent-encoded, as in names of files. */
+export function nameOf(field: Buffer): string {
+  const end = field.indexOf(0);
+  const name = end === -1 ? field : field.subarray(0, end);
+  return isUtf8(name) ? name.toString('utf8') : shownName(name);
+}
+
+/** Bytes that a content takes in a tar. */
+export function padded(size: number): number {
+  return Math.ceil(size / TAR_BLOCK) * TAR_BLOCK;
 }

@@ -1,25 +1,43 @@
 import type { FileHandle } from 'node:fs/promises';
-import { readTarHeader, TAR_BLOCK, type TarHeader } from '#pictures/tar-header.ts';
+import { type Extended, isExtension, MAX_EXTENDED_BYTES, readExtended } from '#pictures/tar-extended.ts';
+import { padded, readTarHeader, TAR_BLOCK, type TarHeader } from '#pictures/tar-header.ts';
+
+interface TarPlace {
+  readonly name: string;
+  /** Of its content. */
+  readonly offset: number;
+  readonly size: number;
+  /** Bytes of the headers before the content: its own, and those that give it a long name. */
+  readonly head: number;
+}
 
 /** Something in a tar, or a stretch of it that cannot be read. */
 export type TarEntry =
-  | { readonly kind: 'file'; readonly name: string; readonly offset: number; readonly size: number }
+  | ({ readonly kind: 'file' } & TarPlace)
   | { readonly kind: 'sparse' | 'special'; readonly name: string }
   /** Its content ends behind the end of the tar. */
   | { readonly kind: 'cut'; readonly name: string; readonly expected: number; readonly received: number }
-  | { readonly kind: 'damage'; readonly offset: number; readonly reason: string };
+  | {
+      readonly kind: 'damage';
+      readonly offset: number;
+      readonly reason: string;
+      /** That it ends too early. */
+      readonly isEnd?: true;
+    };
 
-/** Headers and small files come close together; contents that are larger are passed over unread. */
-const WINDOW_BYTES = 1024 * 1024;
-/** Names and numbers; what is longer is no header. */
-const MAX_EXTENDED_BYTES = 1024 * 1024;
+/** Headers and small files come close together; contents of twice that are passed over unread. */
+const WINDOW_BYTES = 256 * 1024;
+/** What is read behind a jump. */
+const NEAR_BYTES = 16 * 1024;
+const ZEROS = Buffer.alloc(TAR_BLOCK);
 
 /** Reads at places of a file, through one window that moves on with them. */
 export class TarReader {
   readonly #file: FileHandle;
   readonly size: number;
-  #window: Buffer = Buffer.alloc(0);
+  #buffer: Buffer = Buffer.allocUnsafeSlow(WINDOW_BYTES);
   #start = 0;
+  #length = 0;
 
   constructor(file: FileHandle, size: number) {
     this.#file = file;
@@ -29,77 +47,89 @@ export class TarReader {
   /** So many bytes at a place, fewer where the file ends; valid until the next call. */
   async read(offset: number, length: number): Promise<Buffer> {
     const at = offset - this.#start;
-    if (at >= 0 && at + length <= this.#window.length) return this.#window.subarray(at, at + length);
-    const wanted = Math.min(Math.max(length, WINDOW_BYTES), Math.max(0, this.size - offset));
-    const window = Buffer.allocUnsafe(wanted);
-    let done = 0;
-    while (done < wanted) {
-      const { bytesRead } = await this.#file.read(window, done, wanted - done, offset + done);
-      if (bytesRead === 0) break;
-      done += bytesRead;
-    }
-    this.#window = window.subarray(0, done);
-    this.#start = offset;
-    return this.#window.subarray(0, length);
+    if (at < 0 || at + length > this.#length) await this.#move(offset, length);
+    const from = offset - this.#start;
+    return this.#buffer.subarray(from, Math.min(from + length, this.#length));
   }
-}
 
-/** What a long name or a PAX header says of the entry behind it. */
-interface Extended {
-  readonly name?: string | undefined;
-  readonly size?: number | undefined;
-  readonly isSparse?: boolean;
+  async #move(offset: number, length: number): Promise<void> {
+    const isJump = offset - (this.#start + this.#length) >= WINDOW_BYTES;
+    const ahead = Math.max(length, isJump ? NEAR_BYTES : WINDOW_BYTES);
+    const wanted = Math.min(ahead, Math.max(0, this.size - offset));
+    if (wanted > this.#buffer.length) this.#buffer = Buffer.allocUnsafeSlow(wanted);
+    this.#start = offset;
+    this.#length = 0;
+    while (this.#length < wanted) {
+      const left = wanted - this.#length;
+      const { bytesRead } = await this.#file.read(this.#buffer, this.#length, left, offset + this.#length);
+      if (bytesRead === 0) break;
+      this.#length += bytesRead;
+    }
+  }
 }
 
 /** Walks the entries of a tar in their order; behind damage it goes on with the next header that is one. */
 export async function* tarEntries(reader: TarReader): AsyncGenerator<TarEntry, void, void> {
   let at = 0;
-  let global: Extended = {};
+  /** Where the headers of the next file begin. */
+  let start: number | undefined;
   let extended: Extended = {};
   while (at < reader.size) {
     const block = await reader.read(at, TAR_BLOCK);
-    if (block.length === TAR_BLOCK && isZero(block)) return;
+    if (block.equals(ZEROS)) {
+      yield* behindEnd(reader, at);
+      return;
+    }
     const header = readTarHeader(block);
     if (header === undefined) {
       const next = await findHeader(reader, at + TAR_BLOCK);
-      const reason = `expected the header of a file at byte ${at}, received other bytes`;
-      yield {
-        kind: 'damage',
-        offset: at,
-        reason: `${reason}; ${next === undefined ? 'nothing follows' : `the tar goes on at byte ${next}`}`,
-      };
+      const expected = `expected the header of a file at byte ${at}, received other bytes`;
+      const goesOn = next === undefined ? 'nothing follows' : `the tar goes on at byte ${next}`;
+      yield { kind: 'damage', offset: at, reason: `${expected}; ${goesOn}` };
       if (next === undefined) return;
       at = next;
+      start = undefined;
       extended = {};
       continue;
     }
     const offset = at + TAR_BLOCK;
     if (isExtension(header)) {
       const length = Math.min(header.size, MAX_EXTENDED_BYTES);
-      const said = readExtended(header, await reader.read(offset, length));
-      if (header.type === 'g') global = { ...global, ...said };
-      else extended = { ...extended, ...said };
+      extended = { ...extended, ...readExtended(header, await reader.read(offset, length)) };
+      start ??= at;
       at = offset + padded(header.size);
       continue;
     }
-    const { name = header.name, size = header.size, isSparse } = { ...global, ...extended };
+    const { name = header.name, size = header.size, isSparse } = extended;
+    const head = offset - (start ?? at);
+    at = offset + (await mapBytes(reader, at, header)) + (hasContent(header.type) ? padded(size) : 0);
+    start = undefined;
     extended = {};
-    yield entryOf({ name, size, type: isSparse ? 'S' : header.type }, offset, reader.size);
-    at = offset + (hasContent(header.type) ? padded(size) : 0);
+    const type = isSparse ? 'S' : header.type;
+    yield entryOf(type, { name, size, offset, head }, reader.size);
   }
-  yield {
-    kind: 'damage',
-    offset: reader.size,
-    reason: 'expected the mark of its end, received none: it may be cut',
-  };
+  const reason = 'expected the mark of its end, received none: it may be cut';
+  yield { kind: 'damage', offset: reader.size, reason, isEnd: true };
 }
 
-function isZero(block: Buffer): boolean {
-  return block.every((byte) => byte === 0);
+/** Readers of tars stop at the mark of the end: what was joined on behind it is not read by them, and not here. */
+async function* behindEnd(reader: TarReader, end: number): AsyncGenerator<TarEntry, void, void> {
+  for (let at = end; at < reader.size; at += TAR_BLOCK) {
+    const block = await reader.read(at, TAR_BLOCK);
+    if (block.equals(ZEROS) || readTarHeader(block) === undefined) continue;
+    const reason = `expected nothing behind the mark of its end, received more files from byte ${at} on, which are not read; take it apart`;
+    yield { kind: 'damage', offset: at, reason };
+    return;
+  }
 }
 
-function isExtension({ type }: TarHeader): boolean {
-  return type === 'x' || type === 'g' || type === 'L' || type === 'K';
+/** Bytes of the maps with which GNU continues the header of a sparse file. */
+async function mapBytes(reader: TarReader, at: number, { type }: TarHeader): Promise<number> {
+  if (type !== 'S') return 0;
+  let bytes = 0;
+  for (let isMore = (await reader.read(at, TAR_BLOCK))[482]; isMore === 1; bytes += TAR_BLOCK)
+    isMore = (await reader.read(at + TAR_BLOCK + bytes, TAR_BLOCK))[504];
+  return bytes;
 }
 
 /** Links, devices and folders have none, whatever their size says. */
@@ -107,38 +137,12 @@ function hasContent(type: string): boolean {
   return !'123456'.includes(type);
 }
 
-function padded(size: number): number {
-  return Math.ceil(size / TAR_BLOCK) * TAR_BLOCK;
-}
-
-function entryOf({ name, size, type }: TarHeader, offset: number, end: number): TarEntry {
+function entryOf(type: string, place: TarPlace, end: number): TarEntry {
+  const { name, offset, size } = place;
   if (type === 'S') return { kind: 'sparse', name };
   if (type !== '0' && type !== '7') return { kind: 'special', name };
-  if (offset + size <= end) return { kind: 'file', name, offset, size };
+  if (offset + size <= end) return { kind: 'file', ...place };
   return { kind: 'cut', name, expected: size, received: Math.max(0, end - offset) };
-}
-
-function readExtended({ type }: TarHeader, content: Buffer): Extended {
-  if (type === 'K') return {};
-  if (type === 'L') return { name: content.toString('utf8').replace(/\0.*$/s, '') };
-  return paxRecords(content);
-}
-
-/** `LENGTH KEY=VALUE\n`, the length in bytes of all of it. */
-function paxRecords(content: Buffer): Extended {
-  let said: Extended = {};
-  for (let at = 0; at < content.length; ) {
-    const space = content.indexOf(0x20, at);
-    const length = Number(content.toString('latin1', at, space));
-    if (space === -1 || !Number.isSafeInteger(length) || length <= space - at) break;
-    const [key = '', ...value] = content.toString('utf8', space + 1, at + length - 1).split('=');
-    const text = value.join('=');
-    if (key === 'path') said = { ...said, name: text };
-    if (key === 'size' && /^\d+$/.test(text)) said = { ...said, size: Number(text) };
-    if (key.startsWith('GNU.sparse')) said = { ...said, isSparse: true };
-    at += length;
-  }
-  return said;
 }
 
 /** The next block that is a header and says so. */

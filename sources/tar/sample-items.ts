@@ -77,8 +77,8 @@ export function broken({ prefix, uri }: TarReading, name: string, reason: string
   return { kind: 'broken', id: prefix + name, uri, error: { code: 'SOURCE_ROW_INVALID', message } };
 }
 
-function memberPlace(uri: string, { offset, size, name }: SampleFile): string {
-  return memberUri('tar', uri, { offset, size, name });
+function memberPlace(uri: string, { offset, size, head, name }: SampleFile): string {
+  return memberUri('tar', uri, { offset, size, head, name });
 }
 
 /** By its name, or where that does not tell by its content; `seg.png` is of another kind. */

@@ -20,3 +20,21 @@ export function tarFile(name: string, content: string | Uint8Array, type = '0'):
 }
 
 export const TAR_END = Buffer.alloc(1024);
+
+/** A file with PAX records before it; with the letter `g` they are about all files. */
+export function paxFile(
+  records: Readonly<Record<string, string>>,
+  name: string,
+  content: string | Uint8Array,
+  type = 'x',
+): Buffer {
+  const lines = Object.entries(records).map(([key, value]) => paxRecord(` ${key}=${value}\n`));
+  return Buffer.concat([tarFile('pax', lines.join(''), type), tarFile(name, content)]);
+}
+
+/** Its length counts its own digits. */
+function paxRecord(rest: string): string {
+  const bytes = Buffer.byteLength(rest);
+  const digits = [1, 2, 3, 4].find((count) => String(bytes + count).length === count) ?? 0;
+  return `${bytes + digits}${rest}`;
+}
