@@ -17,6 +17,10 @@ export const ERROR_CODES = {
     retriable: false,
     meaning: 'The tool that made this data set could not download the picture, and says so',
   },
+  TAR_DAMAGED: {
+    retriable: false,
+    meaning: 'A tar is cut or damaged, and nobody knows what would follow',
+  },
   SOURCE_ROW_INVALID: {
     retriable: false,
     meaning: 'One row of a manifest or one sidecar file cannot be understood',

@@ -51,6 +51,7 @@ export class MetItems {
     // What cannot be used now is no longer what is stored under its id, but it is there.
     for (const stored of ['image', 'caption'] as const) this.#keys.add(itemKey(source, stored, id));
     if (item.error.code === 'SOURCE_ROW_INVALID') this.#rows += 1;
-    else this.#unread ??= id;
+    // It is listed, and never was more than that.
+    else if (item.error.code !== 'ITEM_NOT_DOWNLOADED') this.#unread ??= id;
   }
 }

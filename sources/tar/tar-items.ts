@@ -1,9 +1,9 @@
 import { open } from 'node:fs/promises';
 import { errorMessage, toErrorData, VlmoError } from '#errors.ts';
-import { patiently, throwIfMachine } from '#machine-error.ts';
+import { errnoOf, patiently, throwIfMachine } from '#machine-error.ts';
 import { isPackedTar, unpackTar } from '#pictures/unpacked-tar.ts';
 import { filePath } from '#uri.ts';
-import type { Item, SourceOptions } from '../item.ts';
+import type { BrokenItem, Item, SourceOptions } from '../item.ts';
 import { Occurrences } from '../occurrences.ts';
 import type { ReadingNotes } from '../reading-notes.ts';
 import { TarReader, tarEntries } from './entries.ts';
@@ -33,23 +33,30 @@ export async function* tarItems(
   notes: ReadingNotes,
 ): AsyncGenerator<TarBatch, void, void> {
   try {
-    const path = isPackedTar(uri) ? await unpackTar(uri) : filePath(uri);
+    const { path, damage } = isPackedTar(uri)
+      ? await unpackTar(uri)
+      : { path: filePath(uri), damage: undefined };
     await using file = await patiently(() => open(path, 'r'));
     const reader = new TarReader(file, (await file.stat()).size);
     const reading = { ...{ reader, uri, prefix: `${name}/` }, options, notes, keys: new Occurrences() };
-    yield* readSamples(reading);
+    yield* readSamples(reading, damage === undefined);
+    if (damage !== undefined) yield { items: [unreadable(uri, name, damage)], share: 1 };
   } catch (error) {
     throwIfMachine(`Cannot read "${uri}"`, error);
-    const message = `Cannot read "${uri}": expected a readable tar, received "${errorMessage(error)}"`;
-    const data = error instanceof VlmoError ? error : new VlmoError('SOURCE_ROW_INVALID', message);
-    yield {
-      items: [{ kind: 'broken', id: name, uri, error: toErrorData(data, 'SOURCE_ROW_INVALID') }],
-      share: 1,
-    };
+    const item = unreadable(uri, name, `expected a readable tar, received "${errorMessage(error)}"`);
+    const code = errnoOf(error) === undefined ? item.error.code : 'SOURCE_NOT_FOUND';
+    const data = error instanceof VlmoError ? toErrorData(error, 'TAR_DAMAGED') : { ...item.error, code };
+    yield { items: [{ ...item, error: data }], share: 1 };
   }
 }
 
-async function* readSamples(reading: TarReading): AsyncGenerator<TarBatch, void, void> {
+/** What lies behind is not known: nothing of this source may count as gone. */
+function unreadable(uri: string, id: string, reason: string): BrokenItem {
+  const message = `Cannot read "${uri}": ${reason}`;
+  return { kind: 'broken', id, uri, error: { code: 'TAR_DAMAGED', message } };
+}
+
+async function* readSamples(reading: TarReading, isWhole: boolean): AsyncGenerator<TarBatch, void, void> {
   const { reader, notes, prefix, uri } = reading;
   let share = 0;
   for await (const found of toSamples(tarEntries(reader))) {
@@ -61,25 +68,11 @@ async function* readSamples(reading: TarReading): AsyncGenerator<TarBatch, void,
       notes.leaveOut(notInSample(found.name) ?? 'other_type', prefix + found.name);
     else if (found.kind === 'sparse')
       items = [broken(reading, found.name, 'expected a plain file, received a sparse one')];
-    else if (found.kind === 'cut')
-      items = [
-        broken(
-          reading,
-          found.name,
-          `expected ${found.expected} bytes, received ${found.received}: the tar is cut`,
-        ),
-      ];
-    else if (found.kind === 'damage') {
-      const message = `Cannot read "${uri}": ${found.reason}`;
-      items = [
-        {
-          kind: 'broken',
-          id: `${prefix}@${found.offset}`,
-          uri,
-          error: { code: 'SOURCE_ROW_INVALID', message },
-        },
-      ];
-    }
+    else if (found.kind === 'cut') {
+      const reason = `expected ${found.expected} bytes of "${found.name}", received ${found.received}: the tar is cut`;
+      items = [unreadable(uri, prefix + found.name, reason)];
+    } else if (found.kind === 'damage' && (isWhole || !found.isEnd))
+      items = [unreadable(uri, `${prefix}@${found.offset}`, found.reason)];
     if (items.length > 0) yield { items, share };
   }
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
+import type { ErrorCode } from '#errors.ts';
 import { beginRun } from '#runs/begin.ts';
 import type { IndexSummary } from '#runs/index-source.ts';
 import type { Prune } from '#runs/pass.ts';
@@ -28,7 +29,7 @@ function captions(...ids: readonly string[]): Item[] {
   return ids.map((id) => ({ kind: 'caption', id, imageId: null, uri: PLACE, caption: `a ${id}`, meta: {} }));
 }
 
-function broken(code: 'SOURCE_ROW_INVALID' | 'SOURCE_NOT_FOUND', id = 'x'): Item {
+function broken(code: ErrorCode, id = 'x'): Item {
   return { kind: 'broken', id, uri: PLACE, error: { code, message: `Cannot read ${id}` } };
 }
 
@@ -135,6 +136,15 @@ describe('what a source no longer lists', { timeout: 120_000 }, () => {
     }
     assert.equal((await pass(index, [...captions('a'), broken('SOURCE_NOT_FOUND')]))?.refused, undefined);
     assert.deepEqual(await stored(index), ['a', 'b']);
+  });
+
+  test('is not known behind a place where a tar is damaged, and is where pictures are listed as not downloaded', async (t) => {
+    const index = await open(t, 'a', 'b');
+    const behind = await pass(index, [...captions('a'), broken('TAR_DAMAGED', 'x.tar/@512')], 'all');
+    assert.deepEqual([behind?.unread, behind?.isTakenOut], ['x.tar/@512', false]);
+    const listed = await pass(index, [...captions('a'), broken('ITEM_NOT_DOWNLOADED', '00000/3')], true);
+    assert.deepEqual([listed?.unread, listed?.isTakenOut], [undefined, true]);
+    assert.deepEqual(await stored(index), ['a']);
   });
 
   test('is not known where a file could not be looked at', async (t) => {

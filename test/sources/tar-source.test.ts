@@ -145,7 +145,7 @@ describe('tars', () => {
     assert.equal(cut.images.length, 1);
     assert.match(
       cut.broken[0]?.error.message ?? '',
-      /"2\.png" .+expected 5000 bytes, received 1488: the tar is cut/,
+      /expected 5000 bytes of "2\.png", received 1488: the tar is cut/,
     );
     const unended = await read(await put(t, 'x.tar', first));
     assert.equal(unended.images.length, 1);
@@ -191,6 +191,28 @@ describe('tars', () => {
       ['x.tar/sparse.png', 'x.tar/../../out.txt', 'x.tar/b.txt', 'x.tar/a.txt', 'x.tar/c.txt'],
     );
     assert.equal(report?.leftOut.other_type?.count, 1);
+  });
+
+  for (const kind of ['gnu', 'pax'])
+    test(`behind a sparse file as tar --format=${kind} writes it, with more holes than its header takes, the next is read`, async () => {
+      const { captions, broken } = await read(join(LAYOUTS, `sparse-${kind}.tar.gz`));
+      assert.deepEqual(
+        captions.map(({ caption }) => caption),
+        ['before', 'behind'],
+      );
+      assert.deepEqual(
+        broken.map(({ id, error }) => [id, error.code]),
+        [[`sparse-${kind}.tar.gz/holes.bin`, 'SOURCE_ROW_INVALID']],
+      );
+    });
+
+  test('what was joined on behind the end is said, and padding is not', async (t) => {
+    const one = Buffer.concat([tarFile('1.txt', 'one'), TAR_END]);
+    const { captions, broken } = await read(await put(t, 'x.tar', one, tarFile('2.txt', 'two'), TAR_END));
+    assert.equal(captions.length, 1);
+    assert.match(broken[0]?.error.message ?? '', /received more files from byte 2048 on/);
+    const padded = await read(await put(t, 'x.tar', one, Buffer.alloc(300_000)));
+    assert.deepEqual([padded.captions.length, padded.broken], [1, []]);
   });
 
   test('a picture is known by its content where its name does not tell; two of one sample have two ids', async (t) => {
