@@ -2,12 +2,12 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import ort from 'onnxruntime-node';
+import { prepareWeights } from '#model/prepare-weights.ts';
 import { readSafetensorsHeader } from '#model/safetensors.ts';
 import type { VlmoConfig } from '#model/vlmo/config.ts';
 import { openModelFolder } from '#model/vlmo/folder.ts';
 import { buildGraph } from '#model/vlmo/network.ts';
-import { prepareWeights } from '#model/vlmo/prepare-weights.ts';
-import { createWeights } from '#model/vlmo/weights.ts';
+import { createWeights } from '#model/weights.ts';
 import { encodeModel } from '#onnx/encode.ts';
 import { readTask, reportRate } from './contender.ts';
 

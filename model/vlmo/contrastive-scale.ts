@@ -1,7 +1,8 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { halfToFloat } from '#float16.ts';
-import { type ModelFolder, WEIGHTS_FILE } from './folder.ts';
+import { WEIGHTS_FILE } from '../weights.ts';
+import type { ModelFolder } from './folder.ts';
 import { requireHead } from './sessions.ts';
 
 /**

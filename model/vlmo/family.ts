@@ -2,17 +2,17 @@ import { join } from 'node:path';
 import type { PictureSpec } from '#pictures/picture-spec.ts';
 import type { LoadedModel, Model, ModelOptions } from '../model.ts';
 import type { ModelPrecision, Precision } from '../precision.ts';
+import { type MappedWeights, type PreparedWeights, prepareWeights } from '../prepare-weights.ts';
 import { readSafetensorsHeader } from '../safetensors.ts';
 import { loadTokenizer } from '../tokenizer.ts';
+import { createWeights, WEIGHTS_FILE } from '../weights.ts';
 import { patchGrid, type VlmoConfig } from './config.ts';
 import { readContrastiveScale } from './contrastive-scale.ts';
-import { type ModelFolder, openModelFolder, WEIGHTS_FILE } from './folder.ts';
+import { type ModelFolder, openModelFolder } from './folder.ts';
 import type { GraphKind } from './network.ts';
-import { type MappedWeights, type PreparedWeights, prepareWeights } from './prepare-weights.ts';
 import type { Proof } from './prove-vlmo.ts';
 import { requireHead } from './sessions.ts';
 import { loadVlmo, type Vlmo } from './vlmo.ts';
-import { createWeights } from './weights.ts';
 
 /** Opens a VLMo as everybody beside this folder knows models. Throws MODEL_INVALID. */
 export async function openFamily(path: string): Promise<Model> {

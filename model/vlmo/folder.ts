@@ -2,13 +2,12 @@ import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { errorMessage, VlmoError } from '#errors.ts';
 import { type PictureSpec, pictureSize, readPictureSpec, squashed } from '#pictures/picture-spec.ts';
+import { checkTensors } from '../check-tensors.ts';
 import { CONFIG_FILE } from '../model.ts';
-import { readSafetensorsHeader, type TensorPlace } from '../safetensors.ts';
+import { readSafetensorsHeader } from '../safetensors.ts';
+import { createWeights, WEIGHTS_FILE, type Weights } from '../weights.ts';
 import { type VlmoConfig, vlmoConfigSchema } from './config.ts';
 import { findParts, tensorShapes } from './shapes.ts';
-import { createWeights, type Weights } from './weights.ts';
-
-export const WEIGHTS_FILE = 'model.safetensors';
 
 /** A model folder, opened but not loaded. */
 export interface ModelFolder {
@@ -39,23 +38,6 @@ export async function openModelFolder(folder: string): Promise<ModelFolder> {
     // Matching reads the pooler's output.
     heads: { itc: parts.itc, itcVl: parts.itcVl, itm: parts.itm && parts.pooler },
   };
-}
-
-function checkTensors(
-  path: string,
-  tensors: ReadonlyMap<string, TensorPlace>,
-  shapes: ReadonlyMap<string, readonly number[]>,
-  dtype: TensorPlace['dtype'],
-): void {
-  for (const [name, shape] of shapes) {
-    const found = tensors.get(name);
-    if (found?.dtype === dtype && found.shape.join() === shape.join()) continue;
-    const received = found ? `[${found.shape.join(', ')}] in ${found.dtype}` : 'weights without it';
-    throw new VlmoError(
-      'MODEL_INVALID',
-      `Cannot open model "${path}": expected tensor "${name}" of shape [${shape.join(', ')}] in ${dtype}, received ${received}`,
-    );
-  }
 }
 
 /** A folder without a word about pictures wants them as VLMo was trained. */

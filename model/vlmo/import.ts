@@ -6,6 +6,7 @@ import { PREPROCESSOR_FILE } from '#pictures/picture-spec.ts';
 import { CONFIG_FILE } from '../model.ts';
 import { layOutSafetensors } from '../safetensors.ts';
 import { TOKENIZER_FILE, tokenizerFromVocabulary } from '../tokenizer.ts';
+import { WEIGHTS_FILE } from '../weights.ts';
 import { type CheckpointArchive, openArchive } from './checkpoint/archive.ts';
 import { inferModel } from './checkpoint/infer-sizes.ts';
 import { unpickle } from './checkpoint/pickle.ts';
@@ -13,7 +14,7 @@ import type { PickledTensor, PickleValue } from './checkpoint/pickle-values.ts';
 import { stateDict } from './checkpoint/state-dict.ts';
 import { encodeFloats, readTensor, streamTensor } from './checkpoint/tensor-reader.ts';
 import { patchGrid, type VlmoConfig } from './config.ts';
-import { type ModelFolder, openModelFolder, WEIGHTS_FILE } from './folder.ts';
+import { type ModelFolder, openModelFolder } from './folder.ts';
 import { resizePositionEmbedding, resizeRelativeTable } from './interpolate.ts';
 import { type Sizes, tensorShapes } from './shapes.ts';
 

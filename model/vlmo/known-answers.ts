@@ -5,16 +5,15 @@ import { inTurn } from '#devices/gpu-lock.ts';
 import { compareAnswers } from '#devices/known-answers.ts';
 import type { Provider } from '#devices/provider.ts';
 import { makeScratchFolder } from '#scratch-folder.ts';
+import type { MappedWeights } from '../prepare-weights.ts';
 import { layOutSafetensors } from '../safetensors.ts';
+import { createWeights, WEIGHTS_FILE } from '../weights.ts';
 import type { VlmoConfig } from './config.ts';
-import { WEIGHTS_FILE } from './folder.ts';
 import { feedsOf, type ModelInputs } from './inputs.ts';
 import type { GraphKind } from './network.ts';
-import type { MappedWeights } from './prepare-weights.ts';
 import { createSession } from './session.ts';
 import { MAIN_OUTPUTS } from './sessions.ts';
 import { tensorShapes } from './shapes.ts';
-import { createWeights } from './weights.ts';
 
 /** Every kind of layer, on 17 tokens of a picture and 5 of a text. */
 const CONFIG: VlmoConfig = {

@@ -10,9 +10,10 @@ import {
 } from '#onnx/graph.ts';
 import type { PictureSpec } from '#pictures/picture-spec.ts';
 import type { Precision } from '../precision.ts';
+import type { Weights } from '../weights.ts';
 import { patchGrid, type VlmoConfig } from './config.ts';
+import { ITC_HEADS, ITC_VL_HEADS } from './heads.ts';
 import { fusionIndex, imageIndex, type PositionIndex, textIndex, withPadding } from './relative-position.ts';
-import { ITC_HEADS, ITC_VL_HEADS, type Weights } from './weights.ts';
 
 /**
  * VLMo as an ONNX graph (arXiv 2111.02358), in reading order. B batch, L patches, T text tokens, N tokens of either

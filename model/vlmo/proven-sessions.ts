@@ -2,13 +2,13 @@ import type ort from 'onnxruntime-node';
 import type { Provider } from '#devices/provider.ts';
 import { errorMessage } from '#errors.ts';
 import type { Precision } from '../precision.ts';
+import type { MappedWeights } from '../prepare-weights.ts';
 import type { TextEncoder } from '../tokenizer.ts';
 import { type Check, checkAgain } from './check-again.ts';
 import type { ModelFolder } from './folder.ts';
 import { feedsOf, type ModelInputs, type Tensor, type TokenBatch } from './inputs.ts';
 import { knownInputs } from './known-inputs.ts';
 import { type GraphKind, TOKENS_AT_ONCE } from './network.ts';
-import type { MappedWeights } from './prepare-weights.ts';
 import { compareDevice, largestDifference, objection, type Proof } from './prove-vlmo.ts';
 import { MAIN_OUTPUTS, Sessions } from './sessions.ts';
 

@@ -1,10 +1,10 @@
 import type ort from 'onnxruntime-node';
 import { inTurn } from '#devices/gpu-lock.ts';
 import { VlmoError } from '#errors.ts';
+import { type MappedWeights, prepareWeights } from '../prepare-weights.ts';
 import type { ModelFolder } from './folder.ts';
 import { invalidInput, type Tensor } from './inputs.ts';
 import type { GraphKind } from './network.ts';
-import { type MappedWeights, prepareWeights } from './prepare-weights.ts';
 import { createSession, type SessionOptions } from './session.ts';
 
 /** What each graph is for. */

@@ -1,6 +1,6 @@
 import { patchGrid, type VlmoConfig } from './config.ts';
+import { ITC_HEADS, ITC_VL_HEADS } from './heads.ts';
 import { tableRows } from './relative-position.ts';
-import { ITC_HEADS, ITC_VL_HEADS } from './weights.ts';
 
 /** What a model has beside its sizes: which tensors come with it. */
 export interface VlmoParts {

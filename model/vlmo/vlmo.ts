@@ -1,11 +1,11 @@
 import type { Provider } from '#devices/provider.ts';
 import type { Precision } from '../precision.ts';
+import type { MappedWeights } from '../prepare-weights.ts';
 import { loadTokenizer, padTokens, type TextEncoder } from '../tokenizer.ts';
 import type { VlmoConfig } from './config.ts';
 import { type ModelFolder, openModelFolder } from './folder.ts';
 import { feedsOf, type ModelInputs, type Samples, type Tensor, type TokenBatch } from './inputs.ts';
 import type { GraphKind } from './network.ts';
-import type { MappedWeights } from './prepare-weights.ts';
 import type { Proof } from './prove-vlmo.ts';
 import { ProvenSessions } from './proven-sessions.ts';
 import { requireHead } from './sessions.ts';

@@ -6,11 +6,11 @@ import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { halfToFloat } from '#float16.ts';
 import { processTag } from '#host-process.ts';
+import { prepareWeights } from '#model/prepare-weights.ts';
 import { type ModelFolder, openModelFolder } from '#model/vlmo/folder.ts';
-import { prepareWeights } from '#model/vlmo/prepare-weights.ts';
-import { fixture, temporaryFolder } from '../../fixtures/files.ts';
-import { writeRandomModel } from '../../fixtures/random-model.ts';
-import { importFixture } from './model-fixture.ts';
+import { fixture, temporaryFolder } from '../fixtures/files.ts';
+import { writeRandomModel } from '../fixtures/random-model.ts';
+import { importFixture } from './vlmo/model-fixture.ts';
 
 const exists = (path: string): Promise<boolean> =>
   access(path).then(

@@ -1,11 +1,8 @@
 import type { Constant } from '#onnx/graph.ts';
-import type { TensorPlace } from '../safetensors.ts';
+import type { TensorPlace } from './safetensors.ts';
 
-/** The projections of the dual encoder, by what they project. */
-export const ITC_HEADS = { image: 'itc_image_proj.fc', text: 'itc_text_proj.fc' } as const;
-/** The same behind the vl experts, in pre-training checkpoints. */
-export const ITC_VL_HEADS = { image: 'itc_vl_image_proj.fc', text: 'itc_vl_text_proj.fc' } as const;
-
+/** The file of a model folder that holds its tensors. */
+export const WEIGHTS_FILE = 'model.safetensors';
 /** The tensors of a model folder, as constants that graphs refer to without copying them. */
 export interface Weights {
   readonly tensors: ReadonlyMap<string, TensorPlace>;

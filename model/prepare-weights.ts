@@ -5,9 +5,14 @@ import { VlmoError } from '#errors.ts';
 import { halfToFloat } from '#float16.ts';
 import { orMachineError } from '#machine-error.ts';
 import { makeScratchFolder } from '#scratch-folder.ts';
-import { layOutSafetensors, type TensorPlace } from '../safetensors.ts';
-import { type ModelFolder, WEIGHTS_FILE } from './folder.ts';
-import { createWeights, type Weights } from './weights.ts';
+import { layOutSafetensors, type TensorPlace } from './safetensors.ts';
+import { createWeights, WEIGHTS_FILE, type Weights } from './weights.ts';
+
+/** Weights as a model folder has them. */
+export interface StoredWeights {
+  readonly path: string;
+  readonly weights: Weights;
+}
 
 /** Weights in the form that sessions map into memory: one file, shared by all sessions of all threads. */
 export interface MappedWeights {
@@ -26,8 +31,8 @@ const CHUNK = 1024 * 1024;
  * has room), because the CPU provider would otherwise make a private float32 copy for every session. The file may be
  * disposed of as soon as the sessions exist: a mapping outlives its name.
  */
-export async function prepareWeights(model: ModelFolder): Promise<PreparedWeights> {
-  if (model.config.dtype === 'f32') {
+export async function prepareWeights(model: StoredWeights): Promise<PreparedWeights> {
+  if ([...model.weights.tensors.values()].every(({ dtype }) => dtype === 'F32')) {
     return { folder: model.path, weights: model.weights, [Symbol.asyncDispose]: async () => {} };
   }
   const { tensors } = model.weights;
