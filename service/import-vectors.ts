@@ -39,8 +39,10 @@ import type { IndexParts } from './index-parts.ts';
 import { openEmbeddingModel } from './open-target.ts';
 
 const NEVER = new AbortController().signal;
-/** Rows looked up and written at a time. */
-const ROWS = 2048;
+/** Rows looked up and written at a time: each commit reads the keys of all that is stored. */
+const MOST_ROWS = 16_384;
+/** Values of the vectors in hand, at 4 bytes. */
+const MOST_VALUES = 4_000_000;
 
 /**
  * Stores vectors that were computed elsewhere, of a folder in clip-retrieval's layout. Every picture and caption is
@@ -188,7 +190,7 @@ class VectorImport {
       ...{ folder, sourceName, run: run.id, now: run.startedAt },
       ...{ hasImages: first?.image !== undefined, hasTexts: first?.text !== undefined },
     };
-    for await (const rows of readVectorRows(this.#vectors, ROWS)) {
+    for await (const rows of readVectorRows(this.#vectors, rowsAtOnce(this.#vectors))) {
       if (signal.aborted) return;
       const { images, captions } = this.#candidates(rows, rowContext);
       const commit = new Commit();
@@ -268,6 +270,10 @@ class VectorImport {
       }
     }
   }
+}
+
+function rowsAtOnce({ dimensions }: VectorFolder): number {
+  return Math.max(1, Math.min(MOST_ROWS, Math.floor(MOST_VALUES / dimensions)));
 }
 
 /** Whether a row says what is stored, whoever wrote it and when. */

@@ -363,12 +363,12 @@ describe('import-vectors', { timeout: 300_000 }, () => {
   test('killed -9 in the middle: the rerun stores the rest, and no row twice', async (t) => {
     const folder = await temporaryFolder(t);
     const vectors = join(folder, 'vectors');
-    const count = 40_000;
+    const count = 90_000;
     const all = unitVectors(count, 8);
     const images = Array.from({ length: count }, (_, n) => Array.from(all.subarray(n * 8, n * 8 + 8)));
     await writeVectorFolder(vectors, [
-      { name: '0', images: images.slice(0, 30_000) },
-      { name: '1', images: images.slice(30_000) },
+      { name: '0', images: images.slice(0, 80_000) },
+      { name: '1', images: images.slice(80_000) },
     ]);
     const path = join(folder, 'index');
     const victim = startVlmo(['import-vectors', vectors, '--index', path]);
