@@ -113,7 +113,20 @@ export const ERROR_CODES = {
     retriable: false,
     meaning: 'A URL leads to where this program may not ask: a private address, another port',
   },
-  DOWNLOAD_FAILED: { retriable: true, meaning: 'What lies at a URL could not be had, whole and in time' },
+  DOWNLOAD_FAILED: {
+    retriable: true,
+    meaning: 'A server could not be reached, broke off, or has a fault or too much to do (5xx, 429)',
+  },
+  DOWNLOAD_TIMEOUT: { retriable: true, meaning: 'What lies at a URL did not come in time' },
+  DOWNLOAD_NOT_FOUND: { retriable: false, meaning: 'A server has nothing at a URL (404, 410)' },
+  DOWNLOAD_REFUSED: {
+    retriable: false,
+    meaning: 'A server does not give out what lies at a URL (401, 403, others), or leads on without end',
+  },
+  ROBOTS_REFUSED: {
+    retriable: false,
+    meaning: 'A server keeps a picture from data sets (X-Robots-Tag: noai, noimageindex, others)',
+  },
   WORKER_CRASHED: { retriable: true, meaning: 'The thread or process that worked on an item died' },
   DECODER_UNAVAILABLE: { retriable: true, meaning: 'No process that decodes pictures can be started' },
   THREAD_UNAVAILABLE: { retriable: true, meaning: 'No thread that computes can be started' },

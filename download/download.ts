@@ -1,120 +1,116 @@
 import { type Dispatcher, request } from 'undici';
-import { errorMessage, VlmoError } from '#errors.ts';
-import { dial, type Resolve, resolveByDns } from './dial.ts';
+import { VlmoError } from '#errors.ts';
+import packageJson from '#package.json' with { type: 'json' };
+import { Deadline } from './deadline.ts';
+import type { Dial } from './dial.ts';
+import { downloadError, reasonOf, statusError } from './download-error.ts';
 import { checkUrl, type DownloadPolicy } from './host-policy.ts';
+import { type BodyLimits, readBody } from './read-body.ts';
+import { retryAfterMs } from './retry-after.ts';
+import { disallowedBy } from './robots-tag.ts';
+import { stampOf, type Validators, validatorsOf } from './validators.ts';
 
-export interface DownloadOptions {
+export interface DownloadOptions extends BodyLimits {
   readonly policy: DownloadPolicy;
-  readonly maxBytes: number;
+  readonly dial: Dial;
   /** For all of it, redirects too. */
   readonly timeoutMs: number;
-  /** Says what the first bytes are; undefined where that is not wanted. */
-  readonly sniff: (head: Uint8Array) => string | undefined;
-  readonly signal?: AbortSignal;
-  readonly resolve?: Resolve;
+  /** Whether what a server keeps from data sets (`X-Robots-Tag`) is left there. */
+  readonly obeysRobots: boolean;
+  /** Stamp of what is had already: where it is the same still, nothing is sent. */
+  readonly stamp?: string | null | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
+
+/** What lies at a URL, with a stamp that changes when it does, where the server gives one; or that it is as it was. */
+export type Downloaded =
+  | { readonly kind: 'bytes'; readonly bytes: Uint8Array<ArrayBuffer>; readonly stamp: string | undefined }
+  | { readonly kind: 'unchanged' };
 
 const MAX_REDIRECTS = 5;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
-/** What is sniffed. */
-const HEAD_BYTES = 1024;
+/** What `X-Robots-Tag` calls us. */
+const AGENT = packageJson.name;
 
 /**
- * The bytes at a URL. Every redirect is a new URL with all its checks; nothing of an answer is believed but its bytes. Throws
- * URL_UNSUPPORTED, URL_REFUSED, DOWNLOAD_FAILED, IMAGE_TOO_LARGE, IMAGE_INVALID, and the reason of `signal`.
+ * Asks once for what lies at a URL. Every redirect is a new URL with all its checks; nothing of an answer is believed but
+ * its bytes. Throws URL_UNSUPPORTED, URL_REFUSED, DOWNLOAD_FAILED, DOWNLOAD_TIMEOUT, DOWNLOAD_NOT_FOUND, DOWNLOAD_REFUSED,
+ * ROBOTS_REFUSED, IMAGE_TOO_LARGE, IMAGE_INVALID, and the reason of `signal`.
  */
-export async function download(said: string, options: DownloadOptions): Promise<Uint8Array<ArrayBuffer>> {
-  const { policy, timeoutMs, signal, resolve = resolveByDns } = options;
-  const timeout = AbortSignal.timeout(timeoutMs);
-  const end = signal ? AbortSignal.any([signal, timeout]) : timeout;
+export async function download(said: string, options: DownloadOptions): Promise<Downloaded> {
+  const { policy, dial, timeoutMs, signal, stamp } = options;
+  const validators = stamp ? validatorsOf(stamp) : {};
+  using deadline = new Deadline(timeoutMs, signal);
   let next = said;
   for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
-    const { url, isTrusted } = checkUrl(next, policy);
+    const checked = checkUrl(next, policy);
+    const { url } = checked;
     try {
-      const agent = await within(end, dial(url, { isTrusted, resolve, timeoutMs }));
+      const answer = await request(url, {
+        dispatcher: dial(checked),
+        signal: deadline.signal,
+        headers: { ...HEADERS, ...validators },
+      });
+      // An answer that nobody reads to its end may break later, unheard.
+      answer.body.on('error', () => undefined);
       try {
-        const answer = await request(url, { dispatcher: agent, signal: end, headers: HEADERS });
-        const { location } = answer.headers;
-        if (!REDIRECTS.has(answer.statusCode)) return await read(answer, url, options);
-        if (typeof location !== 'string' || !URL.canParse(location, url.href))
-          throw failed(url, 'a redirect that leads somewhere', 'one that does not');
-        next = new URL(location, url).href;
+        if (!REDIRECTS.has(answer.statusCode)) return await take(answer, url, options, validators, deadline);
+        next = redirected(answer, url);
       } finally {
-        // Not `close`: what is left of an answer is not waited for.
-        await agent.destroy();
+        answer.body.destroy();
       }
     } catch (error) {
       if (error instanceof VlmoError) throw error;
       signal?.throwIfAborted();
-      if (timeout.aborted) throw failed(url, `an answer within ${timeoutMs / 1000} s`, 'none');
-      throw failed(url, 'an answer', reasonOf(error), error);
+      if (deadline.isOver || isTimeout(error))
+        throw downloadError('DOWNLOAD_TIMEOUT', url, `an answer within ${timeoutMs / 1000} s`, 'none');
+      throw downloadError('DOWNLOAD_FAILED', url, 'an answer', reasonOf(error), { cause: error });
     }
   }
-  throw failed(new URL(said), `at most ${MAX_REDIRECTS} redirects`, 'more');
+  throw downloadError('DOWNLOAD_REFUSED', new URL(said), `at most ${MAX_REDIRECTS} redirects`, 'more');
 }
 
-/** Unpacking is a way to many bytes from few. */
-const HEADERS = { accept: 'image/*', 'accept-encoding': 'identity', 'user-agent': 'vlmo-pipeline' };
+const HEADERS = {
+  accept: 'image/*,*/*;q=0.5',
+  'accept-encoding': 'identity',
+  'user-agent': `${AGENT}/${packageJson.version} (+https://www.npmjs.com/package/${AGENT})`,
+};
 
-async function read(
-  { statusCode, headers, body }: Dispatcher.ResponseData,
+function redirected({ headers: { location } }: Dispatcher.ResponseData, url: URL): string {
+  if (typeof location === 'string' && URL.canParse(location, url.href)) return new URL(location, url).href;
+  throw downloadError('DOWNLOAD_REFUSED', url, 'a redirect that leads somewhere', 'one that does not');
+}
+
+async function take(
+  answer: Dispatcher.ResponseData,
   url: URL,
-  { maxBytes, sniff }: DownloadOptions,
-): Promise<Uint8Array<ArrayBuffer>> {
-  if (statusCode !== 200) throw failed(url, 'status 200', String(statusCode));
-  const encoding = headers['content-encoding'];
-  if (encoding !== undefined && encoding !== 'identity')
-    throw failed(url, 'bytes as they are', 'packed ones');
-  if (Number(headers['content-length'] ?? 0) > maxBytes) throw tooLarge(url, maxBytes);
-  const pieces: Buffer[] = [];
-  let size = 0;
-  let isKnown = false;
-  for await (const piece of body as AsyncIterable<Buffer>) {
-    pieces.push(piece);
-    size += piece.length;
-    if (size > maxBytes) throw tooLarge(url, maxBytes);
-    if (!isKnown && size >= HEAD_BYTES) isKnown = requireKind(Buffer.concat(pieces), url, sniff);
-  }
-  const bytes = new Uint8Array(Buffer.concat(pieces));
-  if (!isKnown) requireKind(bytes, url, sniff);
-  return bytes;
+  options: DownloadOptions,
+  validators: Validators,
+  deadline: Deadline,
+): Promise<Downloaded> {
+  const { statusCode, headers } = answer;
+  if (statusCode === 304 && Object.keys(validators).length > 0) return { kind: 'unchanged' };
+  if (statusCode !== 200) throw statusError(url, statusCode, retryAfterMs(headers['retry-after']));
+  const directive = options.obeysRobots ? disallowedBy(headers['x-robots-tag'], AGENT) : undefined;
+  if (directive !== undefined)
+    throw downloadError(
+      'ROBOTS_REFUSED',
+      url,
+      'a picture that its server leaves to data sets',
+      `"${directive}" (X-Robots-Tag)`,
+    );
+  const { maxBytes, sniff, room } = options;
+  const paused = (bytes: number): Promise<void> | undefined => {
+    const wait = room?.(bytes);
+    return wait && deadline.pausedFor(wait);
+  };
+  const bytes = await readBody(answer, url, { maxBytes, sniff, room: paused });
+  return { kind: 'bytes', bytes, stamp: stampOf(headers) };
 }
 
-function requireKind(head: Uint8Array, { hostname }: URL, sniff: DownloadOptions['sniff']): true {
-  if (sniff(head.subarray(0, HEAD_BYTES)) !== undefined) return true;
-  throw new VlmoError(
-    'IMAGE_INVALID',
-    `Cannot download from "${hostname}": expected a picture, received something else`,
-  );
-}
-
-/** Ends waiting for what knows no signal. */
-function within<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  const aborted = new Promise<never>((_, reject) => {
-    const give = (): void => reject(signal.reason as Error);
-    if (signal.aborted) give();
-    else signal.addEventListener('abort', give, { once: true });
-  });
-  return Promise.race([work, aborted]);
-}
-
-function failed({ hostname }: URL, expected: string, received: string, cause?: unknown): VlmoError {
-  return new VlmoError(
-    'DOWNLOAD_FAILED',
-    `Cannot download from "${hostname}": expected ${expected}, received ${received}`,
-    { cause },
-  );
-}
-
-function tooLarge({ hostname }: URL, maxBytes: number): VlmoError {
-  return new VlmoError(
-    'IMAGE_TOO_LARGE',
-    `Cannot download from "${hostname}": expected at most ${maxBytes} bytes, received more (--max-image-bytes sets the limit)`,
-  );
-}
-
-/** What went wrong, without the addresses that messages of sockets hold. */
-function reasonOf(error: unknown): string {
+function isTimeout(error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException;
-  return code ?? errorMessage(error).split('\n')[0] ?? 'nothing';
+  return ['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT'].includes(
+    code ?? '',
+  );
 }

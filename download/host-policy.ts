@@ -10,11 +10,14 @@ export interface DownloadPolicy {
 
 const PORTS = new Set(['', '80', '443']);
 
-/** A URL that may be asked; whether its address has to be a public one. Throws URL_UNSUPPORTED, URL_REFUSED. */
-export function checkUrl(
-  said: string,
-  { isOpen, allowed }: DownloadPolicy,
-): { readonly url: URL; readonly isTrusted: boolean } {
+/** A URL that may be asked, and whether its address may be any, not only a public one. */
+export interface CheckedUrl {
+  readonly url: URL;
+  readonly isTrusted: boolean;
+}
+
+/** Throws URL_UNSUPPORTED, URL_REFUSED. */
+export function checkUrl(said: string, { isOpen, allowed }: DownloadPolicy): CheckedUrl {
   const url = URL.canParse(said) ? new URL(said) : undefined;
   if (url?.protocol !== 'http:' && url?.protocol !== 'https:')
     throw new VlmoError(

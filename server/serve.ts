@@ -36,6 +36,7 @@ export async function startServer({ index, config, keys, log, queue }: ServeOpti
   requireKeys(config, keys);
   const readiness: Readiness = { warm: 'loading' };
   const [metrics, uploads] = [createMetrics(), createUploads(index, config.uploadQuota)];
+  const downloader = createDownloader(config);
   const parts = {
     index,
     config,
@@ -44,7 +45,7 @@ export async function startServer({ index, config, keys, log, queue }: ServeOpti
     readiness,
     uploads,
     queue,
-    download: createDownloader(config),
+    download: downloader?.download,
   };
   const app = await createApp(parts, log);
   await app.listen({ host: config.host, port: config.port }).catch((error: NodeJS.ErrnoException) => {
@@ -67,7 +68,10 @@ export async function startServer({ index, config, keys, log, queue }: ServeOpti
   );
   const { port } = app.server.address() as AddressInfo;
   const name = config.host.includes(':') ? `[${config.host}]` : config.host;
-  const close = (): Promise<void> => app.close() as unknown as Promise<void>;
+  const close = async (): Promise<void> => {
+    await app.close();
+    await downloader?.[Symbol.asyncDispose]();
+  };
   return {
     url: `http://${name}:${port}${config.basePath.replace(/\/+$/, '')}`,
     close,
