@@ -37,10 +37,13 @@ function read(uri: string, maxBytes: number): Uint8Array {
 // Without O_NONBLOCK a named pipe would hold the thread until somebody writes to it.
 const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
 
-/** Opens the file that a picture is, or lies in; a pipe is not waited for. Throws ITEM_NOT_FOUND, ITEM_UNREADABLE. */
-export function openPictureFile(uri: string): number {
+/**
+ * Opens the file that a picture is, or lies in: `place` gives its path where that is another one. A pipe is not waited for. Throws
+ * ITEM_NOT_FOUND, ITEM_UNREADABLE.
+ */
+export function openPictureFile(uri: string, place = () => filePath(fileOf(uri))): number {
   try {
-    const path = filePath(fileOf(uri));
+    const path = place();
     try {
       return openSync(path, FLAGS);
     } catch (error) {

@@ -35,7 +35,9 @@ export function readTarMember(uri: string, maxBytes: number): Uint8Array {
       'IMAGE_TOO_LARGE',
       `Cannot read image "${uri}": expected at most ${maxBytes} bytes, received ${size} (--max-image-bytes sets the limit)`,
     );
-  const file = openPictureFile(isPackedTar(container) ? unpackedPath(container) : container);
+  const file = isPackedTar(container)
+    ? openPictureFile(uri, () => unpackedPath(container))
+    : openPictureFile(uri);
   try {
     const bytes = read(uri, file, offset - head, head + size);
     const found = readHeaders(bytes.subarray(0, head));

@@ -36,9 +36,18 @@ function folder(): string {
   return join(tmpdir(), `vlmo-unpacked-${userInfo().uid}`);
 }
 
-/** Makes the copy that reading this uri needs; nothing where it needs none. */
+/** Whether what a uri names can only be read from the unpacked copy of its tar. */
+export function isInPackedTar(uri: string): boolean {
+  return memberOf(uri) !== undefined && isPackedTar(fileOf(uri));
+}
+
+/** Makes the copy that reading this uri needs; nothing where it needs none, or where its tar is gone. */
 export async function unpackFor(uri: string): Promise<void> {
-  if (memberOf(uri) && isPackedTar(fileOf(uri))) await unpackTar(fileOf(uri));
+  if (!isInPackedTar(uri)) return;
+  await unpackTar(fileOf(uri)).catch((error: unknown) => {
+    // Whoever reads it says so.
+    if (error instanceof VlmoError) throw error;
+  });
 }
 
 /**

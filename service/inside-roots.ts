@@ -32,8 +32,7 @@ export async function insideRoots(source: Source, roots: readonly string[]): Pro
 async function isInside(uri: string, roots: readonly string[]): Promise<boolean> {
   const file = fileOf(uri);
   if ((schemeOf(file) ?? 'file') !== 'file') return true;
-  const path = filePath(file);
-  const real = await realpath(path).catch((error: NodeJS.ErrnoException) => {
+  const real = await realOf(file).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
     return '';
   });
@@ -41,6 +40,11 @@ async function isInside(uri: string, roots: readonly string[]): Promise<boolean>
     real === undefined ||
     roots.some((root) => real === root || real.startsWith(root.endsWith(sep) ? root : root + sep))
   );
+}
+
+/** Rejects for a file URL of another machine too. */
+async function realOf(file: string): Promise<string> {
+  return realpath(filePath(file));
 }
 
 function outside(uri: string): VlmoError {

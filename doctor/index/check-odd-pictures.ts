@@ -3,6 +3,7 @@ import { ALL_OPTIONS } from '#config/options.ts';
 import { errorMessage, toErrorData } from '#errors.ts';
 import { ODD_FORMATS, wasReadOtherwise } from '#pictures/read-otherwise.ts';
 import { readPicture } from '#pictures/read-picture.ts';
+import { unpackFor } from '#pictures/unpacked-tar.ts';
 import { openIndex } from '#service/open-index.ts';
 import type { ImageRecord, Store } from '#store/contract.ts';
 import { anyOf } from '#store/filter.ts';
@@ -33,6 +34,7 @@ export async function checkOddPictures(
     for await (const row of images.scan(anyOf('format', ODD_FORMATS))) {
       onRows(1);
       try {
+        await unpackFor(row.uri);
         const bytes = contentOf(row);
         if (!bytes || !wasReadOtherwise(bytes)) continue;
         const [vector] = await index.embed({ collection, image: bytes });

@@ -7,7 +7,6 @@ import { pictureValues } from '#pictures/picture-spec.ts';
 import { decodeSamples } from '#pictures/preprocess.ts';
 import { wasReadOtherwise } from '#pictures/read-otherwise.ts';
 import { readPicture } from '#pictures/read-picture.ts';
-import { unpackFor } from '#pictures/unpacked-tar.ts';
 import { createMemoryWatch } from './memory-watch.ts';
 import { PixelSlots } from './pixel-file.ts';
 import type { DecodeReply, DecodeRequest, DecoderSetup, DecodeSetup, PictureTask } from './protocol.ts';
@@ -34,7 +33,7 @@ export function createPictureDecoder(
   ): Promise<DecodeReply> {
     let sha256: string | null = null;
     try {
-      const bytes = ahead ?? (await patiently(() => readNow(picture.uri, setup)));
+      const bytes = ahead ?? (await patiently(() => readPicture(picture.uri, setup.maxImageBytes)));
       sha256 = createHash('sha256').update(bytes).digest('hex');
       const isAsItWas = !picture.verify || !wasReadOtherwise(bytes);
       if (sha256 === picture.storedSha256 && isAsItWas) return { kind: 'unchanged' };
@@ -60,11 +59,6 @@ export function createPictureDecoder(
     before = reply;
     return reply;
   };
-}
-
-async function readNow(uri: string, { maxImageBytes }: DecodeSetup): Promise<Uint8Array> {
-  await unpackFor(uri);
-  return readPicture(uri, maxImageBytes);
 }
 
 /** The bytes of a picture that are at hand, or soon are; whatever is wrong with a file is found in its turn. */

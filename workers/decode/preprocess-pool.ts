@@ -1,5 +1,6 @@
 import { errorMessage, isOfTheMachine, VlmoError } from '#errors.ts';
 import { pictureValues } from '#pictures/picture-spec.ts';
+import { fileOf } from '#uri.ts';
 import { type DecodeJob, Decoder, type DecoderEnd } from './decoder.ts';
 import { decoderFault } from './decoder-fault.ts';
 import { SLOTS } from './pixel-file.ts';
@@ -11,6 +12,7 @@ import type {
   PreprocessSetup,
   PreprocessTask,
 } from './protocol.ts';
+import { unpackFirst } from './unpack-first.ts';
 
 export interface PreprocessPool extends AsyncDisposable {
   /** Pictures that keep every process busy. */
@@ -47,7 +49,9 @@ const RESTART_MS = 250;
 export function createPreprocessPool(setup: PreprocessSetup, processes: number): PreprocessPool {
   const pool = new DecoderPool({ timeoutSeconds: 60, memoryMiB: 512, ...setup }, processes);
   const size = pictureValues(setup.spec);
-  const submit = (queue: 'bulk' | 'urgent', task: PreprocessTask): Promise<PictureOutcome[]> => {
+  const submit = async (queue: 'bulk' | 'urgent', task: PreprocessTask): Promise<PictureOutcome[]> => {
+    const unpacking = unpackFirst(task.pictures);
+    const failed = unpacking && (await unpacking);
     // Slots are taken when a picture is done, so that the pictures of a task lie side by side whichever fail.
     let slots = task.firstSlot;
     const place: Job['place'] = (readPixels) => {
@@ -55,7 +59,12 @@ export function createPreprocessPool(setup: PreprocessSetup, processes: number):
       readPixels(new Uint8Array(task.pixels, slot * size, size));
       return slot;
     };
-    return Promise.all(task.pictures.map((picture) => pool.add(queue, picture, place)));
+    return Promise.all(
+      task.pictures.map((picture) => {
+        const error = failed?.get(fileOf(picture.uri));
+        return error ? ({ kind: 'failed', error, sha256: null } as const) : pool.add(queue, picture, place);
+      }),
+    );
   };
   return {
     concurrency: processes * SLOTS,
