@@ -10,7 +10,7 @@ import { fileOf, filePath, schemeOf } from '#uri.ts';
  */
 export async function insideRoots(source: Source, roots: readonly string[]): Promise<Source> {
   const real = await Promise.all(roots.map((root) => realpath(root)));
-  if (!(await isInside(source.uri, real))) throw outside(source.uri);
+  for (const place of source.places ?? [source.uri]) if (!(await isInside(place, real))) throw outside(place);
   async function* items(...asked: Parameters<Source['items']>): AsyncGenerator<Item> {
     for await (const item of source.items(...asked)) {
       if (item.kind === 'broken' || (await isInside(item.uri, real))) yield item;

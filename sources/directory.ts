@@ -5,6 +5,7 @@ import { Beside } from './beside.ts';
 import type { PathFilter } from './path-filter.ts';
 import { nameSays } from './picture-name.ts';
 import type { ReadingNotes } from './reading-notes.ts';
+import { compareNumbered, isTar } from './tar/tar-name.ts';
 
 export interface DirectoryEntry {
   /** For ids: bytes that are no UTF-8 are percent-encoded. */
@@ -20,7 +21,7 @@ export interface DirectoryEntry {
 }
 
 export interface Directory {
-  /** Folders, and files that are or may be pictures, in the order of their names. */
+  /** Folders, and files that are or may be pictures, in the order of their names; then tars. */
   readonly entries: readonly DirectoryEntry[];
   /** Files that may describe pictures. */
   readonly beside: Beside;
@@ -51,9 +52,15 @@ export async function readDirectory(
     else if (isDescription) beside.add({ name, uri: uriInside(folder, raw), isLink: entry.isSymbolicLink() });
     else entries.push({ name, raw, uri: uriInside(folder, raw), kind: kindOf(entry, name) });
   }
-  // By code unit: the same on every machine, whatever its language.
-  entries.sort((a, b) => (a.name < b.name ? -1 : 1));
-  return { entries, beside };
+  return { entries: inOrder(entries), beside };
+}
+
+/** By code unit, the same on every machine, whatever its language; tars last, by their numbers. */
+function inOrder(entries: readonly DirectoryEntry[]): DirectoryEntry[] {
+  const [tars, others] = [[] as DirectoryEntry[], [] as DirectoryEntry[]];
+  for (const entry of entries) (entry.kind !== 'directory' && isTar(entry.name) ? tars : others).push(entry);
+  others.sort((a, b) => (a.name < b.name ? -1 : 1));
+  return others.concat(tars.sort((a, b) => compareNumbered(a.name, b.name)));
 }
 
 interface Listed {

@@ -8,7 +8,7 @@ import { beginsAsPicture } from './picture-content.ts';
 import { nameSays } from './picture-name.ts';
 import type { PictureBefore } from './read-before.ts';
 import type { LeftOutReason } from './reading-notes.ts';
-import { isTar } from './tar/tar-items.ts';
+import { isTar } from './tar/tar-name.ts';
 
 /** What an entry of a folder turned out to be. */
 export type LookedAt =

@@ -16,6 +16,7 @@ import type { ReadingNotes } from './reading-notes.ts';
 import { readSidecars } from './sidecar.ts';
 import { isStatusTable, notDownloaded } from './status-table.ts';
 import { tarItems } from './tar/tar-items.ts';
+import { tarWeight } from './tar/tar-weight.ts';
 
 /** Entries that are looked at, and pictures whose sidecars are read, at the same time. */
 const ENTRIES_PER_BATCH = 32;
@@ -63,7 +64,13 @@ async function* inTar(
   { entry: { name, uri } }: LookedAt,
   { options, notes }: FolderReading,
 ): AsyncGenerator<FolderBatch, void, void> {
-  for await (const { items } of tarItems(uri, prefix + name, options, notes)) yield { items, passed: 0 };
+  const weight = await tarWeight(uri);
+  let read = 0;
+  for await (const { items, share } of tarItems(uri, prefix + name, options, notes)) {
+    yield { items, passed: weight * (share - read) };
+    read = share;
+  }
+  yield { items: [], passed: weight * (1 - read) };
 }
 
 /** The next files of a folder, up to the next folder or tar in it, which comes last. */

@@ -54,6 +54,8 @@ export type Item = ImageItem | CaptionItem | BrokenItem;
 export interface Source {
   /** The source as the user named it, made absolute. */
   readonly uri: string;
+  /** What it consists of, where its uri names several places. */
+  readonly places?: readonly string[];
   /**
    * Streams the items in a stable order; memory does not grow with the source but for 16 bytes a picture. Files that have not
    * changed since what is stored was read, which `before` tells, need not be read.

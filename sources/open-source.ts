@@ -7,13 +7,12 @@ import { createFolderSource } from './folder-source.ts';
 import type { Source, SourceOptions } from './item.ts';
 import { createManifestSource } from './manifest-source.ts';
 import { TABLE_ENDINGS } from './table-dialect.ts';
-import { expandRanges } from './tar/brace-range.ts';
-import { isTar } from './tar/tar-items.ts';
-import { createTarSource } from './tar/tar-source.ts';
+import { openTars } from './tar/open-tars.ts';
 
 /**
- * Opens a folder of pictures, a tar of samples as WebDataset has them (.tar, .tar.gz, .tgz, .tar.zst, .tar.xz, or a range `{000..012}` of them), or a table (.csv, .tsv, .jsonl, .ndjson, .json, another file whose first line names a known
- * column, or any with `options.format`), by its path or file URL.
+ * Opens a folder of pictures, a tar of samples as WebDataset has them (.tar, .tar.gz, .tgz, .tar.zst, .tar.xz; several as `{000..012}.tar` or
+ * `a.tar::b.tar`), or a table (.csv, .tsv, .jsonl, .ndjson, .json, another file whose first line names a known column, or any with
+ * `options.format`), by its path or file URL.
  *
  * Throws SOURCE_NOT_FOUND, SOURCE_UNSUPPORTED, USAGE_INVALID where options do not fit, or SOURCE_COLUMN_MISSING if a header
  * lacks what they name.
@@ -23,8 +22,9 @@ import { createTarSource } from './tar/tar-source.ts';
  * for await (const item of source.items()) console.log(item.kind, item.id);
  */
 export async function openSource(spec: string, options: SourceOptions = {}): Promise<Source> {
+  const tars = await openTars(spec, options, sourceUri);
+  if (tars) return tars;
   const uri = sourceUri(spec);
-  if (isTar(uri)) return openTars(uri, options);
   const found = await readableStat(uri);
   requireFitting(uri, found.isDirectory(), options);
   if (found.isDirectory()) return createFolderSource(uri, options);
@@ -32,22 +32,6 @@ export async function openSource(spec: string, options: SourceOptions = {}): Pro
   const source = await createManifestSource(uri, found.size, options);
   if (source) return source;
   throw unsupported(uri, extname(uri) || 'a file without an ending');
-}
-
-/** A tar, or each of a range (`shard-{000..012}.tar`); of a range those that are not there are listed as failed. */
-async function openTars(uri: string, options: SourceOptions): Promise<Source> {
-  const { format, include = [], exclude = [] } = options;
-  if (format !== undefined || include.length > 0 || exclude.length > 0)
-    throw new VlmoError(
-      'USAGE_INVALID',
-      `Cannot open source "${uri}": --format is of a table, --include and --exclude of a folder, and this is a tar`,
-    );
-  const tars = expandRanges(uri);
-  if (tars.length === 1) {
-    const found = await readableStat(uri);
-    if (!found.isFile()) throw unsupported(uri, 'something else than a file');
-  }
-  return createTarSource(uri, tars, options);
 }
 
 /** A plain path where that can be one. */

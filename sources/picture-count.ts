@@ -3,11 +3,13 @@ import type { SourceOptions } from './item.ts';
 import { createPathFilter } from './path-filter.ts';
 import { nameSays } from './picture-name.ts';
 import { ReadingNotes } from './reading-notes.ts';
+import { isTar } from './tar/tar-name.ts';
+import { tarWeight } from './tar/tar-weight.ts';
 
 /** Folders listed per step, so that the count runs ahead of the items even where each folder has one picture. */
 const FOLDERS_PER_STEP = 16;
 
-/** Counts what is or may be a picture below a folder, a step at a time; folders behind links are not among it. */
+/** Counts what is or may be a picture below a folder, a tar as what it may hold, a step at a time; folders behind links are not among it. */
 export interface PictureCount {
   /** The number of pictures, once all are counted. */
   readonly total: number | undefined;
@@ -38,6 +40,7 @@ export function createPictureCount(root: string, options: SourceOptions = {}): P
       );
       for (const { kind, name, uri } of entries) {
         if (kind === 'directory') folders.push({ uri, prefix: `${folder.prefix}${name}/` });
+        else if (isTar(name)) count += await tarWeight(uri);
         else if (nameSays(name) !== 'other') count++;
       }
     }

@@ -10,12 +10,6 @@ import { TarReader, tarEntries } from './entries.ts';
 import { broken, sampleItems, type TarReading } from './sample-items.ts';
 import { notInSample, toSamples } from './samples.ts';
 
-const TAR = /\.(tar|tgz|tar\.gz|tar\.zst|tar\.xz)$/i;
-
-export function isTar(name: string): boolean {
-  return TAR.test(name);
-}
-
 export interface TarBatch {
   readonly items: readonly Item[];
   /** Part of the tar that is read, 0 to 1. */

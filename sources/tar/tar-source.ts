@@ -1,21 +1,24 @@
-import { basename } from 'node:path';
+import { filePath } from '#uri.ts';
 import type { Source, SourceOptions } from '../item.ts';
 import { ReadingNotes } from '../reading-notes.ts';
 import { tarItems } from './tar-items.ts';
+import { namesOf } from './tar-list.ts';
 
 /** Some tars, by their uris, as a source; `uri` is what names them together. */
 export function createTarSource(uri: string, tars: readonly string[], options: SourceOptions): Source {
+  const names = namesOf(tars.map((tar) => String(filePath(tar))));
   const progress = { tars: 0, share: 0 };
   let notes = new ReadingNotes();
   return {
     uri,
+    places: tars,
     report: () => notes.report(),
     fraction: () => Math.min(1, (progress.tars + progress.share) / tars.length),
     async *items(signal) {
       notes = new ReadingNotes();
       for (const [index, tar] of tars.entries()) {
         Object.assign(progress, { tars: index, share: 0 });
-        for await (const { items, share } of tarItems(tar, basename(tar), options, notes)) {
+        for await (const { items, share } of tarItems(tar, names[index] ?? '', options, notes)) {
           for (const item of items) {
             signal?.throwIfAborted();
             yield item;

@@ -86,8 +86,67 @@ describe('tars', () => {
     assert.deepEqual([images.length, broken.length], [10, 0]);
     const more = await read(join(LAYOUTS, 'webdataset/{00001..00003}.tar'));
     assert.deepEqual([more.images.length, more.broken.map(({ id }) => id)], [5, ['00002.tar', '00003.tar']]);
-    await assert.rejects(openSource('x-{9..1}.tar'), vlmoError('USAGE_INVALID', '{9..1}'));
+    await assert.rejects(openSource('x-{1..1}.tar'), vlmoError('SOURCE_NOT_FOUND', 'x-{1..1}.tar'));
     await assert.rejects(openSource('x-{0..9999999}.tar'), vlmoError('USAGE_INVALID'));
+  });
+
+  test('of one name in several folders each has ids of its own; a list is read in its order, each tar once', async (t) => {
+    const folder = await temporaryFolder(t);
+    for (const part of ['1', '2', '10']) {
+      await mkdir(join(folder, part));
+      await writeFile(join(folder, part, 'x.tar'), Buffer.concat([tarFile('a.txt', part), TAR_END]));
+    }
+    const all = ['1/x.tar/a#0', '2/x.tar/a#0', '10/x.tar/a#0'];
+    const idsOf = async (spec: string) => (await read(spec)).captions.map(({ id }) => id);
+    assert.deepEqual(await idsOf(join(folder, '{1,2,10}/x.tar')), all);
+    const list = [`${folder}/10/x.tar`, `${folder}/2/x.tar`, `${folder}/./10/x.tar`].join('::');
+    assert.deepEqual(await idsOf(list), [all[2], all[1]]);
+    assert.equal((await openSource(list)).uri, list.replace('/./', '/'));
+    assert.deepEqual(await idsOf(join(folder, '2/x.tar')), ['x.tar/a#0']);
+  });
+
+  test('a name that is there is that file, also with braces in it; a folder is one', async (t) => {
+    const path = await put(t, '{1..2}.tar', tarFile('a.txt', 'in braces'), TAR_END);
+    assert.deepEqual(
+      (await read(path)).captions.map(({ id }) => id),
+      ['{1..2}.tar/a#0'],
+    );
+    const folder = join(await temporaryFolder(t), 'folder.tar');
+    await mkdir(folder);
+    await writeFile(join(folder, 'a.png'), await drawPicture(1));
+    assert.deepEqual(
+      (await read(folder)).images.map(({ id }) => id),
+      ['a.png'],
+    );
+  });
+
+  test('the part of a folder that is read counts its tars by their size', async (t) => {
+    const folder = await temporaryFolder(t);
+    const files = Array.from({ length: 200 }, (_, n) => tarFile(`${n}.txt`, Buffer.alloc(5000, 0x61)));
+    for (const name of ['1.tar', '2.tar'])
+      await writeFile(join(folder, name), Buffer.concat([...files, TAR_END]));
+    const source = await openSource(folder);
+    const parts: number[] = [];
+    for await (const _ of source.items()) parts.push(source.fraction() ?? 0);
+    assert.ok(parts.every((part, n) => n === 0 || part >= (parts[n - 1] ?? 0)));
+    for (const [n, expected] of [
+      [100, 0.25],
+      [200, 0.5],
+      [300, 0.75],
+    ] as const)
+      assert.ok(Math.abs((parts[n] ?? 0) - expected) < 0.01, `${parts[n]}`);
+    assert.equal(source.fraction(), 1);
+  });
+
+  test('in a folder they come by their numbers, behind pictures and folders', async (t) => {
+    const folder = await temporaryFolder(t);
+    for (const name of ['10.tar', '9.tar', 'b-2.tar', 'b-10.tar'])
+      await writeFile(join(folder, name), Buffer.concat([tarFile('a.txt', name), TAR_END]));
+    await writeFile(join(folder, 'z.png'), await drawPicture(1));
+    const source = await openSource(folder);
+    const ids: string[] = [];
+    for await (const { id } of source.items()) ids.push(id);
+    assert.deepEqual(ids, ['z.png', '9.tar/a#0', '10.tar/a#0', 'b-2.tar/a#0', 'b-10.tar/a#0']);
   });
 
   for (const [ending, pack] of [
