@@ -60,9 +60,9 @@ export function createPreprocessPool(setup: PreprocessSetup, processes: number):
       return slot;
     };
     return Promise.all(
-      task.pictures.map((picture) => {
+      task.pictures.map(async (picture): Promise<PictureOutcome> => {
         const error = failed?.get(fileOf(picture.uri));
-        return error ? ({ kind: 'failed', error, sha256: null } as const) : pool.add(queue, picture, place);
+        return error ? { kind: 'failed', error, sha256: null } : pool.add(queue, picture, place);
       }),
     );
   };
