@@ -44,9 +44,15 @@ export function memberUri(
   container: string,
   place: Readonly<Record<string, string | number>>,
 ): string {
-  const file = schemeOf(container) === undefined ? pathToFileURL(container).href : container;
-  const pairs = Object.entries(place).map(([name, value]): [string, string] => [name, String(value)]);
-  return `${kind}+${file}#${new URLSearchParams(pairs)}`;
+  const pairs = Object.entries(place).map(([name, value]) =>
+    typeof value === 'number' ? `${name}=${value}` : `${name}=${encodeURIComponent(value.toWellFormed())}`,
+  );
+  return `${kind}+${fileUrl(container)}#${pairs.join('&')}`;
+}
+
+/** The file URL of a path; a URL stays as it is. */
+export function fileUrl(uri: string): string {
+  return schemeOf(uri) === undefined ? pathToFileURL(uri).href : uri;
 }
 
 /** The place that a uri of `memberUri` names; undefined for other uris. */

@@ -18,6 +18,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   scaling: async () => (await import('./scaling.ts')).scaling,
   server: async () => (await import('./server.ts')).serverBench,
   startup: async () => (await import('./startup.ts')).startup,
+  tars: async () => (await import('./tars.ts')).tars,
   rerank: async () => (await import('./rerank.ts')).rerankBench,
 };
 

@@ -20,6 +20,8 @@ export interface TarReading {
   readonly reader: TarReader;
   /** Path or file URL of the tar. */
   readonly uri: string;
+  /** `uri` as a file URL: made once, not for each picture. */
+  readonly container: string;
   /** What the ids of its items begin with: its name in the source, and `/`. */
   readonly prefix: string;
   readonly options: SourceOptions;
@@ -30,7 +32,7 @@ export interface TarReading {
 
 /** The pictures of a sample and its captions: those of its texts, then those of its JSON, each once. */
 export async function sampleItems({ key, files }: Sample, reading: TarReading): Promise<readonly Item[]> {
-  const { prefix, uri, notes, keys } = reading;
+  const { prefix, uri, container, notes, keys } = reading;
   if (key.split('/').includes('..'))
     return files.map(({ name }) =>
       broken(reading, name, 'expected a name inside the tar, received one that leads out of it'),
@@ -43,8 +45,11 @@ export async function sampleItems({ key, files }: Sample, reading: TarReading): 
   const meta: OpenMeta = {};
   const items: Item[] = [];
   const pictures: SampleFile[] = [];
+  const met = new Set<string>();
   for (const file of files) {
-    if (await isPicture(file, reading)) pictures.push(file);
+    const isNew = met.size < met.add(file.extension).size;
+    if (!isNew) items.push(broken(reading, file.name, 'expected each name once, received it a second time'));
+    else if (await isPicture(file, reading)) pictures.push(file);
     else if (TEXTS.has(file.extension) || file.extension === 'json') {
       try {
         await takeText(file, reading, captions, meta);
@@ -56,13 +61,13 @@ export async function sampleItems({ key, files }: Sample, reading: TarReading): 
   const id = prefix + key;
   const isAlone = pictures.length === 0;
   const [first] = pictures;
-  const place = first ? memberPlace(uri, first) : uri;
+  const place = first ? memberPlace(container, first) : uri;
   if (captions.length === 0 && Object.keys(meta).length > 0) notes.noCaptionIn(meta);
   notes.addCaptions(captions.length);
   return [
     ...pictures.map((file, n) => ({
       ...{ kind: 'image' as const, id: n === 0 ? id : `${id}.${file.extension}` },
-      ...{ uri: memberPlace(uri, file), meta },
+      ...{ uri: memberPlace(container, file), meta },
     })),
     ...captions.map((caption, n) => ({
       ...{ kind: 'caption' as const, id: `${id}#${n}`, imageId: isAlone ? null : id },
@@ -77,8 +82,8 @@ export function broken({ prefix, uri }: TarReading, name: string, reason: string
   return { kind: 'broken', id: prefix + name, uri, error: { code: 'SOURCE_ROW_INVALID', message } };
 }
 
-function memberPlace(uri: string, { offset, size, head, name }: SampleFile): string {
-  return memberUri('tar', uri, { offset, size, head, name });
+function memberPlace(container: string, { offset, size, head, name }: SampleFile): string {
+  return memberUri('tar', container, { offset, size, head, name });
 }
 
 /** By its name, or where that does not tell by its content; `seg.png` is of another kind. */

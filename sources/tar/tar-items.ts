@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises';
 import { errorMessage, toErrorData, VlmoError } from '#errors.ts';
 import { errnoOf, patiently, throwIfMachine } from '#machine-error.ts';
 import { isPackedTar, unpackTar } from '#pictures/unpacked-tar.ts';
-import { filePath } from '#uri.ts';
+import { filePath, fileUrl } from '#uri.ts';
 import type { BrokenItem, Item, SourceOptions } from '../item.ts';
 import { Occurrences } from '../occurrences.ts';
 import type { ReadingNotes } from '../reading-notes.ts';
@@ -32,7 +32,8 @@ export async function* tarItems(
       : { path: filePath(uri), damage: undefined };
     await using file = await patiently(() => open(path, 'r'));
     const reader = new TarReader(file, (await file.stat()).size);
-    const reading = { ...{ reader, uri, prefix: `${name}/` }, options, notes, keys: new Occurrences() };
+    const place = { reader, uri, container: fileUrl(uri), prefix: `${name}/` };
+    const reading = { ...place, options, notes, keys: new Occurrences() };
     yield* readSamples(reading, damage === undefined);
     if (damage !== undefined) yield { items: [unreadable(uri, name, damage)], share: 1 };
   } catch (error) {

@@ -283,6 +283,8 @@ describe('tars', () => {
       images.map(({ id }) => id),
       ['x.tar/a', 'x.tar/b', 'x.tar/b.png'],
     );
+    const twice = await read(await put(t, 'x.tar', tarFile('a.png', png), tarFile('a.PNG', png), TAR_END));
+    assert.deepEqual([twice.images.length, twice.broken.map(({ id }) => id)], [1, ['x.tar/a.PNG']]);
   });
 
   test('a tar that was written anew is not taken for the old one', async (t) => {
