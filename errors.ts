@@ -108,7 +108,7 @@ export const ERROR_CODES = {
     retriable: false,
     meaning: 'The process ended each time that this item was worked on alone',
   },
-  URL_UNSUPPORTED: { retriable: false, meaning: 'A picture is given as a URL where only files are read' },
+  URL_UNSUPPORTED: { retriable: false, meaning: 'A URL is of a kind that is not read here' },
   URL_REFUSED: {
     retriable: false,
     meaning: 'A URL leads to where this program may not ask: a private address, another port',

@@ -4,10 +4,12 @@ import { resolveDevice } from '#devices/device.ts';
 import { redisClock } from '#queue/redis-time.ts';
 import { readKeys } from '#server/guards/keys.ts';
 import { createServerLog } from '#server/log.ts';
+import { fetchesFromAnyone } from '#server/pictures/downloader.ts';
 import { startServer } from '#server/serve.ts';
 import { openIndex } from '#service/open-index.ts';
 import type { IndexSettings } from '#service/settings.ts';
 import { EXIT_DONE } from './exit-codes.ts';
+import { fetchSettings } from './fetch-settings.ts';
 import { openRedis, patienceOf, SUBMIT_SECONDS } from './open-queue.ts';
 import { print, printJson } from './output.ts';
 import { stopOnSignals } from './signals.ts';
@@ -56,5 +58,8 @@ function engineSettings(config: CommandConfig<'serve'>): IndexSettings {
     decodeThreads,
     inferenceWorkers,
     ...limits,
+    ...fetchSettings(config),
+    // Jobs ask for no more than requests may.
+    fetchOnlyAllowed: config.fetchOnlyAllowed || !fetchesFromAnyone(config),
   };
 }

@@ -8,6 +8,7 @@ import { localFolderOf } from '#store/local-folder.ts';
 import { createLog } from '#workers/jobs/log.ts';
 import { serveJobs } from '#workers/jobs/serve-jobs.ts';
 import { EXIT_DONE } from './exit-codes.ts';
+import { fetchSettings } from './fetch-settings.ts';
 import { openRedis, patienceOf } from './open-queue.ts';
 import { stopOnSignals } from './signals.ts';
 
@@ -55,5 +56,6 @@ function engineSettings(config: CommandConfig<'worker'>): IndexSettings {
   const { precision, batchSize, decodeThreads, inferenceWorkers, maxPixels, maxImageBytes } = config;
   const { decodeTimeout, decodeMemory } = config;
   const limits = { maxPixels, maxImageBytes, decodeTimeout, decodeMemory };
-  return { precision, batchSize, decodeThreads, inferenceWorkers, ...limits };
+  const computing = { precision, batchSize, decodeThreads, inferenceWorkers };
+  return { ...computing, ...limits, ...fetchSettings(config) };
 }

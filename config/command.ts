@@ -40,4 +40,15 @@ export const READING = plain(
   'exclude',
 );
 export const POOLS = plain('batchSize', 'decodeThreads', 'inferenceWorkers');
+/** How pictures are downloaded. */
+export const FETCHING = plain(
+  'fetchAllows',
+  'fetchOnlyAllowed',
+  'fetchConcurrency',
+  'fetchPerHost',
+  'fetchTimeout',
+  'fetchRetries',
+  'fetchMemory',
+  'ignoreRobots',
+);
 export const PICTURE_LIMITS = plain('maxPixels', 'maxImageBytes', 'decodeTimeout', 'decodeMemory');

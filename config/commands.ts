@@ -1,5 +1,6 @@
 import {
   type CommandSpec,
+  FETCHING,
   NEW_INDEX,
   PICTURE_LIMITS,
   POOLS,
@@ -46,6 +47,7 @@ export const COMMANDS = {
       ...plain('device', 'precision', 'preprocess'),
       ...POOLS,
       ...PICTURE_LIMITS,
+      ...FETCHING,
     },
   },
   search: {
@@ -189,7 +191,6 @@ export const COMMANDS = {
         'thumbnailBytes',
         'idleUnload',
         'fetch',
-        'fetchAllows',
         'sourceRoots',
         'uploadQuota',
         'clipCompat',
@@ -203,6 +204,7 @@ export const COMMANDS = {
       ...plain('device', 'precision'),
       ...POOLS,
       ...PICTURE_LIMITS,
+      ...FETCHING,
     },
   },
   embed: {

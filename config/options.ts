@@ -1,4 +1,5 @@
 import { COMPUTE_OPTIONS } from './compute-options.ts';
+import { FETCH_OPTIONS } from './fetch-options.ts';
 import { FILE_OPTIONS } from './file-options.ts';
 import { INDEX_OPTIONS } from './index-options.ts';
 import type { OptionType } from './option.ts';
@@ -10,6 +11,7 @@ import { SERVE_OPTIONS } from './serve-options.ts';
 export const OPTION_GROUPS = {
   'What computes': COMPUTE_OPTIONS,
   'Index and sources': INDEX_OPTIONS,
+  Downloading: FETCH_OPTIONS,
   Searching: SEARCH_OPTIONS,
   'Many queries, measurements, models': FILE_OPTIONS,
   'Queued work': QUEUE_OPTIONS,
@@ -19,6 +21,7 @@ export const OPTION_GROUPS = {
 export const ALL_OPTIONS = {
   ...COMPUTE_OPTIONS,
   ...INDEX_OPTIONS,
+  ...FETCH_OPTIONS,
   ...SEARCH_OPTIONS,
   ...FILE_OPTIONS,
   ...QUEUE_OPTIONS,

@@ -1,5 +1,6 @@
 import {
   type CommandSpec,
+  FETCHING,
   NEW_INDEX,
   PICTURE_LIMITS,
   POOLS,
@@ -47,6 +48,7 @@ export const QUEUE_COMMANDS = {
       ),
       ...POOLS,
       ...PICTURE_LIMITS,
+      ...FETCHING,
     },
   },
   status: {

@@ -62,12 +62,6 @@ export const SERVE_OPTIONS = {
     sentence:
       'Download pictures that requests name by public URLs; a server of this machine alone does in any case',
   },
-  fetchAllows: {
-    flag: '--fetch-allow <host>',
-    type: texts,
-    sentence:
-      'A host, or host:port, that pictures may be downloaded from wherever it lies; may be given several times',
-  },
   sourceRoots: {
     flag: '--source-root <folder>',
     type: texts,

@@ -1,5 +1,6 @@
 import { type Dispatcher, request } from 'undici';
 import { VlmoError } from '#errors.ts';
+import { throwIfMachine } from '#machine-error.ts';
 import packageJson from '#package.json' with { type: 'json' };
 import { Deadline } from './deadline.ts';
 import type { Dial } from './dial.ts';
@@ -64,6 +65,7 @@ export async function download(said: string, options: DownloadOptions): Promise<
       signal?.throwIfAborted();
       if (deadline.isOver || isTimeout(error))
         throw downloadError('DOWNLOAD_TIMEOUT', url, `an answer within ${timeoutMs / 1000} s`, 'none');
+      throwIfMachine(`Cannot download from "${url.hostname}"`, error);
       throw downloadError('DOWNLOAD_FAILED', url, 'an answer', reasonOf(error), { cause: error });
     }
   }

@@ -1,12 +1,15 @@
 import PQueue from 'p-queue';
 import { cut } from '#batches.ts';
+import { isRemote } from '#download/remote.ts';
 import type { GenerationTables, Store } from '#store/contract.ts';
 import type { PreprocessPool } from '#workers/decode/preprocess-pool.ts';
 import type { InferencePool } from '#workers/threads/pools.ts';
 import { indexCaptions } from './captions.ts';
 import type { BatchContext } from './context.ts';
-import type { ChunkPlan, PlannedBroken } from './lookup.ts';
-import { indexPictures } from './pictures.ts';
+import { fetchPictures } from './fetch-pictures.ts';
+import type { Fetched, Fetcher } from './fetcher.ts';
+import type { ChunkPlan, PlannedBroken, PlannedImage } from './lookup.ts';
+import { indexFetched, indexPictures } from './pictures.ts';
 import { PixelBufferPool } from './pixel-buffer-pool.ts';
 import type { RunContext } from './run-context.ts';
 import { Writer } from './writer.ts';
@@ -20,6 +23,8 @@ export interface IndexerSetup {
   readonly batchSize: number;
   /** Bytes of one preprocessed picture, [C, H, W] of 8 bits. */
   readonly pictureBytes: number;
+  /** Gets what lies elsewhere; left out, that cannot be read. */
+  readonly fetcher?: Fetcher | undefined;
 }
 
 const CAPTIONS_PER_BATCH = 32;
@@ -33,6 +38,10 @@ export class Indexer {
   readonly #setup: IndexerSetup;
   readonly #slabs: PixelBufferPool;
   readonly #queue: PQueue;
+  /** Plans that are downloaded. */
+  #fetching = 0;
+  /** Settled when these are. */
+  #lastFetch: Promise<unknown> = Promise.resolve();
 
   constructor(setup: IndexerSetup) {
     this.#setup = setup;
@@ -57,24 +66,55 @@ export class Indexer {
       batch.catch(() => undefined);
       batches.push(batch);
     };
-    for (const batch of cut(plan.images, this.#setup.batchSize))
+    const { fetcher, batchSize } = this.#setup;
+    const isElsewhere = ({ item }: PlannedImage): boolean => fetcher !== undefined && isRemote(item.uri);
+    for (const batch of cut(
+      plan.images.filter((planned) => !isElsewhere(planned)),
+      batchSize,
+    ))
       await submit(() => this.#slabs.use((pixels) => indexPictures(context, batch, pixels)));
     for (const batch of cut(byLength(plan.captions), CAPTIONS_PER_BATCH))
       await submit(() => indexCaptions(context, batch));
     await submit(() => listBroken(context, plan.broken));
-    const end = Promise.all(batches).then(() => undefined);
+    const fetching =
+      fetcher && (await this.#fetch(fetcher, context, plan.images.filter(isElsewhere), batches));
+    const end = Promise.all([fetching?.end, ...batches]).then(async () => void (await Promise.all(batches)));
     end.catch(() => undefined);
     return { end };
   }
 
-  /** Whether no batch is under way: nothing else will join the pending commit. */
-  get isIdle(): boolean {
-    return this.#queue.size + this.#queue.pending === 0;
+  /** Downloads pictures; what is there goes into batches. These wait in the spool, which is bounded. */
+  async #fetch(
+    fetcher: Fetcher,
+    context: BatchContext,
+    images: readonly PlannedImage[],
+    batches: Promise<void>[],
+  ): Promise<{ readonly end: Promise<void> }> {
+    this.#fetching += 1;
+    const handOn = (fetched: readonly Fetched[]): void => {
+      const work = () => this.#slabs.use((pixels) => indexFetched(context, fetched, pixels));
+      const batch = this.#queue.add(work);
+      batch.catch(() => undefined);
+      batches.push(batch);
+    };
+    const { end } = await fetchPictures(fetcher, context, images, this.#setup.batchSize, handOn);
+    const ended = end.finally(() => {
+      this.#fetching -= 1;
+    });
+    ended.catch(() => undefined);
+    this.#lastFetch = Promise.allSettled([this.#lastFetch, ended]);
+    return { end: ended };
   }
 
-  /** Waits for the batches under way. */
-  idle(): Promise<void> {
-    return this.#queue.onIdle();
+  /** Whether no batch is under way: nothing else will join the pending commit. */
+  get isIdle(): boolean {
+    return this.#queue.size + this.#queue.pending + this.#fetching === 0;
+  }
+
+  /** Waits for what is downloaded and for the batches under way. */
+  async idle(): Promise<void> {
+    await this.#lastFetch;
+    await this.#queue.onIdle();
   }
 }
 

@@ -12,6 +12,8 @@ export interface RunContext {
   readonly retryFailed: boolean;
   /** Read files too that have not changed since they were read last. */
   readonly verify?: boolean | undefined;
+  /** Ends downloads: what is not here by then is left to another run. */
+  readonly signal?: AbortSignal | undefined;
   /** Called when it is true in the store: after the commit of what was written. */
   add(count: Count, kind: Item['kind'], items?: number): void;
   /** Called with each item that fails now, and how often it has been tried, before it is listed. */

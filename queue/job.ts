@@ -35,7 +35,9 @@ const imageItem = z.strictObject({
   kind: z.literal('image'),
   source: itemSource,
   id: name.describe('Known by it in its source; a second item with the same id replaces the first'),
-  uri: name.describe('Absolute path or file URL of the picture, as the worker sees it'),
+  uri: name.describe(
+    'Absolute path or file URL of the picture, as the worker sees it, or where it is downloaded from',
+  ),
   meta: meta.describe('Whatever a search may filter on'),
   described: name.optional().describe('Set by vlmo submit: what the files beside it are known by'),
 });

@@ -136,13 +136,14 @@ async function stream(
 ): Promise<void> {
   const failure = new AbortController();
   const plan = await createPlanner(job.store, job.tables);
+  const context = { ...runContext, signal: AbortSignal.any([job.signal, failure.signal]) };
   try {
     const name = job.sourceName ?? job.source.uri;
     const before = job.verify ? undefined : await readBefore(job.store, job.tables, name);
     const read = pass.watch(untilAborted(job.source.items(job.signal, before), job.signal));
     for await (const items of chunks(fitItems(withImagesOf(read, job.imagesOf)), CHUNK_ITEMS)) {
       for (const { kind } of items) progress.add('seen', kind);
-      const { end } = await indexer.begin(runContext, await plan(items, name));
+      const { end } = await indexer.begin(context, await plan(items, name));
       end.catch((error: unknown) => failure.abort(error));
       failure.signal.throwIfAborted();
     }

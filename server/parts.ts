@@ -21,6 +21,7 @@ export type ServeConfig = Config<
   | 'thumbnailBytes'
   | 'fetch'
   | 'fetchAllows'
+  | 'fetchOnlyAllowed'
   | 'sourceRoots'
   | 'uploadQuota'
   | 'clipCompat'

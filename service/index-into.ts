@@ -41,6 +41,7 @@ export async function indexInto(
         ...named,
         store,
         tables: loaded.tables,
+        fetcher: loaded.fetcher,
         preprocess,
         inference,
         run,

@@ -8,7 +8,8 @@ import { shareRuns } from '#model/shared-runs.ts';
 import { loadTokenizer, type TextEncoder } from '#model/tokenizer.ts';
 import { pictureValues } from '#pictures/picture-spec.ts';
 import { pictureBatchSize } from '#pipeline/batch-size.ts';
-import { Indexer } from '#pipeline/indexer.ts';
+import type { Fetcher } from '#pipeline/fetcher.ts';
+import { Indexer, type IndexerSetup } from '#pipeline/indexer.ts';
 import { createChunkPlanner, type Planner } from '#pipeline/lookup.ts';
 import { createResidentScorer, type ResidentScorer } from '#scorer/resident-scorer.ts';
 import { openGenerationModel, preprocessMode } from '#search/generation-model.ts';
@@ -32,6 +33,8 @@ export interface LoadedGeneration extends AsyncDisposable {
   scorers(): Promise<Scorers>;
   /** Pictures of one run of the model. */
   batchSize(): Promise<number>;
+  /** Gets pictures that lie elsewhere. */
+  readonly fetcher: Fetcher;
   indexing(): Promise<Indexing>;
 }
 
@@ -51,6 +54,7 @@ export function loadGeneration(
   store: Store,
   tables: GenerationTables,
   settings: Settings,
+  fetcher: Fetcher,
   note: (line: string) => void,
 ): LoadedGeneration {
   const { record } = tables;
@@ -92,7 +96,7 @@ export function loadGeneration(
   };
   const scorers = kept(async () => createScorers(tables, await device()));
   return {
-    ...{ tables, model, pools, scorers, batchSize },
+    ...{ tables, model, pools, scorers, batchSize, fetcher },
     tokenizer: kept(async () => {
       const { path, maxTokens } = await model();
       return loadTokenizer(path, maxTokens);
@@ -103,7 +107,7 @@ export function loadGeneration(
       return createCrossEncoder(await runner());
     }),
     indexing: kept(async () =>
-      createIndexing(store, tables, await model(), await pools(), await batchSize()),
+      createIndexing({ store, tables, fetcher }, await model(), await pools(), await batchSize()),
     ),
     async [Symbol.asyncDispose]() {
       const made = await scorers.made();
@@ -140,14 +144,13 @@ function createScorers({ record, images, captions }: GenerationTables, device: D
 }
 
 function createIndexing(
-  store: Store,
-  tables: GenerationTables,
+  { store, tables, fetcher }: Pick<IndexerSetup, 'store' | 'tables' | 'fetcher'>,
   model: Model,
   { preprocess, inference }: Pools,
   batchSize: number,
 ): Indexing {
   const pictureBytes = pictureValues(model.picture);
-  const setup = { store, tables, preprocess, inference, batchSize, pictureBytes };
+  const setup = { store, tables, fetcher, preprocess, inference, batchSize, pictureBytes };
   let indexer = new Indexer(setup);
   return {
     plan: createChunkPlanner(store, tables),

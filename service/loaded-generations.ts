@@ -1,4 +1,5 @@
 import type { GenerationRecord, Store } from '#store/contract.ts';
+import { createFetcher } from './fetcher.ts';
 import { type LoadedGeneration, loadGeneration } from './loaded-generation.ts';
 import type { Settings } from './settings.ts';
 
@@ -17,6 +18,8 @@ export class LoadedGenerations implements AsyncDisposable {
   readonly #store: Store;
   readonly #settings: Settings;
   readonly #note: (line: string) => void;
+  /** One of all generations: its limits are those of the program. */
+  readonly #fetcher: ReturnType<typeof createFetcher>;
   /** By name and model, the one used last at the end. */
   readonly #entries = new Map<string, Entry>();
   /** Those that are being given back because nobody used them. */
@@ -25,6 +28,7 @@ export class LoadedGenerations implements AsyncDisposable {
   constructor(store: Store, settings: Settings, note: (line: string) => void = () => undefined) {
     this.#store = store;
     this.#settings = settings;
+    this.#fetcher = createFetcher(settings);
     this.#note = note;
   }
 
@@ -61,6 +65,7 @@ export class LoadedGenerations implements AsyncDisposable {
       await unload(loading);
     }
     await Promise.all(this.#leaving);
+    await this.#fetcher[Symbol.asyncDispose]();
   }
 
   #entry(record: GenerationRecord): Entry {
@@ -90,7 +95,7 @@ export class LoadedGenerations implements AsyncDisposable {
 
   async #load(record: GenerationRecord): Promise<LoadedGeneration> {
     const tables = { ...(await this.#store.tables(record)), record };
-    return loadGeneration(this.#store, tables, this.#settings, this.#note);
+    return loadGeneration(this.#store, tables, this.#settings, this.#fetcher, this.#note);
   }
 
   async #makeRoom(): Promise<void> {

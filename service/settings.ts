@@ -30,7 +30,15 @@ type ComputeOption =
   | 'maxPixels'
   | 'maxImageBytes'
   | 'decodeTimeout'
-  | 'decodeMemory';
+  | 'decodeMemory'
+  | 'fetchAllows'
+  | 'fetchOnlyAllowed'
+  | 'fetchConcurrency'
+  | 'fetchPerHost'
+  | 'fetchTimeout'
+  | 'fetchRetries'
+  | 'fetchMemory'
+  | 'ignoreRobots';
 
 export interface Settings extends Config<ComputeOption> {
   readonly device: DeviceName;
@@ -53,6 +61,13 @@ export function resolveSettings(given: IndexSettings): Settings {
     maxImageBytes,
     decodeTimeout,
     decodeMemory,
+    fetchOnlyAllowed,
+    fetchConcurrency,
+    fetchPerHost,
+    fetchTimeout,
+    fetchRetries,
+    fetchMemory,
+    ignoreRobots,
   } = ALL_OPTIONS;
   return {
     device: given.device ?? device.default,
@@ -64,6 +79,14 @@ export function resolveSettings(given: IndexSettings): Settings {
     maxImageBytes: given.maxImageBytes ?? maxImageBytes.default,
     decodeTimeout: given.decodeTimeout ?? decodeTimeout.default,
     decodeMemory: given.decodeMemory ?? decodeMemory.default,
+    fetchAllows: given.fetchAllows,
+    fetchOnlyAllowed: given.fetchOnlyAllowed ?? fetchOnlyAllowed.default,
+    fetchConcurrency: given.fetchConcurrency ?? fetchConcurrency.default,
+    fetchPerHost: given.fetchPerHost ?? fetchPerHost.default,
+    fetchTimeout: given.fetchTimeout ?? fetchTimeout.default,
+    fetchRetries: given.fetchRetries ?? fetchRetries.default,
+    fetchMemory: given.fetchMemory ?? fetchMemory.default,
+    ignoreRobots: given.ignoreRobots ?? ignoreRobots.default,
     model: given.model,
     compute: given.compute ?? 'pools',
     maxCalls: given.maxCalls ?? MAX_CALLS,

@@ -49,6 +49,8 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'workers/threads',
     'workers/decode',
     'model',
+    // It makes the one client of an opened index.
+    'download',
     'store',
     'store/lance',
     'sources',
@@ -59,14 +61,14 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   // Layouts of other programs, written from the store.
   exports: ['store', 'search/request.ts', 'config'],
   runs: ['pipeline', 'queue', 'store', 'sources', 'config'],
-  pipeline: ['sources', 'workers/threads', 'workers/decode', 'store', 'config'],
+  pipeline: ['sources', 'download', 'workers/threads', 'workers/decode', 'store', 'config'],
   search: ['scorer', 'store', 'model', 'pictures', 'config'],
   scorer: ['onnx', 'devices', 'store', 'config'],
   // What runs in threads, and the pools that hand it out.
   'workers/threads': ['workers/decode', 'model', 'pictures', 'devices', 'config'],
   // Processes that decode pictures, and the pool that hands pictures out to them.
   'workers/decode': ['pictures', 'config'],
-  sources: ['pictures', 'config'],
+  sources: ['pictures', 'download', 'config'],
   model: ['onnx', 'devices', 'pictures', 'config'],
   devices: ['onnx', 'config'],
   onnx: [],

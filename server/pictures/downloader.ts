@@ -12,17 +12,22 @@ const TIMEOUT_MS = 20_000;
 const PER_HOST = 16;
 const CONCURRENCY = 64;
 
+/** Whether public hosts that nobody named may be asked. */
+export function fetchesFromAnyone({
+  host,
+  fetch: isTold,
+  fetchOnlyAllowed,
+}: Pick<ServeConfig, 'host' | 'fetch' | 'fetchOnlyAllowed'>): boolean {
+  return (isTold || isLoopback(host)) && !fetchOnlyAllowed;
+}
+
 /**
  * Gets pictures by their URLs: of public hosts where the server is asked by this machine alone or was told to, and of those
  * that were named; undefined where neither. A picture to search by goes into no data set: robots are not asked.
  */
-export function createDownloader({
-  host,
-  fetch: isTold,
-  fetchAllows: allowed = [],
-  maxImageBytes: maxBytes,
-}: ServeConfig): Downloader | undefined {
-  const isOpen = isTold || isLoopback(host);
+export function createDownloader(config: ServeConfig): Downloader | undefined {
+  const { fetchAllows: allowed = [], maxImageBytes: maxBytes } = config;
+  const isOpen = fetchesFromAnyone(config);
   if (!isOpen && allowed.length === 0) return undefined;
   const client = createDownloadClient({
     ...{ policy: { isOpen, allowed }, maxBytes, timeoutMs: TIMEOUT_MS, retries: 0, obeysRobots: false },

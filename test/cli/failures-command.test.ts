@@ -72,7 +72,7 @@ describe('vlmo failures', () => {
 
   test('a reader that goes away early (| head -1) ends it without a stack', async (t) => {
     const folder = await temporaryFolder(t);
-    const rows = Array.from({ length: 3000 }, (_, n) => `https://example.org/${n}.png`);
+    const rows = Array.from({ length: 3000 }, (_, n) => `ftp://example.org/${n}.png`);
     await put(folder, 'list.csv', ['image', ...rows].join('\n'));
     const index = join(folder, 'index');
     await vlmo(['index', join(folder, 'list.csv'), '--index', index, '--model', MODEL]);

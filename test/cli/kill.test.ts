@@ -35,7 +35,7 @@ before(async () => {
     lines.push(JSON.stringify({ image: pictureName(n), captions, n }));
     if (n % (PICTURES / BROKEN) !== 0) continue;
     await put(join(folder, 'source'), `broken${n}.png`, `no picture ${n}`);
-    for (const image of [`broken${n}.png`, `https://example.org/${n}.png`, `missing${n}.png`])
+    for (const image of [`broken${n}.png`, `ftp://example.org/${n}.png`, `missing${n}.png`])
       lines.push(JSON.stringify({ image }));
     lines.push(`{ not JSON ${n}`);
   }

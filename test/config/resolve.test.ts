@@ -28,6 +28,14 @@ describe('resolveCommand', () => {
       maxImageBytes: 256 * 1024 * 1024,
       decodeTimeout: 60,
       decodeMemory: 512,
+      fetchAllows: undefined,
+      fetchOnlyAllowed: false,
+      fetchConcurrency: 64,
+      fetchPerHost: 8,
+      fetchTimeout: 30,
+      fetchRetries: 2,
+      fetchMemory: 256,
+      ignoreRobots: false,
     });
     assert.equal(origin('device'), 'default');
   });

@@ -139,7 +139,7 @@ function somePath(choose: Seeded, pictures: readonly string[]): string {
     name,
     `./${name}`,
     `${name}x`,
-    'https://example.org/a.jpg',
+    'ftp://example.org/a.jpg',
     someText(choose),
     '',
   ]);

@@ -104,7 +104,7 @@ describe('indexSource: failures', () => {
     const folder = await temporaryFolder(t);
     const manifest = join(folder, 'list.csv');
     await put(folder, 'large.png', new Uint8Array(1_000_001));
-    await put(folder, 'list.csv', 'image\nhttps://example.org/a.png\nlarge.png\n');
+    await put(folder, 'list.csv', 'image\nftp://example.org/a.png\nlarge.png\n');
     await using index = await openIndex(join(folder, 'index'), engine);
     const known = { ...ONE, seen: 2, failed: 2, knownFailures: 2 };
     assert.deepEqual(counts(await run(engine, index, await openSource(manifest, {}))), {

@@ -72,7 +72,10 @@ export function run(
   { store, tables }: Pick<Index, 'store' | 'tables'>,
   source: Source,
   options: Partial<
-    Pick<IndexJob, 'retryFailed' | 'signal' | 'onStart' | 'sourceName' | 'imagesOf' | 'prune' | 'verify'>
+    Pick<
+      IndexJob,
+      'retryFailed' | 'signal' | 'onStart' | 'fetcher' | 'sourceName' | 'imagesOf' | 'prune' | 'verify'
+    >
   > = {},
 ): Promise<IndexSummary> {
   return indexSource({

@@ -78,6 +78,7 @@ export function serve(
       clipCompat: false,
       rateLimit: 6000,
       fetchAllows: undefined,
+      fetchOnlyAllowed: false,
       sourceRoots: undefined,
       uploadQuota: uploadQuota.default,
       ...config,

@@ -1,0 +1,8 @@
+import { schemeOf } from '#uri.ts';
+
+const SCHEMES: ReadonlySet<string | undefined> = new Set(['http', 'https']);
+
+/** Whether what lies at a uri has to be downloaded. */
+export function isRemote(uri: string): boolean {
+  return SCHEMES.has(schemeOf(uri));
+}
