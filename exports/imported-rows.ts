@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { CaptionRecord, ImageRecord } from '#store/contract.ts';
 import { itemKey } from '#store/item-key.ts';
 import { schemeOf } from '#uri.ts';
@@ -70,7 +71,7 @@ function foreignImage(row: MetadataRow, place: string, context: RowContext): Ima
   const id = path ?? url ?? place;
   const isWeb = /^https?$/.test(schemeOf(url ?? '') ?? '');
   return {
-    ...{ key: itemKey(source, 'image', id), source, id, uri: isWeb ? (url as string) : id },
+    ...{ key: itemKey(source, 'image', id), source, id, uri: isWeb ? (url as string) : placeOf(id, folder) },
     ...{ width: countOf(row.width), height: countOf(row.height), bytes: 0 },
     ...{ sha256: /^[0-9a-f]{64}$/.exec(textOf(row.sha256) ?? '')?.[0] ?? '', format: '' },
     ...{ stamp: null, described: null, meta: restOf(row), indexedAt: now, run },
@@ -90,6 +91,11 @@ function foreignCaption(
     ...{ imageSource: image ? source : null, imageId: image?.id ?? null },
     ...{ meta: image ? {} : restOf(row), indexedAt: now, run },
   };
+}
+
+/** A path that is not absolute is of the folder: whoever reads the picture works elsewhere. */
+function placeOf(id: string, folder: string): string {
+  return schemeOf(id) === undefined ? resolve(folder, id) : id;
 }
 
 function textOf(value: unknown): string | undefined {

@@ -61,6 +61,7 @@ describe('import-vectors', { timeout: 300_000 }, () => {
       [hits[0]?.id, hits[0]?.caption, hits[0]?.meta],
       ['p/1-2.jpg', 'part 1 row 2', { key: '000010002' }],
     );
+    assert.equal(hits[0]?.uri, join(NUMPY, 'p/1-2.jpg'));
     assert.ok(Math.abs((hits[0]?.score ?? 0) - 1) < 1e-3);
     const again = await index.importVectors(NUMPY);
     assert.deepEqual([again.stored, again.skipped, again.failed], [0, 12, 0]);
