@@ -13,15 +13,13 @@ export type ColumnType = BasicType | 'FLOATS';
 /** The columns of a file by their names, in order. Any value may be null, lists aside. */
 export type Columns = Readonly<Record<string, ColumnType>>;
 export type Row = Readonly<Record<string, string | number | boolean | null>>;
-/** A row of any columns: an INT64 is a bigint, a TIMESTAMP a Date. */
-export type WideRow = Readonly<
-  Record<string, string | number | bigint | boolean | Date | readonly number[] | null>
->;
+/** A value of any column: an INT64 is a bigint, a TIMESTAMP a Date, FLOATS are an array. */
+export type Cell = string | number | bigint | boolean | Date | readonly number[] | null;
 
 /** A file that is written piece by piece; whoever reads it before `finish` finds no Parquet file. */
 export interface ParquetFile {
-  /** One row group. */
-  write(rows: readonly WideRow[]): Promise<void>;
+  /** One row group: the values of each column, by their names. */
+  write(values: Readonly<Record<string, readonly Cell[]>>): Promise<void>;
   finish(): Promise<void>;
 }
 
@@ -37,8 +35,10 @@ export function createParquet(path: string, columns: Columns): ParquetFile {
   ];
   const writer = new ParquetWriter({ writer: fileWriter(path), schema, createdBy: 'vlmo-pipeline' });
   return {
-    async write(rows) {
-      await writer.write({ columnData: toColumns(columns, rows), rowGroupSize: Math.max(1, rows.length) });
+    async write(values) {
+      const [first = []] = Object.values(values);
+      const columnData = toColumnData(columns, values);
+      await writer.write({ columnData, rowGroupSize: Math.max(1, first.length) });
     },
     async finish() {
       await writer.finish();
@@ -49,7 +49,7 @@ export function createParquet(path: string, columns: Columns): ParquetFile {
 /** Writes rows to a Parquet file that is there whole or not at all. */
 export async function writeParquet(path: string, columns: Columns, rows: readonly Row[]): Promise<void> {
   const file = createParquet(`${path}.new`, columns);
-  await file.write(rows);
+  await file.write(byColumn(columns, rows));
   await file.finish();
   await rename(`${path}.new`, path);
 }
@@ -57,7 +57,7 @@ export async function writeParquet(path: string, columns: Columns, rows: readonl
 /** Puts files of the same columns behind each other into one, which is there whole or not at all. */
 export async function joinParquet(path: string, columns: Columns, parts: readonly string[]): Promise<void> {
   const file = createParquet(`${path}.new`, columns);
-  for (const part of parts) await file.write(await readParquet(part));
+  for (const part of parts) await file.write(byColumn(columns, await readParquet(part)));
   await file.finish();
   await rename(`${path}.new`, path);
 }
@@ -81,12 +81,19 @@ function listElements(name: string): SchemaElement[] {
   ];
 }
 
-function toColumns(columns: Columns, rows: readonly WideRow[]): ColumnSource[] {
+function byColumn(columns: Columns, rows: readonly Row[]): Readonly<Record<string, readonly Cell[]>> {
+  const names = Object.keys(columns);
+  return Object.fromEntries(names.map((name) => [name, rows.map((row) => row[name] ?? null)]));
+}
+
+function toColumnData(columns: Columns, values: Readonly<Record<string, readonly Cell[]>>): ColumnSource[] {
   return Object.entries(columns).map((column) => {
     const [name] = column;
-    const data = rows.map((row) => row[name]);
+    const data = [...(values[name] ?? [])];
     // Numbers drawn by a model repeat nowhere: neither a dictionary nor Snappy makes them smaller.
     if (isList(column)) return { name, data, encoding: 'PLAIN', codec: 'UNCOMPRESSED', statistics: false };
-    return { name, data, type: column[1] as BasicType, nullable: true };
+    // Texts come in no order: their least and greatest would spare a reader nothing.
+    const statistics = column[1] !== 'STRING';
+    return { name, data, type: column[1] as BasicType, nullable: true, statistics };
   });
 }

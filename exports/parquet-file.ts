@@ -1,5 +1,5 @@
 import { halfToFloat } from '#float16.ts';
-import { type ColumnType, createParquet, type WideRow } from '#parquet.ts';
+import { type Cell, type ColumnType, createParquet } from '#parquet.ts';
 import type { Column } from './columns.ts';
 import type { OutputFile } from './output-file.ts';
 
@@ -33,22 +33,24 @@ export async function createParquetOutput(
       const width = Math.max(1, ...floats.map(([, values]) => values.length / rows.length));
       const step = Math.max(1, Math.min(GROUP_ROWS, Math.floor(GROUP_VALUES / width)));
       for (let from = 0; from < rows.length; from += step) {
-        const group = rows.slice(from, from + step).map((row, i) => {
-          const cells = columns.map((column) => [column.name, toCell(column, row)] as const);
-          const lists = floats.map(([name, values]) => {
-            const each = values.length / rows.length;
-            return [name, Array.from(values.subarray((from + i) * each, (from + i + 1) * each))] as const;
-          });
-          return Object.fromEntries([...cells, ...lists]) as WideRow;
+        const group = rows.slice(from, from + step);
+        const cells = columns.map(
+          (column) => [column.name, group.map((row) => toCell(column, row))] as const,
+        );
+        const lists = floats.map(([name, values]) => {
+          const each = values.length / rows.length;
+          const list = (_: object, i: number): number[] =>
+            Array.from(values.subarray((from + i) * each, (from + i + 1) * each));
+          return [name, group.map(list)] as const;
         });
-        await file.write(group);
+        await file.write(Object.fromEntries([...cells, ...lists]));
       }
     },
     end: () => file.finish(),
   };
 }
 
-function toCell({ type, value }: Column, row: object): WideRow[string] {
+function toCell({ type, value }: Column, row: object): Cell {
   const found = value(row as never);
   if (found === null || found === undefined) return null;
   if (type === 'json') return JSON.stringify(found);
