@@ -156,6 +156,26 @@ describe('import-vectors', { timeout: 300_000 }, () => {
     assert.deepEqual(await index.counts(), { images: 5, captions: 6 });
   });
 
+  test('names that are longer than any source may have: the rows are listed, the others stored', async (t) => {
+    const folder = await temporaryFolder(t);
+    const vectors = join(folder, 'vectors');
+    const paths = ['a', 'b'.repeat(5000), 'c'];
+    await writeVectorFolder(vectors, [{ name: '0', images: [0, 1, 2].map(unit), paths }]);
+    const index = await newIndex(t, folder);
+    const imported = await index.importVectors(vectors);
+    assert.deepEqual([imported.stored, imported.failed], [4, 2]);
+    const failures = await failuresOf(index);
+    assert.deepEqual(
+      failures.map(({ id, code }) => [id, code]),
+      [
+        ['0/1 caption', 'SOURCE_ROW_INVALID'],
+        ['0/1 image', 'SOURCE_ROW_INVALID'],
+      ],
+    );
+    assert.match(failures[1]?.message ?? '', /id of at most 4096 characters, received 5000/);
+    assert.equal((await index.importVectors(vectors)).skipped, 4);
+  });
+
   const bytes = (count: number): Buffer => Buffer.alloc(count);
   const IMAGES = 'img_emb/img_emb_01.npy';
   const MALFORMED: Readonly<Record<string, readonly [RegExp, (folder: string) => Promise<void>]>> = {
