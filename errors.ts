@@ -94,6 +94,14 @@ export const ERROR_CODES = {
     retriable: false,
     meaning: 'The vectors are too few, or of a length, for an approximate index',
   },
+  EVALUATION_EMPTY: {
+    retriable: false,
+    meaning: 'There is no picture with a caption to evaluate',
+  },
+  EVALUATION_INCOMPLETE: {
+    retriable: false,
+    meaning: 'Pictures or captions of what is to be evaluated are not there',
+  },
   CURSOR_INVALID: {
     retriable: false,
     meaning: 'The cursor of a page of hits is damaged, or of another search',

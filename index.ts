@@ -24,6 +24,8 @@ export type {
 } from './search/request.ts';
 export type {
   CallOptions,
+  EvaluateOptions,
+  Evaluation,
   GoneOptions,
   ImportOptions,
   IndexCallOptions,

@@ -13,6 +13,7 @@ export const RUN: { readonly [Name in CommandName]: () => Promise<RunCommand<Nam
   'sources rename': async () => (await import('./rename-source-command.ts')).runRenameSource,
   remove: async () => (await import('./remove-command.ts')).runRemove,
   optimize: async () => (await import('./optimize-command.ts')).runOptimize,
+  evaluate: async () => (await import('./evaluate-command.ts')).runEvaluate,
   submit: async () => (await import('./submit-command.ts')).runSubmit,
   worker: async () => (await import('./worker-command.ts')).runWorker,
   status: async () => (await import('./status-command.ts')).runStatus,

@@ -1,4 +1,5 @@
 import cliProgress from 'cli-progress';
+import type { EvaluationProgress } from '#evaluate/evaluate.ts';
 import type { ExportProgress } from '#exports/export-tables.ts';
 import type { Progress } from '#pipeline/progress.ts';
 import type { Submitted } from '#runs/submit.ts';
@@ -77,6 +78,16 @@ export function showPairs(ask: () => PairProgress): Disposable {
     const { scored, skipped } = ask();
     const before = skipped > 0 ? `, ${formatCount(skipped)} before` : '';
     return { fraction: undefined, text: `${formatCount(scored)} pairs scored${before}, ${rate(scored)}` };
+  });
+}
+
+/** Shows how far an evaluation is. */
+export function showEvaluation(ask: () => EvaluationProgress): Disposable {
+  const rate = rateSinceNow();
+  return show(() => {
+    const { done, queries } = ask();
+    const text = `${formatCount(done)} of ${formatCount(queries)} queries, ${rate(done)}`;
+    return { fraction: done / queries, text };
   });
 }
 

@@ -177,6 +177,32 @@ export const COMMANDS = {
       ...plain('json'),
     },
   },
+  evaluate: {
+    sentence:
+      'Measure retrieval over the pictures and captions of a collection: recall@1, 5 and 10 both ways, as papers do',
+    arguments: [
+      [
+        '[source]',
+        'indexed into the collection first: a folder, a table or a tar, as for index; left out, what is stored',
+      ],
+    ],
+    options: {
+      index: NEW_INDEX,
+      ...plain('model', 'collection'),
+      where: { sentence: 'Only pictures and captions that match, e.g. "meta.split = \'test\'"' },
+      rerank: {
+        sentence:
+          'Read so many of the first again by the fusion encoder, at least 10; 32 of them too where it is more',
+      },
+      ...plain('partial'),
+      seed: { sentence: 'Of the samples that the intervals are made of: the same for the same number' },
+      json: { sentence: "Print JSON in CLIP_benchmark's form, an object for each order of the hits" },
+      ...READING,
+      ...plain('device', 'precision', 'preprocess'),
+      ...POOLS,
+      ...PICTURE_LIMITS,
+    },
+  },
   ...QUEUE_COMMANDS,
   serve: {
     sentence: 'Answer searches, embeddings and more over HTTP until told to stop (Ctrl-C, SIGTERM)',

@@ -74,6 +74,12 @@ export const FILE_OPTIONS = {
     default: 1,
     sentence: 'With --measure, which ones: the same for the same number',
   },
+  partial: {
+    flag: '--partial',
+    type: present,
+    default: false,
+    sentence: 'Also where pictures or captions are missing; without it, that is an error that names them',
+  },
   plot: {
     flag: '--plot <file>',
     type: text,

@@ -1,4 +1,7 @@
 import type { VlmoError } from '#errors.ts';
+import type { Evaluated, EvaluationProgress } from '#evaluate/evaluate.ts';
+import type { KnownSplit } from '#evaluate/known-splits.ts';
+import type { PublishedFigure } from '#evaluate/published.ts';
 import type { Exported, ExportProgress } from '#exports/export-tables.ts';
 import type { ExportRequest } from '#exports/request.ts';
 import type { ModelInfo } from '#model/model.ts';
@@ -196,6 +199,36 @@ export interface MeasuredRecall {
   readonly defaultProbes: number;
 }
 
+export interface EvaluateOptions extends ProgressOptions<EvaluationProgress> {
+  readonly collection?: string | undefined;
+  /** Only pictures and captions that match; of either kind, so by `source`, `id` or `meta`. */
+  readonly where?: string | undefined;
+  /** Reads so many of the first again by the fusion encoder, and 32 of them where that is fewer, each as a result of its own. */
+  readonly rerank?: number | undefined;
+  /** Goes on where pictures or captions are not there, without them. */
+  readonly partial?: boolean | undefined;
+  /** Of the samples that the intervals are made of. */
+  readonly seed?: number | undefined;
+}
+
+/** What is lacking, the first five by their ids. */
+export interface MissingItems {
+  readonly count: number;
+  readonly first: readonly string[];
+}
+
+export interface Evaluation extends Evaluated {
+  readonly generation: GenerationRecord;
+  readonly pictures: number;
+  /** Those of a stored picture; `alone` are of none. */
+  readonly captions: number;
+  readonly alone: number;
+  readonly missing: MissingItems;
+  /** The split of these sizes that figures are published for; null where it is none. */
+  readonly split: KnownSplit | null;
+  readonly published: readonly PublishedFigure[];
+}
+
 export interface ItemsOptions {
   readonly collection?: string | undefined;
   /** Default images. */
@@ -286,6 +319,11 @@ export interface OpenIndex extends AsyncDisposable {
    * new or changed. Throws VECTORS_MALFORMED before anything is written, STORE_GENERATION_CONFLICT, SEARCH_MODEL_MISMATCH.
    */
   importVectors(folder: string, options?: ImportOptions): Promise<VectorsImported>;
+  /**
+   * Retrieval by Karpathy's protocol over the pictures and captions of a collection: recall@1, 5 and 10 both ways, ties
+   * against us. Throws EVALUATION_INCOMPLETE, EVALUATION_EMPTY, FILTER_INVALID, and MODEL_HEAD_MISSING for `rerank`.
+   */
+  evaluate(options?: EvaluateOptions): Promise<Evaluation>;
   /** What is stored, in the store's order. Throws FILTER_INVALID. */
   items(options?: ItemsOptions): AsyncIterable<ImageRecord | CaptionRecord>;
   /** One item, stored or listed as failed. Throws SEARCH_ITEM_NOT_FOUND, ID_AMBIGUOUS. */

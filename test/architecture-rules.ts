@@ -2,6 +2,7 @@
 export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   cli: [
     'server',
+    'evaluate',
     'doctor',
     'engine',
     'service',
@@ -56,8 +57,11 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'sources',
     'runs',
     'exports',
+    'evaluate',
     'config',
   ],
+  // Retrieval measured over what is stored.
+  evaluate: ['search', 'scorer', 'model', 'store'],
   // Layouts of other programs, written from the store.
   exports: ['store', 'search/request.ts', 'config'],
   runs: ['pipeline', 'queue', 'store', 'sources', 'config'],
