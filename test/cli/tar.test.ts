@@ -1,11 +1,7 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { fixture, temporaryFolder } from '../fixtures/files.ts';
-import { drawPicture } from '../pipeline/pictures.ts';
-import { TAR_END, tarFile } from '../sources/tar-file.ts';
-import { ended, startVlmo, vlmoJson } from './cli-fixture.ts';
+import { fixture } from '../fixtures/files.ts';
+import { vlmoJson } from './cli-fixture.ts';
 import { openScene, startSuite } from './queue-suite.ts';
 import { assertSame, readTables } from './tables.ts';
 
@@ -37,29 +33,5 @@ describe('tars', { timeout: 300_000 }, () => {
     );
     const [second] = (await vlmoJson<Summary>(args, 2)).lines;
     assert.deepEqual([second?.stored, second?.skipped, second?.failed], [0, 30, 3]);
-  });
-
-  test('killed in the middle of a tar, a second run finishes it and reads no stored picture again', async (t) => {
-    const folder = await temporaryFolder(t);
-    const [tar, index] = [join(folder, 'x.tar'), join(folder, 'index')];
-    const parts: Buffer[] = [];
-    for (let n = 0; n < 400; n++) parts.push(tarFile(`${n}.png`, await drawPicture(n)));
-    await writeFile(tar, Buffer.concat([...parts, TAR_END]));
-    const args = ['index', tar, '--index', index, '--model', suite.model, '--batch-size', '8', '--json'];
-    const child = startVlmo(args);
-    let count = 0;
-    for (let tried = 0; count === 0 && tried < 600; tried++) {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      const ran = await vlmoJson<{ images?: number }>(['status', '--index', index, '--json'], 0).catch(
-        () => undefined,
-      );
-      count = Number(ran?.lines.find((line) => (line.images ?? 0) > 0)?.images ?? 0);
-      if (child.exitCode !== null) break;
-    }
-    child.kill('SIGKILL');
-    await ended(child);
-    const [finished] = (await vlmoJson<Summary>(args)).lines;
-    assert.equal((finished?.stored ?? 0) + (finished?.skipped ?? 0), 400);
-    assert.equal(new Set((await readTables(index)).images.map(({ id }) => id)).size, 400);
   });
 });
