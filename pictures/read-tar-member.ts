@@ -1,5 +1,5 @@
 import { closeSync, readSync } from 'node:fs';
-import { VlmoError } from '#errors.ts';
+import { type ErrorCode, VlmoError } from '#errors.ts';
 import { memberOf } from '#uri.ts';
 import { openPictureFile } from './read-file.ts';
 import { readHeaders } from './tar-extended.ts';
@@ -44,7 +44,7 @@ export function readTarMember(uri: string, maxBytes: number): Uint8Array {
     if (found?.size !== size || (name !== null && found.name !== name)) {
       const received = found ? `"${found.name}" of ${found.size}` : 'something else';
       const expected = `${name === null ? 'a file' : `"${name}"`} of ${size} bytes at this place of the tar`;
-      throw unreadable(uri, expected, `${received}; index it again`);
+      throw unreadable(uri, expected, `${received}; index it again`, 'ITEM_NOT_FOUND');
     }
     return new Uint8Array(bytes.buffer, bytes.byteOffset + head, size);
   } finally {
@@ -77,9 +77,11 @@ function read(uri: string, file: number, offset: number, size: number): Buffer {
   return bytes;
 }
 
-function unreadable(uri: string, expected: string, received: string): VlmoError {
-  return new VlmoError(
-    'ITEM_UNREADABLE',
-    `Cannot read image "${uri}": expected ${expected}, received ${received}`,
-  );
+function unreadable(
+  uri: string,
+  expected: string,
+  received: string,
+  code: ErrorCode = 'ITEM_UNREADABLE',
+): VlmoError {
+  return new VlmoError(code, `Cannot read image "${uri}": expected ${expected}, received ${received}`);
 }

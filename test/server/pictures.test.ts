@@ -2,11 +2,14 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import sharp from 'sharp';
 import type { Problem } from '#server/errors/problem.ts';
 import { createThumbnailCache } from '#server/pictures/thumbnail-cache.ts';
 import type { Server } from '#server/serve.ts';
 import { temporaryFolder } from '../fixtures/files.ts';
+import { drawPicture } from '../pipeline/pictures.ts';
+import { TAR_END, tarFile } from '../sources/tar-file.ts';
 import { ask, indexScenes, type ServedIndex, serve } from './server-fixture.ts';
 
 const folder = await temporaryFolder({ after });
@@ -107,4 +110,34 @@ describe('createThumbnailCache', () => {
     assert.equal((await cache.get('aa', async () => new Uint8Array(3))).length, 3);
     await rm(place);
   });
+});
+
+describe('a picture in a tar', { timeout: 300_000 }, () => {
+  for (const [name, pack] of [
+    ['x.tar', (bytes: Buffer) => bytes],
+    ['x.tar.gz', gzipSync],
+  ] as const)
+    test(`${name}: is given alone, and no other one in its place`, async (t) => {
+      const place = join(await temporaryFolder(t), name);
+      const pictures = [await drawPicture(1), await drawPicture(2)];
+      const write = (order: readonly number[]) => {
+        const parts = order.map((n) => tarFile(`${n}.png`, pictures[n] ?? ''));
+        return writeFile(place, pack(Buffer.concat([...parts, TAR_END])));
+      };
+      await write([0, 1]);
+      await served.index.index(place);
+      const { body } = await ask(`${server.url}/v1/items?id=${name}/1`);
+      const own = `${server.url}/v1/items/${body.key}`;
+      const response = await fetch(`${own}/image`);
+      assert.deepEqual(Buffer.from(await response.arrayBuffer()), pictures[1]);
+      const thumbnail = await fetch(`${own}/thumbnail?size=100`);
+      assert.deepEqual([thumbnail.status, thumbnail.headers.get('content-type')], [200, 'image/webp']);
+      await write([1, 0]);
+      const other = await ask<Problem>(`${own}/image`);
+      assert.deepEqual([other.status, other.body.code], [404, 'ITEM_NOT_FOUND']);
+      assert.match(other.body.detail ?? '', /at this place of the tar/);
+      await rm(place);
+      const gone = await ask<Problem>(`${own}/image`);
+      assert.deepEqual([gone.status, gone.body.code], [404, 'ITEM_NOT_FOUND']);
+    });
 });

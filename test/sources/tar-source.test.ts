@@ -295,7 +295,7 @@ describe('tars', () => {
     await writeFile(path, Buffer.concat([tarFile('b.png', Buffer.alloc(600, 1)), TAR_END]));
     assert.throws(
       () => readPicture(old?.uri ?? '', MAX_BYTES),
-      vlmoError('ITEM_UNREADABLE', 'index it again'),
+      vlmoError('ITEM_NOT_FOUND', 'index it again'),
     );
     assert.throws(
       () => readPicture(`tar+file://${path}#offset=512&size=600`, 599),

@@ -67,5 +67,5 @@ test('pictures of a packed tar that is gone, or is another one by now, are said 
     );
   await writeFile(tar, gzipSync(Buffer.concat([tarFile('other.png', await drawPicture(1)), TAR_END])));
   for (const outcome of await run())
-    assert.ok(outcome.kind === 'failed' && outcome.error.code === 'ITEM_UNREADABLE');
+    assert.ok(outcome.kind === 'failed' && outcome.error.code === 'ITEM_NOT_FOUND');
 });
