@@ -1,7 +1,7 @@
 import type { CommandConfig } from '#config/commands.ts';
 import { resolveDevice } from '#devices/device.ts';
 import { type ErrorCode, VlmoError } from '#errors.ts';
-import { createCrossEncoder } from '#model/cross-encoder.ts';
+import { createCrossEncoder, matchProbability } from '#model/cross-encoder.ts';
 import { createEncoder } from '#model/encoder.ts';
 import { openModel } from '#model/open-model.ts';
 import { describePrecision, precisionOn } from '#model/precision.ts';
@@ -71,9 +71,10 @@ async function embedPairs(inputs: readonly Input[], config: EmbedConfig): Promis
     const text = texts[i] ?? '';
     const picture = await embedPicture(encoder, image);
     const cosine = dot(picture, await encoder.embedTexts([text]));
-    const [odds] = await crossEncoder.match([image], [text]);
-    if (typeof odds !== 'number') throw odds ?? new Error('A pair without a match: this is a bug');
-    printJson({ image, text, cosine, match: Math.fround(1 / (1 + Math.exp(-odds))) });
+    const [logits] = await crossEncoder.match([image], [text]);
+    if (!logits || logits instanceof VlmoError)
+      throw logits ?? new Error('A pair without a match: this is a bug');
+    printJson({ image, text, cosine, match: Math.fround(matchProbability(logits)) });
   });
 }
 

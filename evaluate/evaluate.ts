@@ -84,8 +84,8 @@ export async function evaluateSplit(asked: Evaluating): Promise<Evaluated> {
     { row, candidates }: Answered<Row>,
   ): Promise<number[]> {
     const read = await readCandidates(encoder, tables, row, candidates, signal);
-    unread += read.filter(({ odds }) => odds === undefined).length;
-    return rerank.map((first) => rankOf(reorder(read, first, encoder.scale)));
+    unread += read.filter(({ logits }) => logits === undefined).length;
+    return rerank.map((first) => rankOf(reorder(read, first, encoder.score)));
   }
 
   const askedPictures = withCaptions(pictures, captionCounts);

@@ -1,13 +1,13 @@
-import type { CrossEncoder } from '#model/cross-encoder.ts';
+import { VlmoError } from '#errors.ts';
+import { type CrossEncoder, UNREAD } from '#model/cross-encoder.ts';
+import type { PairLogits, PairScore } from '#model/model.ts';
+import { storedPicture } from '#model/picture-reader.ts';
 import type { CaptionRecord, GenerationTables, ImageRecord } from '#store/contract.ts';
 import { type Candidate, worstFirst } from './ranks.ts';
 
-/** Log-odds of what was not read: below all that an ITM head says. */
-const UNREAD = -1000;
-
-/** A candidate with the log-odds that it and the query belong together; undefined where a picture could not be read. */
+/** A candidate with the logits of it and the query; undefined where a picture could not be read. */
 export interface ReadCandidate extends Candidate {
-  readonly odds: number | undefined;
+  readonly logits: PairLogits | undefined;
 }
 
 /** Reads candidates together with the query; `isText`: a text finds pictures. */
@@ -23,31 +23,31 @@ export async function readCandidates(
   if ('caption' in row) {
     const rows = await images.rowsAt(addresses);
     const there = candidates.filter(({ address }) => rows.has(address));
-    const uris = there.map(({ address }) => rows.get(address)?.uri ?? '');
-    return withOdds(candidates, there, await crossEncoder.match(uris, [row.caption], { signal }));
+    const pictures = there.map(({ address }) => storedPicture(rows.get(address) ?? { uri: '' }));
+    return withLogits(candidates, there, await crossEncoder.match(pictures, [row.caption], { signal }));
   }
   const rows = await captions.rowsAt(addresses);
   const there = candidates.filter(({ address }) => rows.has(address));
   const texts = there.map(({ address }) => rows.get(address)?.caption ?? '');
-  return withOdds(candidates, there, await crossEncoder.match([row.uri], texts, { signal }));
+  return withLogits(candidates, there, await crossEncoder.match([storedPicture(row)], texts, { signal }));
 }
 
-function withOdds(
+function withLogits(
   candidates: readonly Candidate[],
   there: readonly Candidate[],
-  found: readonly unknown[],
+  found: readonly (PairLogits | VlmoError)[],
 ): ReadCandidate[] {
-  const odds = new Map(there.map(({ address }, i) => [address, found[i]]));
+  const read = new Map(there.map(({ address }, i) => [address, found[i]]));
   return candidates.map((candidate) => {
-    const value = odds.get(candidate.address);
-    return { ...candidate, odds: typeof value === 'number' ? value : undefined };
+    const logits = read.get(candidate.address);
+    return { ...candidate, logits: logits instanceof VlmoError ? undefined : logits };
   });
 }
 
 /** The first `k` in the order of a re-ranked search, ties against us; see `rerank`. */
-export function reorder(candidates: readonly ReadCandidate[], k: number, scale: number): ReadCandidate[] {
+export function reorder(candidates: readonly ReadCandidate[], k: number, score: PairScore): ReadCandidate[] {
   const read = candidates
     .slice(0, k)
-    .map((candidate) => ({ ...candidate, score: (candidate.odds ?? UNREAD) + scale * candidate.score }));
+    .map((candidate) => ({ ...candidate, score: score(candidate.logits ?? UNREAD, candidate.score) }));
   return worstFirst(read);
 }

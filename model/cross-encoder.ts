@@ -1,59 +1,93 @@
 import pMap from 'p-map';
 import { cut } from '#batches.ts';
 import { VlmoError } from '#errors.ts';
-import { pictureValues } from '#pictures/picture-spec.ts';
-import type { PictureInput, Runner, RunOptions } from './runner.ts';
+import type { PairLogits, PairScore } from './model.ts';
+import { createPixelReader, type MatchPicture, type PictureReader } from './picture-reader.ts';
+import type { Runner, RunOptions } from './runner.ts';
+import type { TokenCache } from './token-cache.ts';
+import { createTokenReader } from './token-reader.ts';
 
 /** What reads a picture and a text together. */
 export interface CrossEncoder {
-  /** What a cosine counts beside log-odds. */
-  readonly scale: number;
+  /** What pairs are put in order by. */
+  readonly score: PairScore;
+  /** Runs of the model side by side. */
+  readonly threads: number;
+  /** Of a model that is not the one that found the candidates; undefined where it is. */
+  readonly fingerprint: string | undefined;
   /**
-   * Log-odds that each picture and text belong together: one text with each of several pictures, or one picture with
-   * each of several texts. For a picture that cannot be read, why not.
+   * Logits of each picture and text belonging apart and together: one text with each of several pictures, or one picture
+   * with each of several texts. For a picture that cannot be read, why not.
    */
   match(
-    pictures: readonly PictureInput[],
+    pictures: readonly MatchPicture[],
     texts: readonly string[],
     options?: RunOptions,
-  ): Promise<readonly (number | VlmoError)[]>;
+  ): Promise<readonly (PairLogits | VlmoError)[]>;
+}
+
+export interface CrossEncoderOptions {
+  /** Keeps what a model makes of pictures, where it reads them apart from texts. */
+  readonly cache?: TokenCache | undefined;
+  /** Of a model that is not the one that found the candidates. */
+  readonly fingerprint?: string | undefined;
 }
 
 /** Pairs of a batch at most: more gain nothing, and their values leave the cache. */
 const MAX_PAIRS = 8;
 
 /** A cross-encoder of what runs the model: this thread, or the pools. Throws MODEL_HEAD_MISSING before anything is loaded. */
-export async function createCrossEncoder(runner: Runner): Promise<CrossEncoder> {
-  runner.model.requireMatching();
+export async function createCrossEncoder(
+  runner: Runner,
+  { cache, fingerprint }: CrossEncoderOptions = {},
+): Promise<CrossEncoder> {
+  const { pictureTokens, score } = runner.model.requireMatching();
+  if (pictureTokens !== null && !cache)
+    throw new Error('A model that makes tokens of pictures, and no cache: this is a bug');
+  const reader =
+    pictureTokens !== null && cache ? createTokenReader(runner, cache) : createPixelReader(runner);
   return {
-    scale: await runner.model.readScale(),
+    score: await score(),
+    threads: runner.threads,
+    fingerprint,
     match(pictures, texts, options) {
       const [text] = texts;
       const [picture] = pictures;
-      if (texts.length === 1 && text !== undefined) return matchPictures(runner, pictures, text, options);
-      if (pictures.length === 1 && picture !== undefined) return matchTexts(runner, picture, texts, options);
+      if (texts.length === 1 && text !== undefined)
+        return matchPictures(runner, reader, pictures, text, options);
+      if (pictures.length === 1 && picture !== undefined)
+        return matchTexts(runner, reader, picture, texts, options);
       throw new Error(`${pictures.length} pictures with ${texts.length} texts: this is a bug`);
     },
   };
 }
 
+/** Logits of pairs that could not be read: below all that a head says. */
+export const UNREAD: PairLogits = { apart: 0, together: -1000 };
+
+/**
+ * Probability that a picture and a text belong together, as the head says it: the softmax of its two logits. The one place
+ * where logits become a probability.
+ */
+export function matchProbability({ apart, together }: PairLogits): number {
+  return 1 / (1 + Math.exp(apart - together));
+}
+
 async function matchPictures(
   runner: Runner,
-  pictures: readonly PictureInput[],
+  reader: PictureReader,
+  pictures: readonly MatchPicture[],
   text: string,
   options?: RunOptions,
-): Promise<readonly (number | VlmoError)[]> {
-  const found: (number | VlmoError)[] = [];
+): Promise<readonly (PairLogits | VlmoError)[]> {
+  const found: (PairLogits | VlmoError)[] = [];
   await inBatches(runner, [...pictures.keys()], async (batch) => {
-    const pixels = pixelsFor(runner, batch.length);
-    const some = batch.map((i) => pictures[i] as PictureInput);
-    const slots = await runner.decode(some, pixels, options);
-    const count = slots.filter((slot) => typeof slot === 'number').length;
-    const odds =
-      count === 0 ? [] : logOdds(await runner.run({ kind: 'match', pixels, count, texts: [text] }, options));
-    batch.forEach((i, place) => {
-      const slot = slots[place] as number | VlmoError;
-      found[i] = typeof slot === 'number' ? (odds[slot] as number) : slot;
+    const some = batch.map((i) => pictures[i] as MatchPicture);
+    const read = await reader.read(some, options);
+    const logits = read.count === 0 ? [] : pairs(await runner.run(read.withTexts([text]), options));
+    batch.forEach((i, at) => {
+      const place = read.places[at] as number | VlmoError;
+      found[i] = typeof place === 'number' ? (logits[place] as PairLogits) : place;
     });
   });
   return found;
@@ -62,21 +96,22 @@ async function matchPictures(
 /** Throws nothing for a picture that cannot be read: no text has a match with it then. */
 async function matchTexts(
   runner: Runner,
-  picture: PictureInput,
+  reader: PictureReader,
+  picture: MatchPicture,
   texts: readonly string[],
   options?: RunOptions,
-): Promise<readonly (number | VlmoError)[]> {
-  const pixels = pixelsFor(runner, 1);
-  const [slot] = await runner.decode([picture], pixels, options);
-  if (slot instanceof VlmoError) return texts.map(() => slot);
-  const found: number[] = [];
+): Promise<readonly (PairLogits | VlmoError)[]> {
+  const read = await reader.read([picture], options);
+  const [place] = read.places;
+  if (place instanceof VlmoError) return texts.map(() => place);
+  const found: PairLogits[] = [];
   // Those of a length together: a batch is padded to its longest.
   const order = [...texts.keys()].sort((a, b) => (texts[a]?.length ?? 0) - (texts[b]?.length ?? 0));
   await inBatches(runner, order, async (batch) => {
     const some = batch.map((i) => texts[i] ?? '');
-    const odds = logOdds(await runner.run({ kind: 'match', pixels, count: 1, texts: some }, options));
-    batch.forEach((i, place) => {
-      found[i] = odds[place] as number;
+    const logits = pairs(await runner.run(read.withTexts(some), options));
+    batch.forEach((i, at) => {
+      found[i] = logits[at] as PairLogits;
     });
   });
   return found;
@@ -105,14 +140,10 @@ async function inBatches(
   if (errors.length > 0) throw errors[0];
 }
 
-function pixelsFor({ model }: Runner, pictures: number): SharedArrayBuffer {
-  return new SharedArrayBuffer(pictures * pictureValues(model.picture));
-}
-
-/** log(p / (1 - p)) of the softmax over both logits: how far "match" is ahead. [B, 2] -> [B]. */
-function logOdds(logits: Float32Array): number[] {
-  return Array.from(
-    { length: logits.length / 2 },
-    (_, i) => (logits[2 * i + 1] as number) - (logits[2 * i] as number),
-  );
+/** [B, 2] -> [B]. */
+function pairs(logits: Float32Array): readonly PairLogits[] {
+  return Array.from({ length: logits.length / 2 }, (_, i) => ({
+    apart: logits[2 * i] as number,
+    together: logits[2 * i + 1] as number,
+  }));
 }

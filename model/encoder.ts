@@ -48,8 +48,8 @@ async function embedBatch(
 ): Promise<readonly (Float32Array | VlmoError)[]> {
   const bytes = pictureValues(runner.model.picture);
   const pixels = new SharedArrayBuffer(pictures.length * bytes);
-  const slots = await runner.decode(pictures, pixels, options);
-  const count = slots.filter((slot) => typeof slot === 'number').length;
+  const decoded = await runner.decode(pictures, pixels, options);
+  const count = decoded.filter((one) => !(one instanceof VlmoError)).length;
   const run = async (some: readonly number[]): Promise<(Float32Array | VlmoError)[]> => {
     const [first = 0] = some;
     // A lone picture is copied out: a batch begins where its buffer begins.
@@ -62,7 +62,7 @@ async function embedBatch(
     count === 0
       ? []
       : await isolateFailures([...Array(count).keys()], run, (_, error) => failed(error, options));
-  return slots.map((slot) => (typeof slot === 'number' ? (vectors[slot] as Float32Array) : slot));
+  return decoded.map((one) => (one instanceof VlmoError ? one : (vectors[one.slot] as Float32Array)));
 }
 
 /** Work that was told to stop has not failed. */

@@ -36,7 +36,7 @@ export interface Model extends ModelInfo {
   readonly identity: ModelIdentity;
   /** Throw MODEL_HEAD_MISSING, which says which checkpoints can. */
   requireEmbedding(): void;
-  requireMatching(): void;
+  requireMatching(): Matching;
   /** What the model multiplied cosines by when it learned, so that they became logits. Throws MODEL_HEAD_MISSING. */
   readScale(): Promise<number>;
   /** How texts become ids. Throws MODEL_INVALID. */
@@ -45,6 +45,25 @@ export interface Model extends ModelInfo {
   prepare(): Promise<PreparedWeights>;
   load(options: ModelOptions): Promise<LoadedModel>;
 }
+
+/** How a model reads a picture and a text together. */
+export interface Matching {
+  /**
+   * Values of what it makes of a picture once, to read it with any text; null where it reads pixels and text in one step.
+   */
+  readonly pictureTokens: number | null;
+  /** What rows are put in order by. */
+  score(): Promise<PairScore>;
+}
+
+/** What the head for pairs says of one: logits of belonging apart and together. */
+export interface PairLogits {
+  readonly apart: number;
+  readonly together: number;
+}
+
+/** By logits and cosine of a pair: the higher, the better it fits. */
+export type PairScore = (logits: PairLogits, cosine: number) => number;
 
 export interface ModelIdentity {
   /** What its config says: only what it has always said, since another key would be another model. */
@@ -87,9 +106,26 @@ export interface LoadedModel extends AsyncDisposable {
   embedTexts(texts: readonly string[]): Promise<Float32Array>;
   /** `count` pictures of 8 bits [B, C, H, W] to vectors of unit length [B, D]. */
   embedPixels(pixels: Uint8Array, count: number): Promise<Float32Array>;
-  /**
-   * Reads pictures and texts together: as many of one as of the other, or one. Logits [B, 2] of belonging apart and
-   * together.
-   */
-  matchPixels(pixels: Uint8Array, count: number, texts: readonly string[]): Promise<Float32Array>;
+  /** How it reads pairs; what it lacks of `Matching` is left out. */
+  readonly pairs?: LoadedPairs;
+}
+
+/**
+ * Reads pictures and texts together: as many of one as of the other, or one. Logits [B, 2] of belonging apart and together.
+ */
+export interface LoadedPairs {
+  /** In one step. */
+  readonly matchPixels?: (
+    pixels: Uint8Array,
+    count: number,
+    texts: readonly string[],
+  ) => Promise<Float32Array>;
+  /** In two steps: `count` pictures of 8 bits [B, C, H, W] to their tokens [B, L, E], */
+  readonly readPictures?: (pixels: Uint8Array, count: number) => Promise<Float32Array>;
+  /** and the tokens of `count` pictures with texts. */
+  readonly matchTokens?: (
+    tokens: Float32Array,
+    count: number,
+    texts: readonly string[],
+  ) => Promise<Float32Array>;
 }

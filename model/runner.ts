@@ -18,6 +18,12 @@ export interface RunOptions {
 /** A picture to be read: where it lies, or its bytes. */
 export type PictureInput = string | Uint8Array;
 
+/** Pixels of a picture: their slot, and the digest of the bytes that they were decoded from. */
+export interface DecodedPicture {
+  readonly slot: number;
+  readonly sha256: string;
+}
+
 /** What a model can be run on. Pictures lie side by side in shared memory, [slot, C, H, W] of 8 bits. */
 export type RunTask =
   | { readonly kind: 'images'; readonly pixels: SharedArrayBuffer; readonly count: number }
@@ -27,6 +33,13 @@ export type RunTask =
       readonly kind: 'match';
       readonly pixels: SharedArrayBuffer;
       readonly count: number;
+      readonly texts: readonly string[];
+    }
+  /** The same in two steps: what is made of pictures once, and texts with that, a buffer for each picture. */
+  | { readonly kind: 'tokens'; readonly pixels: SharedArrayBuffer; readonly count: number }
+  | {
+      readonly kind: 'pairs';
+      readonly tokens: readonly SharedArrayBuffer[];
       readonly texts: readonly string[];
     };
 
@@ -43,7 +56,7 @@ export interface Runner {
     pictures: readonly PictureInput[],
     pixels: SharedArrayBuffer,
     options?: RunOptions,
-  ): Promise<readonly (number | VlmoError)[]>;
-  /** Vectors of unit length [B, D], or the logits [B, 2] of a match. Throws what running the model throws. */
+  ): Promise<readonly (DecodedPicture | VlmoError)[]>;
+  /** Vectors of unit length [B, D], tokens of pictures [B, L, E], or logits [B, 2] of pairs. Throws what running the model throws. */
   run(task: RunTask, options?: RunOptions): Promise<Float32Array>;
 }

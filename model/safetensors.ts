@@ -18,6 +18,8 @@ const tensorSchema = z.object({
   shape: z.array(z.int().nonnegative()),
   data_offsets: z.tuple([z.int().nonnegative(), z.int().nonnegative()]),
 });
+/** 0, 1, 2 … as integers, which older versions of Hugging Face's library wrote among the weights. */
+const POSITIONS = /(^|\.)position_ids$/;
 const ELEMENT_BYTES = { F32: 4, F16: 2 } as const;
 
 /** Where one tensor lies in a file. */
@@ -62,7 +64,7 @@ export function tensorBytes({ dtype, shape }: TensorSpec): number {
   return shape.reduce((product, size) => product * size, ELEMENT_BYTES[dtype]);
 }
 
-/** Reads where each tensor of a file lies. Throws MODEL_INVALID for a file that is not what it says. */
+/** Reads where each tensor of a file lies; numbers of positions are left out. Throws MODEL_INVALID for a file that is not what it says. */
 export async function readSafetensorsHeader(path: string): Promise<ReadonlyMap<string, TensorPlace>> {
   const invalid = (expected: string, received: string, cause?: unknown): VlmoError =>
     new VlmoError(
@@ -127,7 +129,7 @@ function parseHeader(
     throw invalid('a JSON object as header', 'something else');
   }
   return Object.entries(header)
-    .filter(([name]) => name !== '__metadata__')
+    .filter(([name]) => name !== '__metadata__' && !POSITIONS.test(name))
     .map(([name, entry]) => {
       const tensor = tensorSchema.safeParse(entry);
       if (!tensor.success)

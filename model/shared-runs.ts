@@ -31,7 +31,7 @@ export function shareRuns(runner: Runner): Runner {
 
   function run(task: RunTask, options: RunOptions = {}): Promise<Float32Array> {
     const { priority, signal, isAlone } = options;
-    if (priority === 'bulk' || isAlone || task.kind === 'match') return runner.run(task, options);
+    if (priority === 'bulk' || isAlone || !isShared(task)) return runner.run(task, options);
     if (signal?.aborted) return Promise.reject(signal.reason);
     return new Promise((resolve, reject) => {
       const leave = (): void => {
@@ -112,6 +112,10 @@ async function runTogether(runner: Runner, batch: readonly Waiting[]): Promise<v
       await runner.run(entry.task, entry.options).then(entry.resolve, entry.reject);
     }
   }
+}
+
+function isShared(task: RunTask): task is SharedTask {
+  return task.kind === 'texts' || task.kind === 'images';
 }
 
 function sizeOf(task: SharedTask): number {

@@ -1,3 +1,5 @@
+import { VlmoError } from '#errors.ts';
+import { matchProbability } from '#model/cross-encoder.ts';
 import { activeTables } from '#search/active-tables.ts';
 import { embedPicture } from '#search/query.ts';
 import { type MatchRequest, matchRequestSchema, parseRequest } from '#search/request.ts';
@@ -19,11 +21,12 @@ export async function answerMatch(
     const encoder = await loaded.encoder();
     const picture = await embedPicture(encoder, image, { signal });
     const vectors = await embedTexts(encoder, texts, { signal });
-    const odds = await crossEncoder.match([image], texts, { signal });
+    const logits = await crossEncoder.match([image], texts, { signal });
     return texts.map((_, i) => {
-      const found = odds[i];
-      if (typeof found !== 'number') throw found ?? new Error('A text without a match: this is a bug');
-      return { match: 1 / (1 + Math.exp(-found)), cosine: dot(picture, vectors[i] as Float32Array) };
+      const found = logits[i];
+      if (!found || found instanceof VlmoError)
+        throw found ?? new Error('A text without a match: this is a bug');
+      return { match: matchProbability(found), cosine: dot(picture, vectors[i] as Float32Array) };
     });
   });
 }

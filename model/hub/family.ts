@@ -27,7 +27,7 @@ export async function openFamily(path: string): Promise<Model> {
     requireMatching() {
       throw new VlmoError(
         'MODEL_HEAD_MISSING',
-        `Cannot re-rank with model "${place.name}": expected one that reads a picture and a text together, received a dual encoder (${config.model_type})`,
+        `Cannot re-rank with model "${place.name}": expected one that reads a picture and a text together, received a dual encoder (${config.model_type}); --reranker FOLDER names one for any collection`,
       );
     },
     readScale: async () => (await readScale(folder))?.scale ?? 1,

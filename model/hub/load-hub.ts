@@ -32,9 +32,6 @@ export async function loadHub(folder: HubFolder, options: ModelOptions): Promise
       const { session } = await sides.open('image', tokenizer);
       return session.run(pictureBatch(folder, pixels, count));
     },
-    async matchPixels() {
-      throw new Error(`Model "${place.name}" reads no pairs: this is a bug`);
-    },
     [Symbol.asyncDispose]: () => sides.close(),
   };
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { PictureSpec } from '#pictures/picture-spec.ts';
-import type { LoadedModel, Model, ModelOptions } from '../model.ts';
+import type { LoadedModel, Model, ModelOptions, PairScore } from '../model.ts';
 import type { ModelPrecision, Precision } from '../precision.ts';
 import { type MappedWeights, type PreparedWeights, prepareWeights } from '../prepare-weights.ts';
 import { readSafetensorsHeader } from '../safetensors.ts';
@@ -28,12 +28,25 @@ export async function openFamily(path: string): Promise<Model> {
     embeds: heads.itc ? ['image', 'text'] : [],
     identity: { config, tokenizerFolder: folder.path, ...(isUsual(picture) ? {} : { picture }) },
     requireEmbedding: () => void requireHead(folder, 'image'),
-    requireMatching: () => void requireHead(folder, 'fusion'),
+    requireMatching() {
+      requireHead(folder, 'fusion');
+      return { pictureTokens: null, score: () => readPairScore(folder) };
+    },
     readScale: () => readContrastiveScale(folder),
     loadTokenizer: () => loadTokenizer(folder.path, config.max_text_length),
     prepare: () => prepareWeights(folder),
     load: (options) => load(folder, options),
   };
+}
+
+/**
+ * (logit[1] - logit[0]) + exp(logit_scale) * cosine. Both are log-likelihoods, one of the pair against no pair, one of the row
+ * against other rows; training/README.md has what the sum finds. The published evaluation adds logit[1] and the cosine
+ * itself, which then counts next to nothing beside logits.
+ */
+async function readPairScore(folder: ModelFolder): Promise<PairScore> {
+  const scale = await readContrastiveScale(folder);
+  return ({ apart, together }, cosine) => together - apart + scale * cosine;
 }
 
 /** What VLMo was trained with; a fingerprint holds it only where it is another one. */
@@ -72,7 +85,9 @@ function createLoaded(vlmo: Vlmo, asked: Precision, own: PreparedWeights | undef
     precision: () => precisionOf(vlmo.proofs, asked),
     embedTexts: async (texts) => (await vlmo.embedTexts(texts)).data,
     embedPixels: async (pixels, count) => (await vlmo.embedImages(samples(pixels, count))).data,
-    matchPixels: async (pixels, count, texts) => (await vlmo.match(samples(pixels, count), texts)).logits,
+    pairs: {
+      matchPixels: async (pixels, count, texts) => (await vlmo.match(samples(pixels, count), texts)).logits,
+    },
     async [Symbol.asyncDispose]() {
       await vlmo[Symbol.asyncDispose]();
       await own?.[Symbol.asyncDispose]();

@@ -1,5 +1,7 @@
 import { VlmoError } from '#errors.ts';
-import type { CrossEncoder } from '#model/cross-encoder.ts';
+import { type CrossEncoder, matchProbability, UNREAD } from '#model/cross-encoder.ts';
+import type { PairLogits } from '#model/model.ts';
+import { storedPicture } from '#model/picture-reader.ts';
 import { byScore, type Ranked, type Ranking } from '#search/ranking/ranking.ts';
 import type { MatchSubject } from './match-subject.ts';
 import { requirePair } from './match-subject.ts';
@@ -18,13 +20,8 @@ export interface RerankOptions {
 }
 
 /**
- * The first rows of an order, each read again together with the query by the fusion encoder, in the order of
- *
- *     score = (logit[1] - logit[0]) + exp(logit_scale) * cosine
- *
- * Both are log-likelihoods, one of the pair against no pair, one of the row against other rows; training/README.md
- * has what the sum finds. The published evaluation adds logit[1] and the cosine itself, which then counts next to
- * nothing beside logits.
+ * The first rows of an order, each read again together with the query by the cross-encoder, in the order of its score, which
+ * is made of its logits and the cosine.
  *
  * A row whose picture cannot be read any more stays: at the end, by cosine, its match null. The model runs once,
  * however often the order is asked. Throws USAGE_INVALID for a subject that rows cannot be read with.
@@ -42,9 +39,6 @@ export function rerank(ranking: Ranking, options: RerankOptions): Ranking {
   };
 }
 
-/** Log-odds of rows that were not read: below all that an ITM head says. */
-const UNREAD = -1000;
-
 async function readAgain(
   ranking: Ranking,
   { crossEncoder, subject, first, minMatch, warn, signal }: RerankOptions,
@@ -52,13 +46,13 @@ async function readAgain(
   const rows = await ranking(first);
   const found = await matchAll(crossEncoder, subject, rows, signal);
   const read = rows.map((row, i) => {
-    const odds = found[i];
-    const isRead = typeof odds === 'number';
-    if (odds instanceof VlmoError) warn?.(row, odds);
+    const logits = found[i];
+    if (logits instanceof VlmoError) warn?.(row, logits);
+    const read = logits instanceof VlmoError ? undefined : logits;
     return {
       ...row,
-      score: (isRead ? odds : UNREAD) + crossEncoder.scale * row.cosine,
-      match: isRead ? 1 / (1 + Math.exp(-odds)) : null,
+      score: crossEncoder.score(read ?? UNREAD, row.cosine),
+      match: read ? matchProbability(read) : null,
     };
   });
   const kept =
@@ -71,12 +65,12 @@ async function matchAll(
   subject: MatchSubject,
   rows: readonly Ranked[],
   signal: AbortSignal | undefined,
-): Promise<readonly (number | VlmoError)[]> {
+): Promise<readonly (PairLogits | VlmoError)[]> {
   for (const { kind } of rows) requirePair(subject, kind);
   if (rows.length === 0) return [];
   if (subject.kind === 'text') {
-    const uris = rows.map(({ row }) => row.uri);
-    return crossEncoder.match(uris, [subject.text], { signal });
+    const pictures = rows.map(({ row }) => storedPicture(row));
+    return crossEncoder.match(pictures, [subject.text], { signal });
   }
   const captions = rows.map(({ row }) => ('caption' in row ? row.caption : ''));
   const found = await crossEncoder.match([subject.picture], captions, { signal });

@@ -185,8 +185,13 @@ describe('evaluateSplit', () => {
       const { orders } = await evaluateSplit({
         ...{ ...parts, rerank: [rerank], seed: 1, signal: NEVER },
         crossEncoder: async () => ({
-          scale: 2,
-          match: async (uris) => uris.map((uri) => (uri === 'file:///p0' ? 1 : 0)),
+          ...{ threads: 1, fingerprint: undefined },
+          score: ({ apart, together }, cosine) => together - apart + 2 * cosine,
+          match: async (found) =>
+            found.map((picture) => {
+              const uri = typeof picture === 'object' && 'uri' in picture ? picture.uri : picture;
+              return { apart: 0, together: uri === 'file:///p0' ? 1 : 0 };
+            }),
         }),
       });
       return orders.map(({ imageRetrieval }) => imageRetrieval.map(({ recall }) => recall));

@@ -5,6 +5,7 @@ import { after, describe, test } from 'node:test';
 import sharp from 'sharp';
 import { VlmoError } from '#errors.ts';
 import { createCrossEncoder } from '#model/cross-encoder.ts';
+import type { PairLogits } from '#model/model.ts';
 import { openModel } from '#model/open-model.ts';
 import { loadVlmo } from '#model/vlmo/vlmo.ts';
 import type { PreprocessTask } from '#workers/decode/protocol.ts';
@@ -73,13 +74,12 @@ function watch({ preprocess, inference }: Pools) {
   return { pools: watched, decoded, runs };
 }
 
-function assertAllClose(found: readonly (number | VlmoError)[], expected: readonly number[]): void {
+function assertAllClose(found: readonly (PairLogits | VlmoError)[], expected: readonly number[]): void {
   assert.equal(found.length, expected.length);
-  for (const [i, odds] of found.entries()) {
-    assert.ok(
-      Math.abs((odds as number) - (expected[i] ?? Number.NaN)) < 1e-4,
-      `${i}: ${odds}, expected ${expected[i]}`,
-    );
+  for (const [i, logits] of found.entries()) {
+    assert.ok(!(logits instanceof VlmoError));
+    const odds = logits.together - logits.apart;
+    assert.ok(Math.abs(odds - (expected[i] ?? Number.NaN)) < 1e-4, `${i}: ${odds}, expected ${expected[i]}`);
   }
 }
 
@@ -112,7 +112,11 @@ describe('CrossEncoder', async () => {
       await createCrossEncoder(here),
       await createCrossEncoder(createPoolRunner(MODEL, pools)),
     ]) {
-      assert.ok(Math.abs(crossEncoder.scale - 1 / 0.07) < 2e-2);
+      // Log-odds, and the cosine as the model learned to scale it.
+      const ofLogits = crossEncoder.score({ apart: 1, together: 3 }, 0);
+      assert.equal(ofLogits, 2);
+      const scale = crossEncoder.score({ apart: 1, together: 3 }, 1) - ofLogits;
+      assert.ok(Math.abs(scale - 1 / 0.07) < 2e-2);
       assertAllClose(await crossEncoder.match(PICTURES, [text]), byText);
       assertAllClose(await crossEncoder.match(PICTURES.slice(0, 1), [text]), byText.slice(0, 1));
       assertAllClose(await crossEncoder.match([picture], TEXTS), byPicture);
@@ -164,7 +168,7 @@ describe('CrossEncoder', async () => {
       const expected = ['ITEM_NOT_FOUND', ...read.slice(0, 3), 'IMAGE_INVALID', ...read.slice(3)];
       assert.deepEqual(codes, [...expected, 'URL_UNSUPPORTED', 'ITEM_NOT_FOUND', 'ITEM_NOT_FOUND']);
       assertAllClose(
-        found.filter((odds) => typeof odds === 'number'),
+        found.filter((logits) => !(logits instanceof VlmoError)),
         byText.slice(0, 12),
       );
       const nothing = await crossEncoder.match([none, broken], [text]);

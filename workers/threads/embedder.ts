@@ -1,6 +1,7 @@
 import { errorMessage, toErrorData, VlmoError } from '#errors.ts';
 import { openModel } from '#model/open-model.ts';
 import type { ModelPrecision } from '#model/precision.ts';
+import { runTask } from '#model/run-task.ts';
 import { pictureValues } from '#pictures/picture-spec.ts';
 import type { InferenceResult, InferenceSetup, InferenceTask } from './protocol.ts';
 
@@ -40,7 +41,7 @@ interface Loaded {
 async function load(setup: InferenceSetup): Promise<Loaded> {
   const { modelPath, ...how } = setup;
   const model = await openModel(modelPath);
-  const values = pictureValues(model.picture);
+  const pictureBytes = pictureValues(model.picture);
   const loaded = await model.load({ ...how, ready: model.embeds });
   const embed = async (task: InferenceTask): Promise<Float32Array> => {
     if (task.kind === 'release') {
@@ -48,10 +49,7 @@ async function load(setup: InferenceSetup): Promise<Loaded> {
       return new Float32Array();
     }
     if (task.kind === 'precision') return new Float32Array();
-    if (task.kind === 'texts') return loaded.embedTexts(task.texts);
-    const pixels = new Uint8Array(task.pixels, 0, task.count * values);
-    if (task.kind === 'match') return loaded.matchPixels(pixels, task.count, task.texts);
-    return loaded.embedPixels(pixels, task.count);
+    return runTask(loaded, task, pictureBytes);
   };
   return { embed, isCut: loaded.isCut, precision: () => loaded.precision() };
 }

@@ -2,7 +2,8 @@ import PQueue from 'p-queue';
 import type { Provider } from '#devices/device.ts';
 import type { LoadedModel, Model } from '#model/model.ts';
 import type { ModelPrecision, Precision } from '#model/precision.ts';
-import type { Runner, RunTask } from '#model/runner.ts';
+import { runTask } from '#model/run-task.ts';
+import type { Runner } from '#model/runner.ts';
 import { pictureValues } from '#pictures/picture-spec.ts';
 import type { PreprocessMode } from '#pictures/preprocess.ts';
 import { decodePictures } from '#workers/decode/decode-pictures.ts';
@@ -36,7 +37,7 @@ export function createThreadRunner(model: Model, options: ThreadRunnerOptions): 
   const { provider, card, precision, preprocess: mode, maxPixels, maxImageBytes } = options;
   const { decodeTimeout: timeoutSeconds = 60, decodeMemory: memoryMiB = 512, threads = 0 } = options;
   const setup = { spec: model.picture, mode, maxPixels, maxImageBytes, timeoutSeconds, memoryMiB };
-  const values = pictureValues(model.picture);
+  const pictureBytes = pictureValues(model.picture);
   /** One run after the other: they share the thread. */
   const runs = new PQueue({ concurrency: 1 });
   let isSaid = false;
@@ -58,7 +59,7 @@ export function createThreadRunner(model: Model, options: ThreadRunnerOptions): 
         signal?.throwIfAborted();
         const loaded = await load();
         signal?.throwIfAborted();
-        const found = await runOn(loaded, task, values);
+        const found = await runTask(loaded, task, pictureBytes);
         // Each kind of question is proven when it is first asked.
         const { reason } = loaded.precision();
         if (reason !== null && !isSaid) options.onPrecision?.(loaded.precision());
@@ -71,11 +72,4 @@ export function createThreadRunner(model: Model, options: ThreadRunnerOptions): 
       await (await loading?.catch(() => undefined))?.[Symbol.asyncDispose]();
     },
   };
-}
-
-function runOn(loaded: LoadedModel, task: RunTask, pictureBytes: number): Promise<Float32Array> {
-  if (task.kind === 'texts') return loaded.embedTexts(task.texts);
-  const pixels = new Uint8Array(task.pixels, 0, task.count * pictureBytes);
-  if (task.kind === 'images') return loaded.embedPixels(pixels, task.count);
-  return loaded.matchPixels(pixels, task.count, task.texts);
 }

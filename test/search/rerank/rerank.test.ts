@@ -4,6 +4,7 @@ import { after, describe, test } from 'node:test';
 import { VlmoError } from '#errors.ts';
 import { type CrossEncoder, createCrossEncoder } from '#model/cross-encoder.ts';
 import { openModel } from '#model/open-model.ts';
+import type { MatchPicture } from '#model/picture-reader.ts';
 import { loadVlmo } from '#model/vlmo/vlmo.ts';
 import type { Ranked } from '#search/ranking/ranking.ts';
 import type { MatchSubject } from '#search/rerank/match-subject.ts';
@@ -126,6 +127,10 @@ function idsOf(rows: readonly Ranked[]): string[] {
   return rows.map(({ id }) => id);
 }
 
+function placeOf(picture: MatchPicture): string {
+  return typeof picture === 'object' && 'uri' in picture ? picture.uri : String(picture);
+}
+
 describe('rerank', () => {
   const TEXT: MatchSubject = { kind: 'text', text: 'a cat' };
   const CATS = ['a', 'b', 'c', 'd'].map((id, i) => ranked('image', id, 0.9 - 0.1 * i, id));
@@ -138,8 +143,12 @@ describe('rerank', () => {
       return keys.map((key) => odds[key] ?? assert.fail(key));
     };
     const crossEncoder: CrossEncoder = {
-      scale,
-      match: async (pictures, texts) => look(texts.length === 1 ? pictures.map(String) : texts),
+      score: ({ apart, together }, cosine) => together - apart + scale * cosine,
+      ...{ threads: 1, fingerprint: undefined },
+      match: async (pictures, texts) =>
+        look(texts.length === 1 ? pictures.map(placeOf) : texts).map((found) =>
+          found instanceof VlmoError ? found : { apart: 1, together: 1 + found },
+        ),
     };
     return { crossEncoder, calls };
   }
