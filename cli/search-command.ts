@@ -24,7 +24,10 @@ export async function runSearch(
   if (flags.queued) {
     if (origin('device') === 'flag') refuse('--device or --queued', 'both');
     if (origin('model') === 'flag') refuse('--model or --queued', 'both');
+    if (origin('reranker') === 'flag') refuse('--reranker or --queued', 'both');
   }
+  if (flags.rerank === undefined && origin('reranker') === 'flag')
+    refuse('--rerank HITS beside --reranker', 'none');
   const asked = readQuery(text, flags);
   const request = toRequest(asked, flags);
   await using index = await openIndex(flags.index, { ...(await readSettings(flags)), note });
@@ -56,8 +59,10 @@ async function readSettings({
   const resolved = await resolveDevice(device);
   if (resolved.provider !== 'cpu') noteDevice(device, resolved);
   const { maxPixels, maxImageBytes, decodeTimeout, decodeMemory } = limits;
+  const { reranker, rerankerMemory, rerankerCache } = limits;
+  const reading = { reranker, rerankerMemory, rerankerCache };
   const decoding = { maxPixels, maxImageBytes, decodeTimeout, decodeMemory };
-  return { compute: 'thread', device, precision, model, ...decoding };
+  return { compute: 'thread', device, precision, model, ...reading, ...decoding };
 }
 
 function toRequest({ parts, keywords }: AskedQuery, flags: SearchFlags) {

@@ -46,6 +46,7 @@ export async function runServe(config: CommandConfig<'serve'>): Promise<void> {
 
 function engineSettings(config: CommandConfig<'serve'>): IndexSettings {
   const { device, precision, model, batchSize, decodeThreads, inferenceWorkers } = config;
+  const { reranker, rerankerMemory, rerankerCache } = config;
   const { maxPixels, maxImageBytes, decodeTimeout, decodeMemory } = config;
   const limits = { maxPixels, maxImageBytes, decodeTimeout, decodeMemory };
   const idleUnloadMinutes = config.idleUnload > 0 ? config.idleUnload : undefined;
@@ -54,6 +55,9 @@ function engineSettings(config: CommandConfig<'serve'>): IndexSettings {
     device,
     precision,
     model,
+    reranker,
+    rerankerMemory,
+    rerankerCache,
     batchSize,
     decodeThreads,
     inferenceWorkers,

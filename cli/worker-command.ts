@@ -56,6 +56,8 @@ function engineSettings(config: CommandConfig<'worker'>): IndexSettings {
   const { precision, batchSize, decodeThreads, inferenceWorkers, maxPixels, maxImageBytes } = config;
   const { decodeTimeout, decodeMemory } = config;
   const limits = { maxPixels, maxImageBytes, decodeTimeout, decodeMemory };
+  const { reranker, rerankerMemory, rerankerCache } = config;
+  const reading = { reranker, rerankerMemory, rerankerCache };
   const computing = { precision, batchSize, decodeThreads, inferenceWorkers };
-  return { ...computing, ...limits, ...fetchSettings(config) };
+  return { ...computing, ...reading, ...limits, ...fetchSettings(config) };
 }

@@ -51,4 +51,6 @@ export const FETCHING = plain(
   'fetchMemory',
   'ignoreRobots',
 );
+/** What reads hits again. */
+export const RERANKER = plain('reranker', 'rerankerMemory', 'rerankerCache');
 export const PICTURE_LIMITS = plain('maxPixels', 'maxImageBytes', 'decodeTimeout', 'decodeMemory');

@@ -6,6 +6,7 @@ import {
   POOLS,
   plain,
   READING,
+  RERANKER,
   SOURCE,
   THE_INDEX,
 } from './command.ts';
@@ -74,6 +75,7 @@ export const COMMANDS = {
         'cursor',
       ),
       model: MOVED_MODEL,
+      ...RERANKER,
       ...plain('queued', 'json', 'embeddedRedis', 'redisPatience', 'device', 'precision'),
       ...PICTURE_LIMITS,
     },
@@ -194,6 +196,7 @@ export const COMMANDS = {
         sentence:
           'Read so many of the first again by the fusion encoder, at least 10; 32 of them too where it is more',
       },
+      ...RERANKER,
       ...plain('partial'),
       seed: { sentence: 'Of the samples that the intervals are made of: the same for the same number' },
       json: { sentence: "Print JSON in CLIP_benchmark's form, an object for each order of the hits" },
@@ -211,6 +214,7 @@ export const COMMANDS = {
       ...plain('host', 'port', 'keysFile', 'allowAnonymous', 'corsOrigins', 'basePath', 'forwarders'),
       collection: { sentence: 'The collection whose model and vectors are loaded at the start' },
       model: MOVED_MODEL,
+      ...RERANKER,
       ...plain(
         'rateLimit',
         'maxBodyBytes',

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { deviceType } from './device-type.ts';
-import { choice, either, type OptionSpec, wholeNumber } from './option.ts';
+import { choice, either, type OptionSpec, text, wholeNumber } from './option.ts';
 
 /** What computes, and how much at a time. */
 export const COMPUTE_OPTIONS = {
@@ -44,6 +44,25 @@ export const COMPUTE_OPTIONS = {
     default: 'auto',
     sentence:
       'Copies of the sessions that run side by side on one copy of the weights; "auto": one a core, at most 8, two a card with CUDA, one with WebGPU',
+  },
+  reranker: {
+    flag: '--reranker <folder>',
+    type: text,
+    sentence:
+      "A model folder that reads hits again with --rerank, whatever model made their vectors; left out, the collection's own model does, where it can",
+  },
+  rerankerMemory: {
+    flag: '--reranker-memory <bytes>',
+    type: wholeNumber(0),
+    default: 512 * 1024 * 1024,
+    sentence:
+      'Memory that the reranker may take for what it has made of pictures; the ones not asked for longest go first',
+  },
+  rerankerCache: {
+    flag: '--reranker-cache <folder>',
+    type: text,
+    sentence:
+      'A folder in which the reranker keeps what it has made of pictures, so that the next process need not; some 2 MB a picture',
   },
   maxPixels: {
     flag: '--max-pixels <pixels>',

@@ -6,6 +6,7 @@ import {
   POOLS,
   plain,
   READING,
+  RERANKER,
   SOURCE,
   THE_INDEX,
 } from './command.ts';
@@ -46,6 +47,7 @@ export const QUEUE_COMMANDS = {
         'device',
         'precision',
       ),
+      ...RERANKER,
       ...POOLS,
       ...PICTURE_LIMITS,
       ...FETCHING,

@@ -46,7 +46,8 @@ export const SEARCH_OPTIONS = {
   rerank: {
     flag: '--rerank <hits>',
     type: wholeNumber(1),
-    sentence: 'Read so many of the best again by the fusion encoder',
+    sentence:
+      'Read so many of the best again together with the query, by the fusion encoder or by --reranker',
   },
   minMatch: {
     flag: '--min-match <probability>',

@@ -33,16 +33,19 @@ export async function answerSearch(
   const embed = (isAlone: boolean): Promise<Float32Array> =>
     embedQuery(tables, request, () => deps.encoder(), { signal, isAlone });
   const sharesRuns = deps.sharesRuns === true && storedName(request) === undefined;
-  return search(tables, embed, request, { scorers: deps.scorers, rerank: reranking, sharesRuns, signal });
+  return search(tables, embed, request, { scorers: deps.scorers, ...reranking, sharesRuns, signal });
 }
 
 async function planReranking(
   tables: GenerationTables,
   request: Search,
   { crossEncoder: load, warn, signal }: AnswerDeps,
-): Promise<NonNullable<SearchDeps['rerank']>> {
+): Promise<Pick<SearchDeps, 'rerank' | 'rerankedBy'>> {
   const subject = await findSubject(tables, request);
   const crossEncoder = await load();
-  return (ranking, first, minMatch) =>
-    rerank(ranking, { crossEncoder, subject, first, minMatch, warn, signal });
+  return {
+    rerank: (ranking, first, minMatch) =>
+      rerank(ranking, { crossEncoder, subject, first, minMatch, warn, signal }),
+    rerankedBy: crossEncoder.fingerprint,
+  };
 }

@@ -29,7 +29,7 @@ export async function search(
   const query = carried ?? (typeof asks === 'function' ? await asks(cursor !== undefined) : asks);
   // Only a first page is embedded beside others; what follows it has its vector, or embeds it alone.
   const isCarried = carried !== undefined || (means.sharesRuns === true && cursor === undefined);
-  const asked = digestOf(isCarried ? undefined : query, whatDecides(tables, request));
+  const asked = digestOf(isCarried ? undefined : query, whatDecides(tables, request, means.rerankedBy));
   const from = cursor === undefined ? undefined : readCursor(cursor, asked);
   const arranged = await buildRanking({ tables, kind, query, where, request, from }, means);
   // One more tells whether there is another page.
@@ -47,9 +47,13 @@ export async function search(
 }
 
 /** All of a request that decides the order, also what it may have one day; how long its pages are may change. */
-function whatDecides({ record }: GenerationTables, request: SearchOrder & AskedParts): readonly unknown[] {
+function whatDecides(
+  { record }: GenerationTables,
+  request: SearchOrder & AskedParts,
+  rerankedBy: string | undefined,
+): readonly unknown[] {
   const { k, cursor, image, approximate, ...rest } = request;
-  const all = { ...rest, image: pictureName(image), approximate: approximate === true };
+  const all = { ...rest, image: pictureName(image), approximate: approximate === true, rerankedBy };
   const given = Object.entries(all).filter(([, value]) => value !== undefined);
   return [record.name, given.sort(([a], [b]) => (a < b ? -1 : 1))];
 }

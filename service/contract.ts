@@ -355,6 +355,8 @@ export interface OpenIndex extends AsyncDisposable {
   drop(generation: string): Promise<GenerationRecord>;
   /** What the model of a generation is. Throws MODEL_NOT_FOUND, SEARCH_MODEL_MISMATCH, MODEL_CHANGED. */
   model(generation: string): Promise<ModelInfo>;
+  /** What the index was opened with to read hits again; undefined where each collection's own model does. Throws MODEL_NOT_FOUND, MODEL_INVALID. */
+  reranker(): Promise<ModelInfo | undefined>;
   /**
    * Makes all threads ready for a collection now, and not with the first request: the model, also for pairs, the process
    * that decodes, and the vectors.

@@ -2,6 +2,7 @@ import type { Store } from '#store/contract.ts';
 import { openStore } from '#store/lance/open-store.ts';
 import { LoadedGenerations } from './loaded-generations.ts';
 import { openEmbeddingModel } from './open-target.ts';
+import { openReranker } from './reranker.ts';
 import { type IndexSettings, resolveSettings, type Settings } from './settings.ts';
 
 export interface OpenIndexOptions extends IndexSettings {
@@ -32,6 +33,7 @@ export async function openParts(
   const settings = resolveSettings(given);
   // Nothing is made for a model that cannot be used.
   if (create && settings.model !== undefined) await openEmbeddingModel(settings.model);
+  if (settings.reranker !== undefined) await openReranker(settings.reranker);
   const store = await openStore(folder, { create, write, note });
   return { store, settings, generations: new LoadedGenerations(store, settings, note), note };
 }

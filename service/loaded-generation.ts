@@ -2,9 +2,6 @@ import { type Device, resolveDevice } from '#devices/device.ts';
 import { type CrossEncoder, createCrossEncoder } from '#model/cross-encoder.ts';
 import { createEncoder, type Encoder } from '#model/encoder.ts';
 import type { Model } from '#model/model.ts';
-import { describePrecision, precisionOn } from '#model/precision.ts';
-import type { Runner } from '#model/runner.ts';
-import { shareRuns } from '#model/shared-runs.ts';
 import { loadTokenizer, type TextEncoder } from '#model/tokenizer.ts';
 import { pictureValues } from '#pictures/picture-spec.ts';
 import { pictureBatchSize } from '#pipeline/batch-size.ts';
@@ -14,9 +11,10 @@ import { createChunkPlanner, type Planner } from '#pipeline/lookup.ts';
 import { createResidentScorer, type ResidentScorer } from '#scorer/resident-scorer.ts';
 import { openGenerationModel, preprocessMode } from '#search/generation-model.ts';
 import type { CaptionRecord, GenerationTables, ImageRecord, Store } from '#store/contract.ts';
-import { createPools, type Pools } from '#workers/threads/create-pools.ts';
-import { createPoolRunner } from '#workers/threads/pool-runner.ts';
-import { createThreadRunner } from '#workers/threads/thread-runner.ts';
+import type { Pools } from '#workers/threads/create-pools.ts';
+import { kept } from './kept.ts';
+import { loadRunner } from './loaded-runner.ts';
+import { loadReranker } from './reranker.ts';
 import type { Settings } from './settings.ts';
 
 /** A generation and what it is worked on with, each part loaded when it is first asked for and kept. */
@@ -27,7 +25,9 @@ export interface LoadedGeneration extends AsyncDisposable {
   pools(): Promise<Pools>;
   tokenizer(): Promise<TextEncoder>;
   encoder(): Promise<Encoder>;
-  /** Throws MODEL_HEAD_MISSING before anything is loaded. */
+  /** Whether there is something that reads pairs. */
+  canMatch(): Promise<boolean>;
+  /** The one that the index was opened with, else the generation's own. Throws MODEL_HEAD_MISSING before anything is loaded. */
   crossEncoder(): Promise<CrossEncoder>;
   /** They load the vectors when they are first asked. */
   scorers(): Promise<Scorers>;
@@ -60,36 +60,10 @@ export function loadGeneration(
   const { record } = tables;
   const device = kept(() => resolveDevice(settings.device));
   const model = kept(() => openGenerationModel(record, { path: settings.model, index: store.uri }));
-  const compute = async () => ({
-    ...settings,
-    provider: (await device()).provider,
-    cards: (await device()).cards,
-    // One question needs one card.
-    card: (await device()).cards[0],
-    precision: precisionOn(await device(), settings.precision),
-    preprocess: preprocessMode(record),
-  });
-  const pools = kept(async () => {
-    const made = await createPools(await model(), await compute());
-    const line = describePrecision(made.inference.precision);
-    if (line !== undefined) note(line);
-    return made;
-  });
-  const threadRunner = kept(async () =>
-    createThreadRunner(await model(), {
-      ...(await compute()),
-      onPrecision(found) {
-        const line = describePrecision(found);
-        if (line !== undefined) note(line);
-      },
-    }),
-  );
-  const runner = kept(
-    async (): Promise<Runner> =>
-      settings.compute === 'thread'
-        ? threadRunner()
-        : shareRuns(createPoolRunner(await model(), await pools())),
-  );
+  const own = loadRunner({ model, device, preprocess: () => preprocessMode(record), settings, note });
+  const { pools, runner } = own;
+  const reranker =
+    settings.reranker === undefined ? undefined : loadReranker(settings.reranker, device, settings, note);
   const batchSize = async (): Promise<number> => {
     const isGpu = (await device()).provider !== 'cpu';
     return settings.batchSize === 'auto' ? pictureBatchSize(await model(), isGpu) : settings.batchSize;
@@ -102,10 +76,15 @@ export function loadGeneration(
       return loadTokenizer(path, maxTokens);
     }),
     encoder: kept(async () => createEncoder(await runner(), await batchSize())),
-    crossEncoder: kept(async () => {
-      (await model()).requireMatching();
-      return createCrossEncoder(await runner());
-    }),
+    async canMatch() {
+      return (await (reranker ?? { model }).model()).canMatch;
+    },
+    crossEncoder:
+      reranker?.crossEncoder ??
+      kept(async () => {
+        (await model()).requireMatching();
+        return createCrossEncoder(await runner());
+      }),
     indexing: kept(async () =>
       createIndexing({ store, tables, fetcher }, await model(), await pools(), await batchSize()),
     ),
@@ -113,29 +92,10 @@ export function loadGeneration(
       const made = await scorers.made();
       await made?.images[Symbol.asyncDispose]();
       await made?.captions[Symbol.asyncDispose]();
-      await (await threadRunner.made())?.[Symbol.asyncDispose]();
-      await (await pools.made())?.[Symbol.asyncDispose]();
+      await own[Symbol.asyncDispose]();
+      await reranker?.[Symbol.asyncDispose]();
     },
   };
-}
-
-interface Kept<T> {
-  (): Promise<T>;
-  /** What was made; undefined where nothing was, or could be. */
-  made(): Promise<T | undefined>;
-}
-
-/** Makes a thing once, when it is first asked for. What could not be made may be the next time. */
-function kept<T>(make: () => Promise<T>): Kept<T> {
-  let making: Promise<T> | undefined;
-  const get = (): Promise<T> => {
-    making ??= make().catch((error: unknown) => {
-      making = undefined;
-      throw error;
-    });
-    return making;
-  };
-  return Object.assign(get, { made: async () => making?.catch(() => undefined) });
 }
 
 function createScorers({ record, images, captions }: GenerationTables, device: Device): Scorers {

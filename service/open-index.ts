@@ -10,6 +10,7 @@ import { countTokens } from './count-tokens.ts';
 import { activateGeneration, dropGeneration } from './generations.ts';
 import { type IndexParts, type OpenIndexOptions, openParts } from './index-parts.ts';
 import { countItems, listItems } from './list-items.ts';
+import { openReranker } from './reranker.ts';
 import { findRun, listRuns } from './runs.ts';
 import { warm } from './warm.ts';
 
@@ -98,6 +99,7 @@ export function createIndex(parts: IndexParts): OpenIndex {
     activate: (name) => calls.track(() => activateGeneration(store, name)),
     drop: (name) => calls.track(() => dropGeneration(parts, name)),
     model: async (name) => (await import('./generation-info.ts')).generationModel(parts, name),
+    reranker: async () => (settings.reranker === undefined ? undefined : openReranker(settings.reranker)),
     warm: (collection) => calls.track(() => warm(parts, collection)),
     close,
     [Symbol.asyncDispose]: close,

@@ -7,6 +7,10 @@ export interface IndexSettings extends Partial<Config<ComputeOption>> {
   readonly device?: DeviceName;
   /** The model of new collections; of one that is there, where its model lies now, if it moved. */
   readonly model?: string | undefined;
+  /** A model folder that reads candidates again in place of the collection's own model, which may be of any family. */
+  readonly reranker?: string | undefined;
+  /** A folder that keeps what the reranker makes of pictures; left out, that ends with the index. */
+  readonly rerankerCache?: string | undefined;
   /**
    * `pools` keeps the model on threads and the vectors on the device, for many calls. `thread` is for one question:
    * the model runs on the thread that calls, which does nothing else meanwhile, and vectors are compared as they are read.
@@ -38,11 +42,14 @@ type ComputeOption =
   | 'fetchTimeout'
   | 'fetchRetries'
   | 'fetchMemory'
-  | 'ignoreRobots';
+  | 'ignoreRobots'
+  | 'rerankerMemory';
 
 export interface Settings extends Config<ComputeOption> {
   readonly device: DeviceName;
   readonly model: string | undefined;
+  readonly reranker: string | undefined;
+  readonly rerankerCache: string | undefined;
   readonly compute: 'pools' | 'thread';
   readonly maxCalls: number;
   readonly idleUnloadMinutes: number | undefined;
@@ -68,6 +75,7 @@ export function resolveSettings(given: IndexSettings): Settings {
     fetchRetries,
     fetchMemory,
     ignoreRobots,
+    rerankerMemory,
   } = ALL_OPTIONS;
   return {
     device: given.device ?? device.default,
@@ -87,7 +95,10 @@ export function resolveSettings(given: IndexSettings): Settings {
     fetchRetries: given.fetchRetries ?? fetchRetries.default,
     fetchMemory: given.fetchMemory ?? fetchMemory.default,
     ignoreRobots: given.ignoreRobots ?? ignoreRobots.default,
+    rerankerMemory: given.rerankerMemory ?? rerankerMemory.default,
     model: given.model,
+    reranker: given.reranker,
+    rerankerCache: given.rerankerCache,
     compute: given.compute ?? 'pools',
     maxCalls: given.maxCalls ?? MAX_CALLS,
     idleUnloadMinutes: given.idleUnloadMinutes,

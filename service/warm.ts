@@ -26,9 +26,10 @@ export async function warm(
 async function warmModel(loaded: LoadedGeneration): Promise<void> {
   const encoder = await loaded.encoder();
   await encoder.embedPictures([PICTURE]);
-  if ((await loaded.model()).canMatch) {
+  if (await loaded.canMatch()) {
+    const crossEncoder = await loaded.crossEncoder();
     // As many texts as threads: each gets one, and makes its session for pairs.
-    const texts = Array.from({ length: encoder.threads }, () => 'a');
-    await (await loaded.crossEncoder()).match([PICTURE], texts);
+    const texts = Array.from({ length: crossEncoder.threads }, () => 'a');
+    await crossEncoder.match([PICTURE], texts);
   }
 }

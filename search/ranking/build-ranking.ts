@@ -13,8 +13,10 @@ import { byScore, type Ranked, type Ranking } from './ranking.ts';
 export interface SearchDeps {
   /** What compares vectors, for images and for captions. */
   readonly scorers?: { readonly images: RowScorer; readonly captions: RowScorer } | undefined;
-  /** The first rows of an order, as the fusion encoder orders them; needed where `rerank` is asked. */
+  /** The first rows of an order, as the cross-encoder orders them; needed where `rerank` is asked. */
   readonly rerank?: ((ranking: Ranking, first: number, minMatch?: number) => Ranking) | undefined;
+  /** Fingerprint of the cross-encoder, where it is not the model that made the vectors. */
+  readonly rerankedBy?: string | undefined;
   /** Whether a query may be embedded in one run with others, which its vector then shows in its last digits. */
   readonly sharesRuns?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;

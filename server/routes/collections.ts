@@ -38,7 +38,11 @@ const modelSchema = z
     dimensions: z.int(),
     maxTokens: z.int().nullable(),
     embeds: z.boolean().nullable(),
-    matches: z.boolean().nullable().describe('Whether it re-ranks: reads a picture and a text together'),
+    matches: z
+      .boolean()
+      .nullable()
+      .describe('Whether its hits can be re-ranked: a picture and a text read together'),
+    reranker: z.string().nullable().describe('The model that does, where it is not this one'),
     reason: z.string().nullable().describe('Why it cannot be used'),
   })
   .meta({ id: 'Model' });
@@ -144,6 +148,7 @@ function shown(record: Generation, serves: boolean): z.output<typeof generationS
 }
 
 async function listModels(index: OpenIndex): Promise<z.output<typeof modelSchema>[]> {
+  const reranker = (await index.reranker())?.name ?? null;
   return Promise.all(
     (await served(index)).map(
       async ([{ name: id, collection, modelName, dimensions, createdAt }, serves]) => {
@@ -156,11 +161,13 @@ async function listModels(index: OpenIndex): Promise<z.output<typeof modelSchema
             collection,
             serves,
             dimensions,
+            reranker,
           } as const),
           created: Math.floor(createdAt.getTime() / 1000),
         };
         try {
-          const { maxTokens, canEmbed: embeds, canMatch: matches } = await index.model(id);
+          const { maxTokens, canEmbed: embeds, canMatch } = await index.model(id);
+          const matches = canMatch || reranker !== null;
           return { ...known, maxTokens, embeds, matches, reason: null };
         } catch (error) {
           return { ...known, maxTokens: null, embeds: null, matches: null, reason: errorMessage(error) };
