@@ -96,25 +96,33 @@ export async function* readVectorRows(
   rowsAtOnce: number,
 ): AsyncGenerator<VectorRows> {
   for (const part of parts) {
-    await using stack = new AsyncDisposableStack();
-    const reader = async (file: VectorFile | undefined) => {
-      if (!file) return undefined;
-      const handle = stack.adopt(await open(file.path), (opened) => opened.close());
-      return async (from: number, to: number): Promise<ReadVectors> => ({
-        ...{ width: file.width, vectors: await readVectors(handle, file, from, to) },
-      });
-    };
-    const [image, text] = [await reader(part.image), await reader(part.text)];
+    const [image, text] = [await openReader(part.image), await openReader(part.text)];
     const metadata = metadataRows(part);
-    for (let from = 0; from < part.rows; from += rowsAtOnce) {
-      const to = Math.min(part.rows, from + rowsAtOnce);
-      yield {
-        ...{ part: part.number, from, count: to - from },
-        ...{ image: await image?.(from, to), text: await text?.(from, to) },
-        metadata: await metadata(from, to),
-      };
+    try {
+      for (let from = 0; from < part.rows; from += rowsAtOnce) {
+        const to = Math.min(part.rows, from + rowsAtOnce);
+        yield {
+          ...{ part: part.number, from, count: to - from },
+          ...{ image: await image?.read(from, to), text: await text?.read(from, to) },
+          metadata: await metadata(from, to),
+        };
+      }
+    } finally {
+      await image?.close();
+      await text?.close();
     }
   }
+}
+
+async function openReader(file: VectorFile | undefined) {
+  if (!file) return undefined;
+  const handle = await open(file.path);
+  return {
+    read: async (from: number, to: number): Promise<ReadVectors> => ({
+      ...{ width: file.width, vectors: await readVectors(handle, file, from, to) },
+    }),
+    close: () => handle.close(),
+  };
 }
 
 /** The files of one kind by their numbers; undefined where the folder has none. */

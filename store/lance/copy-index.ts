@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { connect, type Table } from '@lancedb/lancedb';
 import { errorMessage, VlmoError } from '#errors.ts';
 import { markerText, openIndexFolder } from './index-folder.ts';
@@ -211,11 +211,8 @@ async function copyFile(
 }
 
 async function copyBytes(source: string, target: string): Promise<void> {
-  const writer = createWriteStream(target, { flush: true });
-  for await (const piece of createReadStream(source, { highWaterMark: PIECE }))
-    if (!writer.write(piece)) await once(writer, 'drain');
-  writer.end();
-  await once(writer, 'close');
+  const reader = createReadStream(source, { highWaterMark: PIECE });
+  await pipeline(reader, createWriteStream(target, { flush: true }));
 }
 
 async function digestOf(path: string): Promise<string> {

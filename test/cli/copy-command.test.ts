@@ -17,6 +17,7 @@ import {
   unitVectors,
 } from '../store/lance/store-fixture.ts';
 import { assertCannotRun, ended, startVlmo, vlmo, vlmoJson } from './cli-fixture.ts';
+import { mountDisk, remount } from './disk.ts';
 
 const DIMENSIONS = 64;
 
@@ -157,6 +158,20 @@ describe('vlmo copy', { timeout: 300_000 }, () => {
       (await readdir(to)).filter((name) => name.startsWith('.')),
       [],
     );
+  });
+
+  test('a disk that fills up is an error; with room again, the same call finishes', async (t) => {
+    const { from, folder } = await makeIndex(t, 500);
+    const place = join(folder, 'disk');
+    await mkdir(place);
+    using disk = mountDisk(place, '100k');
+    if (!disk) return t.skip('mounting a disk needs root');
+    const to = join(place, 'copy');
+    await assert.rejects(copyIndexTo(from, to), isCode('STORE_WRITE_FAILED'));
+    assert.ok(!(await isThere(join(to, 'vlmo-index.json'))));
+    remount(place, 'size=64m');
+    await copyIndexTo(from, to);
+    assert.deepEqual(await contentOf(to), await contentOf(from));
   });
 
   test('stopped, it goes on with the same call', async (t) => {

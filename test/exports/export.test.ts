@@ -5,13 +5,14 @@ import { describe, type TestContext, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { tableFromIPC } from 'apache-arrow';
 import { VlmoError } from '#errors.ts';
-import type { ExportRequest } from '#exports/request.ts';
+import { type ExportRequest, LAYOUTS } from '#exports/request.ts';
 import { floatToHalf, HALF_VALUES, halfToFloat } from '#float16.ts';
 import { readParquet } from '#parquet.ts';
 import type { OpenIndex } from '#service/contract.ts';
 import { openIndex } from '#service/open-index.ts';
 import { openStore } from '#store/lance/open-store.ts';
 import { ended, startVlmo, vlmo, vlmoJson } from '../cli/cli-fixture.ts';
+import { mountDisk, remount } from '../cli/disk.ts';
 import { fixture } from '../fixtures/files.ts';
 import {
   captionRow,
@@ -361,6 +362,25 @@ describe('export', { timeout: 300_000 }, () => {
       count * 64,
     );
   });
+
+  for (const to of LAYOUTS) {
+    test(`${to}: a disk that fills up is an error; with room again, the same call finishes`, async (t) => {
+      const { folder, index } = await makeIndex(t, 2000);
+      const place = join(folder, 'disk');
+      await mkdir(place);
+      using disk = mountDisk(place, '128k');
+      if (!disk) return t.skip('mounting a disk needs root');
+      const asked = { to, in: 'images', out: join(place, 'out'), partRows: 700 } as const;
+      await assert.rejects(index.export(asked), (error: unknown) => {
+        assert.ok(error instanceof VlmoError);
+        assert.deepEqual([error.code, /no space left/i.test(error.message)], ['RESULTS_UNWRITABLE', true]);
+        return true;
+      });
+      remount(place, 'size=64m');
+      const finished = await index.export(asked);
+      assert.deepEqual([finished.isWhole, finished.written + finished.kept], [true, 2000]);
+    });
+  }
 
   test('jsonl: each number is the shortest that is the same float16 number', async (t) => {
     const { folder, index } = await makeIndex(t, 2);
