@@ -3,6 +3,7 @@ import type { SourceOptions } from '#sources/item.ts';
 
 export type SourceConfig = Config<
   | 'imageColumn'
+  | 'urlColumn'
   | 'idColumn'
   | 'captionColumn'
   | 'captionIdColumn'
@@ -17,7 +18,13 @@ export type SourceConfig = Config<
 
 /** How a source is to be read. What nobody said is left out, so that it does not tell two submissions apart. */
 export function toSourceOptions(config: SourceConfig): SourceOptions {
-  const { imageColumn, idColumn, captionColumn: captionColumns, captionIdColumn } = config;
+  const {
+    urlColumn,
+    imageColumn = urlColumn,
+    idColumn,
+    captionColumn: captionColumns,
+    captionIdColumn,
+  } = config;
   const { format, delimiter, quote, plainQuotes, captionLines, include, exclude } = config;
   return {
     ...{ imageColumn, idColumn, captionColumns, captionIdColumn, format, include, exclude },

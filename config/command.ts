@@ -24,10 +24,11 @@ export function plain<Name extends OptionName>(...names: readonly Name[]): Reado
 export const THE_INDEX = { isRequired: true } as const;
 export const NEW_INDEX = { isRequired: true, sentence: 'The index; made if it is not there' } as const;
 export const SOURCE =
-  'a folder, a table (.csv, .tsv, .jsonl, .ndjson, .json), or a tar or several ({000..127}.tar, a.tar::b.tar)';
+  'a folder, a table (.csv, .tsv, .jsonl, .ndjson, .json, .parquet), a list of URLs, or a tar or several ({000..127}.tar, a.tar::b.tar)';
 /** How a source is read. */
 export const READING = plain(
   'imageColumn',
+  'urlColumn',
   'idColumn',
   'captionColumn',
   'captionIdColumn',

@@ -59,6 +59,11 @@ export const INDEX_OPTIONS = {
     type: text,
     sentence: 'Column of a manifest with the picture',
   },
+  urlColumn: {
+    flag: '--url-column <name>',
+    type: text,
+    sentence: 'Column of a manifest with the URL of the picture; another name of --image-column',
+  },
   idColumn: {
     flag: '--id-column <name>',
     type: text,
@@ -76,7 +81,7 @@ export const INDEX_OPTIONS = {
   },
   format: {
     flag: '--format <format>',
-    type: choice('csv', 'tsv', 'jsonl', 'json'),
+    type: choice('csv', 'tsv', 'jsonl', 'json', 'parquet'),
     sentence: 'How a table is written, whatever its name ends with',
   },
   delimiter: {

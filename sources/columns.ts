@@ -47,10 +47,12 @@ export function manifestRules(named: SourceOptions): ColumnRules {
       'file_path',
       'uri',
       'url',
+      'image_url',
+      'img_url',
     ],
     caption: ['caption', 'captions', 'text', 'title', 'description', 'sentence', 'sentences'],
     imageId: ['image_id'],
-    id: ['id', 'key'],
+    id: ['id', 'key', 'uid'],
     captionId: ['caption_id', 'sentid', 'comment_number', 'ann_id'],
   };
   return { named, guesses, allCaptions: false, needsImage: false };

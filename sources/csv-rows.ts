@@ -21,7 +21,7 @@ export async function* csvRows(
   dialect: CsvDialect,
   rules: ColumnRules,
 ): AsyncGenerator<RowBatch, void, void> {
-  let header: Header | undefined;
+  let header = dialect.names && listHeader(path, dialect.names, rules);
   for await (const chunk of readRecords(path, csvFraming(dialect))) {
     const rows: (Row | BrokenRow)[] = [];
     for (const run of runs(chunk.records)) {
@@ -69,6 +69,12 @@ function parseRun(
   });
   if (rows.length === run.length) return rows;
   throw new Error(`Cannot parse CSV: expected ${run.length} rows, received ${rows.length}: this is a bug`);
+}
+
+function listHeader(path: string, names: readonly string[], rules: ColumnRules): Header {
+  const columns = resolveColumns(names, rules);
+  if (typeof columns === 'string') throw missing(path, `${columns}, since its first line names none`);
+  return { names, columns };
 }
 
 function parseHeader(

@@ -3,6 +3,7 @@ import { csvRows } from './csv-rows.ts';
 import { jsonFraming } from './json-framing.ts';
 import { jsonRows } from './json-rows.ts';
 import { lineFraming } from './line-framing.ts';
+import { parquetRows } from './parquet-rows.ts';
 import type { RowBatch } from './row.ts';
 import type { Dialect } from './table-dialect.ts';
 
@@ -12,6 +13,7 @@ export function manifestRows(
   rules: ColumnRules,
   dialect: Dialect,
 ): AsyncGenerator<RowBatch, void, void> {
+  if (dialect.kind === 'parquet') return parquetRows(uri, rules);
   if (dialect.kind === 'csv') return csvRows(uri, dialect, rules);
   return jsonRows(uri, dialect.kind === 'json array' ? jsonFraming : lineFraming, rules);
 }

@@ -28,7 +28,8 @@ export async function* parquetRows(uri: string, rules: ColumnRules): AsyncGenera
       throw unreadable(uri, `one that is damaged or compressed otherwise (${errorMessage(error)})`);
     });
     const first = rowStart + 1;
-    yield { rows: read.map((row, at) => objectRow(first + at, plain(row) as typeof row)), position: 0 };
+    const position = Math.round((file.byteLength * rowEnd) / Math.max(1, Number(metadata.num_rows)));
+    yield { rows: read.map((row, at) => objectRow(first + at, plain(row) as typeof row)), position };
     rowStart = rowEnd;
   }
 }

@@ -1,4 +1,5 @@
 import { posix, relative, resolve, sep } from 'node:path';
+import { isRemote } from '#download/remote.ts';
 import { errorMessage } from '#errors.ts';
 import { filePath, schemeOf, uriInside } from '#uri.ts';
 import { quote } from './quote.ts';
@@ -20,6 +21,8 @@ const ODD_SEGMENT = /(^|\/)\.{0,2}(\/|$)/;
 /** Paths in a manifest: relative to its folder, absolute, `file://`, or another URL, which is kept as it is. */
 export function locateFrom(folder: string): Locate {
   return (path) => {
+    const said = path.trim();
+    if (isRemote(said)) return { id: normalUrl(said), uri: said };
     if (path.includes('\0') || path.startsWith('data:')) {
       return `expected the path or URL of a picture, received ${quote(path)}`;
     }
@@ -35,6 +38,14 @@ export function locateFrom(folder: string): Locate {
       return `expected a file URL of this machine, received ${quote(path)} (${errorMessage(error)})`;
     }
   };
+}
+
+/** One spelling of a URL: its host in lower case, no usual port, no fragment, which no server sees. */
+function normalUrl(said: string): string {
+  if (!URL.canParse(said)) return said;
+  const url = new URL(said);
+  url.hash = '';
+  return url.href;
 }
 
 /**

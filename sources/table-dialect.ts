@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises';
 import { extname } from 'node:path';
-import { filePath } from '#uri.ts';
+import { VlmoError } from '#errors.ts';
+import { filePath, schemeOf } from '#uri.ts';
 import { type ColumnRules, resolveColumns } from './columns.ts';
 import type { SourceOptions, TableFormat } from './item.ts';
 
@@ -11,9 +12,11 @@ export interface CsvDialect {
   readonly quoted: boolean;
   /** Whether spaces behind the delimiters are for the eye only. */
   readonly spaced: boolean;
+  /** Of the columns, where the first line is a row already: a list of URLs. */
+  readonly names?: readonly string[];
 }
 
-export type Dialect = CsvDialect | { readonly kind: 'json lines' | 'json array' };
+export type Dialect = CsvDialect | { readonly kind: 'json lines' | 'json array' | 'parquet' };
 
 const FORMATS: Readonly<Partial<Record<string, TableFormat>>> = {
   '.csv': 'csv',
@@ -22,6 +25,7 @@ const FORMATS: Readonly<Partial<Record<string, TableFormat>>> = {
   '.jsonl': 'jsonl',
   '.ndjson': 'jsonl',
   '.json': 'json',
+  '.parquet': 'parquet',
 };
 export const TABLE_ENDINGS: readonly string[] = Object.keys(FORMATS);
 
@@ -39,12 +43,16 @@ export async function tableDialect(
 ): Promise<Dialect | undefined> {
   const format = options.format ?? FORMATS[extname(uri).toLowerCase()];
   if (format === 'jsonl') return { kind: 'json lines' };
+  if (format === 'parquet') return { kind: 'parquet' };
   const head = await readHead(uri);
   if (format === 'json') return jsonDialect(head);
   const [first = '', second = ''] = head.split(/\r\n|\n/, 2);
   const usual = options.delimiter ?? (format === 'tsv' ? '\t' : ',');
   const candidates = options.delimiter === undefined ? [usual, ...DELIMITERS] : [usual];
   const known = candidates.find((one) => hasKnownColumn(first, one, rules));
+  const divider = options.delimiter ?? (format === 'csv' ? ',' : '\t');
+  const list = known === undefined ? urlList(uri, first, divider) : undefined;
+  if (list) return list;
   if (known === undefined && format === undefined) return undefined;
   const delimiter = known ?? usual;
   const quoted = options.quote ?? delimiter !== '\t';
@@ -74,6 +82,29 @@ function hasKnownColumn(header: string, delimiter: string, rules: ColumnRules): 
       .trim(),
   );
   return typeof resolveColumns(names, rules) !== 'string';
+}
+
+/**
+ * A list of URLs without a header, as its first line has them: a URL a line, or a URL and a caption, in either order, as those
+ * of Conceptual Captions. Undefined where that begins with no URL. Throws SOURCE_COLUMN_MISSING for more than these two.
+ */
+function urlList(uri: string, first: string, delimiter: string): CsvDialect | undefined {
+  const cells = first.trim().split(delimiter);
+  const at = cells.findIndex(isUrl);
+  if (at === -1) return undefined;
+  const [other, ...more] = cells.filter((_, index) => index !== at);
+  if (more.length > 0)
+    throw new VlmoError(
+      'SOURCE_COLUMN_MISSING',
+      `Cannot read "${uri}": expected a first line with the names of the columns, or a list of a URL and a caption a line, received one of ${cells.length} cells without names`,
+    );
+  const names = other === undefined ? ['url'] : at === 0 ? ['url', 'caption'] : ['caption', 'url'];
+  return { kind: 'csv', delimiter, quoted: delimiter !== '\t', spaced: isSpaced(first, delimiter), names };
+}
+
+function isUrl(cell: string): boolean {
+  const text = cell.trim();
+  return ['http', 'https', 's3'].includes(schemeOf(text) ?? '') && !/\s/.test(text);
 }
 
 /** Whether every delimiter of a line outside quotes is followed by spaces. */

@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { createDownloadClient } from '#download/client.ts';
@@ -8,6 +6,7 @@ import type { Fetcher } from '#pipeline/fetcher.ts';
 import { Spool } from '#pipeline/spool.ts';
 import type { IndexSummary } from '#runs/index-source.ts';
 import type { ImageItem, Source } from '#sources/item.ts';
+import { startSite, tagged } from '../download/picture-site.ts';
 import { temporaryFolder } from '../fixtures/files.ts';
 import { drawPicture } from './pictures.ts';
 import {
@@ -25,41 +24,6 @@ before(async () => {
   engine = await startEngine();
 });
 after(() => engine[Symbol.asyncDispose]());
-
-type Answer = (response: ServerResponse, request: IncomingMessage) => void;
-
-interface Site {
-  readonly host: string;
-  /** Paths asked, in order. */
-  readonly asked: string[];
-  readonly answers: Map<string, Answer>;
-}
-
-async function startSite(t: TestContext): Promise<Site> {
-  const asked: string[] = [];
-  const answers = new Map<string, Answer>();
-  const server = createServer((request, response) => {
-    const path = request.url ?? '';
-    asked.push(path);
-    const answer = answers.get(path);
-    if (answer) answer(response, request);
-    else response.writeHead(404).end();
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { host: `127.0.0.1:${(server.address() as AddressInfo).port}`, asked, answers };
-}
-
-/** Gives these bytes with an ETag, and 304 to who has them. */
-function tagged(bytes: Uint8Array, etag: string): Answer {
-  return (response, request) => {
-    if (request.headers['if-none-match'] === etag) response.writeHead(304).end();
-    else response.setHeader('etag', etag).end(bytes);
-  };
-}
 
 function createFetcher(
   t: TestContext,

@@ -40,8 +40,8 @@ test('spaces behind delimiters are for the eye where every delimiter has them, a
 });
 
 test('a .txt or nameless file is a table by its first line or by --format, and refused otherwise', async (t) => {
-  const folder = await tempFolder(t, { 'words.txt': 'a red apple\na cat\n', urls: 'https://a/b.jpg\n' });
-  for (const name of ['words.txt', 'urls'])
+  const folder = await tempFolder(t, { 'words.txt': 'a red apple\na cat\n', words: 'https: //a\n' });
+  for (const name of ['words.txt', 'words'])
     await assert.rejects(
       openSource(join(folder, name)),
       (error) =>
