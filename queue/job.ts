@@ -36,7 +36,7 @@ const imageItem = z.strictObject({
   source: itemSource,
   id: name.describe('Known by it in its source; a second item with the same id replaces the first'),
   uri: name.describe(
-    'Absolute path or file URL of the picture, as the worker sees it, or where it is downloaded from',
+    'Absolute path or file URL of the picture, as the worker sees it; its place in a tar (tar+file:///x.tar#offset=512&size=2048); or where it is downloaded from',
   ),
   meta: meta.describe('Whatever a search may filter on'),
   described: name.optional().describe('Set by vlmo submit: what the files beside it are known by'),

@@ -1,5 +1,8 @@
 import { stat } from 'node:fs/promises';
+import { sep } from 'node:path';
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
+import { errorMessage } from '#errors.ts';
+import { throwIfMachine } from '#machine-error.ts';
 import { filePath, uriInside } from '#uri.ts';
 import { type Description, stemOf } from './beside.ts';
 import type { FolderBatch, Place } from './folder-reading.ts';
@@ -29,8 +32,37 @@ async function columnNames(uri: string): Promise<string[]> {
   return metadata.schema.map(({ name }) => name);
 }
 
-/** What img2dataset could not download, a broken item each: it is not tried again here. */
+/** The table about a tar, where img2dataset has written one beside it; `tarName` is what the ids of the tar begin with. */
+export async function* notDownloadedOf(
+  tar: string,
+  tarName: string,
+): AsyncGenerator<FolderBatch, void, void> {
+  const table = tar.replace(/\.tar$/i, '.parquet');
+  const at = Math.max(table.lastIndexOf('/'), table.lastIndexOf(sep));
+  const place = { folder: table.slice(0, at) || '/', prefix: tarName.slice(0, tarName.lastIndexOf('/') + 1) };
+  const description = { name: table.slice(at + 1), uri: table, isLink: false };
+  if (table !== tar && (await isStatusTable(place, description))) yield* notDownloaded(place, description);
+}
+
+/** What img2dataset could not download, a broken item each: it is not tried again here. A table that is damaged is one too. */
 export async function* notDownloaded(
+  place: Pick<Place, 'folder' | 'prefix'>,
+  description: Description,
+): AsyncGenerator<FolderBatch, void, void> {
+  try {
+    yield* rowsNotDownloaded(place, description);
+  } catch (error) {
+    throwIfMachine(`Cannot read "${description.uri}"`, error);
+    const message = `Cannot read "${description.uri}": expected a Parquet file, received another one (${errorMessage(error)})`;
+    const broken = {
+      id: place.prefix + description.name,
+      error: { code: 'SOURCE_ROW_INVALID', message },
+    } as const;
+    yield { items: [{ kind: 'broken', uri: description.uri, ...broken }], passed: 0 };
+  }
+}
+
+async function* rowsNotDownloaded(
   { folder, prefix }: Pick<Place, 'folder' | 'prefix'>,
   { name, uri }: Description,
 ): AsyncGenerator<FolderBatch, void, void> {

@@ -20,7 +20,7 @@ export async function openTars(
   const alone = await stat(path).catch(() => undefined);
   if (alone && (!alone.isFile() || !(await isReadable(path)))) return undefined;
   const tars = alone ? [spec] : listTars(spec);
-  if (!alone && (tars.length === 1 || !tars.every(isTar))) return undefined;
+  if (!alone && (tars[0] === spec || !tars.every(isTar))) return undefined;
   const { format, include = [], exclude = [] } = options;
   if (format !== undefined || include.length > 0 || exclude.length > 0)
     throw new VlmoError(

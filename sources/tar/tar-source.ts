@@ -1,6 +1,7 @@
 import { filePath } from '#uri.ts';
 import type { Source, SourceOptions } from '../item.ts';
 import { ReadingNotes } from '../reading-notes.ts';
+import { notDownloadedOf } from '../status-table.ts';
 import { tarItems } from './tar-items.ts';
 import { namesOf } from './tar-list.ts';
 
@@ -18,13 +19,15 @@ export function createTarSource(uri: string, tars: readonly string[], options: S
       notes = new ReadingNotes();
       for (const [index, tar] of tars.entries()) {
         Object.assign(progress, { tars: index, share: 0 });
-        for await (const { items, share } of tarItems(tar, names[index] ?? '', options, notes)) {
+        const name = names[index] ?? '';
+        for await (const { items, share } of tarItems(tar, name, options, notes)) {
           for (const item of items) {
             signal?.throwIfAborted();
             yield item;
           }
           progress.share = share;
         }
+        for await (const { items } of notDownloadedOf(tar, name)) yield* items;
         signal?.throwIfAborted();
       }
       Object.assign(progress, { tars: tars.length, share: 0 });

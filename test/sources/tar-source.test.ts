@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, rename, utimes, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rename, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
@@ -80,13 +80,50 @@ describe('a folder of tars as WebDataset writes them', () => {
     });
 });
 
+describe('a tar of img2dataset that is named alone', () => {
+  for (const spec of ['00000.tar', '{00000..00000}.tar::00000.tar'])
+    test(`${spec}: what was not downloaded is listed too`, async () => {
+      const { images, captions, broken } = await read(
+        spec
+          .split('::')
+          .map((one) => join(LAYOUTS, 'img2dataset-webdataset', one))
+          .join('::'),
+      );
+      assert.deepEqual([images.length, captions.length], [9, 8]);
+      assert.deepEqual(
+        broken.map(({ id, error }) => [id, error.code]),
+        [3, 5, 8].map((n) => [`00000.tar/00000000${n}`, 'ITEM_NOT_DOWNLOADED']),
+      );
+    });
+
+  test('a table beside it that is damaged is listed, and costs no picture', async (t) => {
+    const folder = await temporaryFolder(t);
+    const from = join(LAYOUTS, 'img2dataset-webdataset');
+    await copyFile(join(from, '00000.tar'), join(folder, '00000.tar'));
+    const table = await readFile(join(from, '00000.parquet'));
+    await writeFile(join(folder, '00000.parquet'), table.fill(0xff, 4, 1500));
+    for (const spec of [folder, join(folder, '00000.tar')]) {
+      const { images, broken } = await read(spec);
+      assert.equal(images.length, 9);
+      assert.deepEqual(
+        broken.map(({ id, error }) => [id, error.code]),
+        [['00000.parquet', 'SOURCE_ROW_INVALID']],
+      );
+    }
+  });
+});
+
 describe('tars', () => {
   test('a range names one after the other; one that is not there is listed', async () => {
     const { images, broken } = await read(join(LAYOUTS, 'webdataset/{00000..00001}.tar'));
     assert.deepEqual([images.length, broken.length], [10, 0]);
     const more = await read(join(LAYOUTS, 'webdataset/{00001..00003}.tar'));
     assert.deepEqual([more.images.length, more.broken.map(({ id }) => id)], [5, ['00002.tar', '00003.tar']]);
-    await assert.rejects(openSource('x-{1..1}.tar'), vlmoError('SOURCE_NOT_FOUND', 'x-{1..1}.tar'));
+    await assert.rejects(openSource('x-1.tar'), vlmoError('SOURCE_NOT_FOUND', 'x-1.tar'));
+    assert.deepEqual(
+      (await read('x-{1..1}.tar')).broken.map(({ id }) => id),
+      ['x-1.tar'],
+    );
     await assert.rejects(openSource('x-{0..9999999}.tar'), vlmoError('USAGE_INVALID'));
   });
 
