@@ -102,6 +102,10 @@ export const ERROR_CODES = {
     retriable: false,
     meaning: 'Pictures or captions of what is to be evaluated are not there',
   },
+  CALIBRATION_UNSUITABLE: {
+    retriable: false,
+    meaning: 'The pairs of a collection are too few, or tell nothing, to calibrate a match by',
+  },
   CURSOR_INVALID: {
     retriable: false,
     meaning: 'The cursor of a page of hits is damaged, or of another search',

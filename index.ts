@@ -23,6 +23,8 @@ export type {
   SearchRequest,
 } from './search/request.ts';
 export type {
+  CalibratedModel,
+  CalibrateOptions,
   CallOptions,
   EvaluateOptions,
   Evaluation,

@@ -1,9 +1,10 @@
 import type { CommandConfig } from '#config/commands.ts';
 import { resolveDevice } from '#devices/device.ts';
+import { VlmoError } from '#errors.ts';
 import type { OpenIndex } from '#service/contract.ts';
 import { openIndex } from '#service/open-index.ts';
 import { openSource } from '#sources/open-source.ts';
-import { reportEvaluation } from './evaluate-report.ts';
+import { reportCalibration, reportEvaluation } from './evaluate-report.ts';
 import { EXIT_DONE, EXIT_INTERRUPTED } from './exit-codes.ts';
 import { noteDevice } from './note-device.ts';
 import { note } from './output.ts';
@@ -19,6 +20,7 @@ export async function runEvaluate(
   flags: EvaluateFlags,
   [source]: readonly [string | undefined],
 ): Promise<void> {
+  assertTogether(flags);
   noteDevice(flags.device, await resolveDevice(flags.device));
   const settings = { ...flags, note };
   await using index = await (source === undefined
@@ -27,7 +29,15 @@ export async function runEvaluate(
   using signals = stopOnSignals();
   if (source !== undefined && !(await indexFirst(index, source, flags, signals.signal))) return;
   using progress = showUntilDone(showEvaluation);
-  const { collection, where, rerank, partial, seed } = flags;
+  const { collection, where, rerank, partial, calibrate, sample, seed } = flags;
+  if (calibrate) {
+    const asked = { collection, where, sample, seed, signal: signals.signal, onStart: progress.start };
+    const calibrated = await index.calibrate(asked);
+    progress.end();
+    reportCalibration(calibrated, flags);
+    process.exitCode = EXIT_DONE;
+    return;
+  }
   const evaluation = await index.evaluate({
     ...{ collection, where, rerank, partial, seed },
     ...{ signal: signals.signal, onStart: progress.start },
@@ -35,6 +45,12 @@ export async function runEvaluate(
   progress.end();
   reportEvaluation(evaluation, flags);
   process.exitCode = EXIT_DONE;
+}
+
+function assertTogether({ calibrate, rerank, partial }: EvaluateFlags): void {
+  if (!calibrate || (rerank === undefined && !partial)) return;
+  const message = `Cannot evaluate: expected --calibrate or ${partial ? '--partial' : '--rerank'}, received both`;
+  throw new VlmoError('USAGE_INVALID', message);
 }
 
 /** Whether all of the source was read; what of it failed is the evaluation's to refuse. */

@@ -1,13 +1,39 @@
 import type { EvaluatedOrder } from '#evaluate/evaluate.ts';
 import type { PublishedFigure } from '#evaluate/published.ts';
 import type { Recall } from '#evaluate/recall.ts';
-import type { Evaluation } from '#service/contract.ts';
+import type { CalibratedModel, Evaluation } from '#service/contract.ts';
 import { counted, formatCount, note, print, printJson, table } from './output.ts';
 
 /** Says how well a collection is found: JSON lines, or tables with the published figures beside them. */
 export function reportEvaluation(evaluation: Evaluation, { json }: { readonly json: boolean }): void {
   if (json) for (const order of evaluation.orders) printJson(toJson(evaluation, order));
   else printTables(evaluation);
+}
+
+/** Says what was fitted, and how far the probabilities of other pairs were off before and are now. */
+export function reportCalibration(
+  { generation, a, b, positives, negatives, errors }: CalibratedModel,
+  { json, reranker }: { readonly json: boolean; readonly reranker: string | undefined },
+): void {
+  const { modelName, collection } = generation;
+  const model = reranker ?? modelName;
+  if (json) {
+    printJson({ model, collection, a, b, positives, negatives, errors });
+    return;
+  }
+  print(
+    `Model "${model}": match = 1 / (1 + exp(-(${a.toFixed(3)} log-odds ${b < 0 ? '-' : '+'} ${Math.abs(b).toFixed(3)}))), where as many pairs are right as wrong.`,
+  );
+  print(
+    `Fitted on ${counted(positives, 'right pair')} and ${formatCount(negatives)} wrong ones of "${collection}".`,
+  );
+  print('Of other pairs of it, the probability is off by (expected calibration error, 15 bins):');
+  const rows = errors.map(({ wrongs, raw, calibrated }) => [
+    `1 right, ${wrongs} wrong`,
+    raw.toFixed(3),
+    calibrated.toFixed(3),
+  ]);
+  print(table([['', 'raw', 'calibrated'], ...rows]));
 }
 
 /** An object as CLIP_benchmark writes it, with what else is known beside its own fields. */

@@ -10,7 +10,7 @@ import type { Call } from './call.ts';
 import { noteCutTexts } from './note-cut.ts';
 import { noteDevice } from './note-device.ts';
 import { note, print, printJson } from './output.ts';
-import { hitsTable, nextPageCommand } from './search-output.ts';
+import { hitsTable, nextPageCommand, nothingFits } from './search-output.ts';
 import { type AskedQuery, readQuery } from './search-query.ts';
 
 type SearchFlags = CommandConfig<'search'>;
@@ -38,8 +38,8 @@ export async function runSearch(
       await (await import('./ask-worker.ts')).askWorker(index, request, flags)
     : await index.search(request, { onUnread });
   if (flags.json) {
-    const { hits, cursor, approximate } = answer;
-    printJson({ query: asked.shown, hits, cursor, approximate });
+    const { hits, cursor, approximate, calibrated } = answer;
+    printJson({ query: asked.shown, hits, cursor, approximate, calibrated });
   } else await printAnswer(answer, index, flags);
 }
 
@@ -73,12 +73,14 @@ function toRequest({ parts, keywords }: AskedQuery, flags: SearchFlags) {
 }
 
 async function printAnswer(
-  { hits, cursor, approximate }: SearchAnswer,
+  { hits, cursor, approximate, calibrated }: SearchAnswer,
   index: OpenIndex,
   flags: SearchFlags,
 ): Promise<void> {
-  if (hits.length > 0) print(hitsTable(hits, flags.meta));
+  if (hits.length > 0) print(hitsTable(hits, { hasMeta: flags.meta, isCalibrated: calibrated }));
   else note(flags.cursor === undefined ? await describeEmpty(index, flags) : 'Nothing is left.');
+  if (nothingFits(hits))
+    note(`Nothing fits: each ${calibrated ? 'match' : 'raw match'} is less likely than not.`);
   if (approximate) note('Found by the index of the vectors: some hits may be missing.');
   if (cursor !== null) note(`Next page: ${nextPageCommand(process.argv.slice(2), cursor)}`);
 }

@@ -74,6 +74,13 @@ export const FILE_OPTIONS = {
     default: 1,
     sentence: 'With --measure, which ones: the same for the same number',
   },
+  calibrate: {
+    flag: '--calibrate',
+    type: present,
+    default: false,
+    sentence:
+      'Fit what makes a probability of a match to pairs of the collection, and keep it in the index; in place of measuring recall',
+  },
   partial: {
     flag: '--partial',
     type: present,

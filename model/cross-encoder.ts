@@ -1,6 +1,7 @@
 import pMap from 'p-map';
 import { cut } from '#batches.ts';
 import { VlmoError } from '#errors.ts';
+import { type Calibration, probabilityOf } from './calibration.ts';
 import type { PairLogits, PairScore } from './model.ts';
 import { createPixelReader, type MatchPicture, type PictureReader } from './picture-reader.ts';
 import type { Runner, RunOptions } from './runner.ts';
@@ -66,11 +67,11 @@ export async function createCrossEncoder(
 export const UNREAD: PairLogits = { apart: 0, together: -1000 };
 
 /**
- * Probability that a picture and a text belong together, as the head says it: the softmax of its two logits. The one place
- * where logits become a probability.
+ * Probability that a picture and a text belong together: without a calibration the softmax of the head's two logits, which
+ * is called raw. The one place where logits become a probability.
  */
-export function matchProbability({ apart, together }: PairLogits): number {
-  return 1 / (1 + Math.exp(apart - together));
+export function matchProbability({ apart, together }: PairLogits, calibration?: Calibration): number {
+  return probabilityOf(together - apart, calibration);
 }
 
 async function matchPictures(

@@ -1,4 +1,5 @@
 import type { VlmoError } from '#errors.ts';
+import type { Calibration } from '#model/calibration.ts';
 import type { CrossEncoder } from '#model/cross-encoder.ts';
 import type { Encoder } from '#model/encoder.ts';
 import type { GenerationTables } from '#store/contract.ts';
@@ -15,6 +16,8 @@ import { storedName } from './stored-item.ts';
 export interface AnswerDeps extends Pick<SearchDeps, 'scorers' | 'sharesRuns' | 'signal'> {
   encoder(): Promise<Encoder>;
   crossEncoder(): Promise<CrossEncoder>;
+  /** Of what the cross-encoder says; undefined where there is none. */
+  calibration?(crossEncoder: CrossEncoder): Promise<Calibration | undefined>;
   /** Told of a row whose picture cannot be read any more, and why. */
   readonly warn?: ((row: Ranked, reason: VlmoError) => void) | undefined;
 }
@@ -33,19 +36,28 @@ export async function answerSearch(
   const embed = (isAlone: boolean): Promise<Float32Array> =>
     embedQuery(tables, request, () => deps.encoder(), { signal, isAlone });
   const sharesRuns = deps.sharesRuns === true && storedName(request) === undefined;
-  return search(tables, embed, request, { scorers: deps.scorers, ...reranking, sharesRuns, signal });
+  const { calibrated = false, ...order } = reranking ?? {};
+  const answer = await search(tables, embed, request, {
+    scorers: deps.scorers,
+    ...order,
+    sharesRuns,
+    signal,
+  });
+  return { ...answer, calibrated };
 }
 
 async function planReranking(
   tables: GenerationTables,
   request: Search,
-  { crossEncoder: load, warn, signal }: AnswerDeps,
-): Promise<Pick<SearchDeps, 'rerank' | 'rerankedBy'>> {
+  { crossEncoder: load, calibration: findCalibration, warn, signal }: AnswerDeps,
+): Promise<Pick<SearchDeps, 'rerank' | 'rerankedBy'> & { readonly calibrated: boolean }> {
   const subject = await findSubject(tables, request);
   const crossEncoder = await load();
+  const calibration = await findCalibration?.(crossEncoder);
   return {
     rerank: (ranking, first, minMatch) =>
-      rerank(ranking, { crossEncoder, subject, first, minMatch, warn, signal }),
+      rerank(ranking, { crossEncoder, calibration, subject, first, minMatch, warn, signal }),
     rerankedBy: crossEncoder.fingerprint,
+    calibrated: calibration !== undefined,
   };
 }

@@ -191,7 +191,7 @@ const hitSchema = z.object({
   score: z.number(),
   /** Cosine of query and hit. */
   cosine: z.number(),
-  /** Probability that query and hit belong together; null where they were not read together. */
+  /** Probability that query and hit belong together, raw unless `calibrated`; null where they were not read together. */
   match: z.number().nullable(),
   /** What the index knows it by. */
   key: z.string(),
@@ -210,6 +210,8 @@ export const searchAnswerSchema = z.object({
   cursor: z.string().nullable(),
   /** Whether hits may be missing, because an index of vectors was asked. */
   approximate: z.boolean(),
+  /** Whether `match` is calibrated: it is the model's own, raw probability otherwise, and from a worker of before. */
+  calibrated: z.boolean().default(false),
 });
 const embedAnswerSchema = z.object({
   /** A vector of unit length for each of what was to be embedded. */

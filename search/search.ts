@@ -21,7 +21,7 @@ export async function search(
   asks: QueryVector,
   request: SearchOrder & AskedParts,
   means: SearchDeps = {},
-): Promise<SearchAnswer> {
+): Promise<Omit<SearchAnswer, 'calibrated'>> {
   const kind = request.in === 'images' ? 'image' : 'caption';
   const where = request.where === undefined ? undefined : parseFilter(request.where, kind);
   const { k, cursor } = request;

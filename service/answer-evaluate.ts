@@ -4,9 +4,9 @@ import { knownSplit } from '#evaluate/known-splits.ts';
 import { PUBLISHED } from '#evaluate/published.ts';
 import { readSplit, type Split } from '#evaluate/read-split.ts';
 import { activeTables } from '#search/active-tables.ts';
-import { parseFilter } from '#search/filter/filter.ts';
 import type { EvaluateOptions, Evaluation, MissingItems } from './contract.ts';
 import type { IndexParts } from './index-parts.ts';
+import { splitFilter } from './split-filter.ts';
 
 /** How many are read again in the published evaluations of most models. */
 const USUAL_RERANK = 32;
@@ -26,11 +26,7 @@ export async function answerEvaluate(
   }
   const { record } = await activeTables(store, collection);
   return generations.use(record, async (loaded) => {
-    const filter = {
-      images: where === undefined ? undefined : parseFilter(where, 'image'),
-      captions: where === undefined ? undefined : parseFilter(where, 'caption'),
-    };
-    const split = await readSplit(loaded.tables, filter);
+    const split = await readSplit(loaded.tables, splitFilter(where));
     const missing = await findMissing(store, split);
     if (missing.count > 0 && !partial) throw incomplete(collection, missing);
     const scorers = await loaded.scorers();

@@ -21,12 +21,17 @@ export async function answerMatch(
     const encoder = await loaded.encoder();
     const picture = await embedPicture(encoder, image, { signal });
     const vectors = await embedTexts(encoder, texts, { signal });
+    const calibration = await store.calibrations.find(crossEncoder.fingerprint ?? record.fingerprint);
     const logits = await crossEncoder.match([image], texts, { signal });
     return texts.map((_, i) => {
       const found = logits[i];
       if (!found || found instanceof VlmoError)
         throw found ?? new Error('A text without a match: this is a bug');
-      return { match: matchProbability(found), cosine: dot(picture, vectors[i] as Float32Array) };
+      return {
+        match: matchProbability(found, calibration),
+        calibrated: calibration !== undefined,
+        cosine: dot(picture, vectors[i] as Float32Array),
+      };
     });
   });
 }

@@ -19,6 +19,7 @@ export async function answerSearchRequest(
     return answerSearch(loaded.tables, request, {
       encoder: loaded.encoder,
       crossEncoder: loaded.crossEncoder,
+      calibration: ({ fingerprint = record.fingerprint }) => store.calibrations.find(fingerprint),
       scorers: isResident() ? await loaded.scorers() : undefined,
       warn: ({ id }, reason) => onUnread?.(id, reason),
       signal,

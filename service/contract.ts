@@ -1,4 +1,5 @@
 import type { VlmoError } from '#errors.ts';
+import type { Calibrated } from '#evaluate/calibrate.ts';
 import type { Evaluated, EvaluationProgress } from '#evaluate/evaluate.ts';
 import type { KnownSplit } from '#evaluate/known-splits.ts';
 import type { PublishedFigure } from '#evaluate/published.ts';
@@ -67,8 +68,9 @@ export interface RetrieveOptions extends ProgressOptions<RetrievalProgress> {
 
 /** How a picture and a text belong together. */
 export interface Match {
-  /** 0 to 1, by the fusion encoder. */
+  /** 0 to 1, by the fusion encoder: calibrated where its model has a calibration in the index, else raw. */
   readonly match: number;
+  readonly calibrated: boolean;
   /** Of their vectors. */
   readonly cosine: number;
 }
@@ -211,6 +213,19 @@ export interface EvaluateOptions extends ProgressOptions<EvaluationProgress> {
   readonly seed?: number | undefined;
 }
 
+export interface CalibrateOptions extends ProgressOptions<EvaluationProgress> {
+  readonly collection?: string | undefined;
+  /** As of `evaluate`. */
+  readonly where?: string | undefined;
+  /** How many captions are read, each with its own picture and eight wrong ones; half of them judge. Default 500. */
+  readonly sample?: number | undefined;
+  readonly seed?: number | undefined;
+}
+
+export interface CalibratedModel extends Calibrated {
+  readonly generation: GenerationRecord;
+}
+
 /** What is lacking, the first five by their ids. */
 export interface MissingItems {
   readonly count: number;
@@ -324,6 +339,11 @@ export interface OpenIndex extends AsyncDisposable {
    * against us. Throws EVALUATION_INCOMPLETE, EVALUATION_EMPTY, FILTER_INVALID, and MODEL_HEAD_MISSING for `rerank`.
    */
   evaluate(options?: EvaluateOptions): Promise<Evaluation>;
+  /**
+   * Fits what makes a probability of the match of a collection's model, and keeps it in the index for all collections
+   * of that model, in place of an earlier one. Throws CALIBRATION_UNSUITABLE, FILTER_INVALID, MODEL_HEAD_MISSING.
+   */
+  calibrate(options?: CalibrateOptions): Promise<CalibratedModel>;
   /** What is stored, in the store's order. Throws FILTER_INVALID. */
   items(options?: ItemsOptions): AsyncIterable<ImageRecord | CaptionRecord>;
   /** One item, stored or listed as failed. Throws SEARCH_ITEM_NOT_FOUND, ID_AMBIGUOUS. */

@@ -85,6 +85,8 @@ export function createIndex(parts: IndexParts): OpenIndex {
       calls.track(async () => (await import('./import-vectors.ts')).importVectors(parts, folder, options)),
     evaluate: (options) =>
       calls.track(async () => (await import('./answer-evaluate.ts')).answerEvaluate(parts, options)),
+    calibrate: (options) =>
+      calls.track(async () => (await import('./answer-calibrate.ts')).answerCalibrate(parts, options)),
     items: (options) => listItems(parts, options),
     item: async (name, collection) => (await import('./find-item.ts')).findItem(parts, name, collection),
     counts: (collection) => countItems(parts, collection),

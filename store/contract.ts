@@ -192,6 +192,27 @@ export interface SourceRename {
   readonly to: string;
 }
 
+/** What makes probabilities of a model's match log-odds, and what it was fitted on. */
+export interface StoredCalibration {
+  /** Of the model that reads the pairs. */
+  readonly fingerprint: string;
+  /** p = 1 / (1 + exp(-(a odds + b))), where as many pairs are right as wrong. */
+  readonly a: number;
+  readonly b: number;
+  /** The collection whose pairs it was fitted on, and how many of them. */
+  readonly collection: string;
+  readonly positives: number;
+  readonly negatives: number;
+  readonly fittedAt: Date;
+}
+
+/** One calibration a model. */
+export interface CalibrationTable {
+  find(fingerprint: string): Promise<StoredCalibration | undefined>;
+  /** In place of an earlier one. */
+  put(record: StoredCalibration): Promise<void>;
+}
+
 export interface GenerationTables {
   readonly record: GenerationRecord;
   readonly images: VectorTable<ImageRecord>;
@@ -234,6 +255,7 @@ export interface Store extends AsyncDisposable {
   readonly failures: FailureTable;
   readonly runs: RunTable;
   readonly ledger: Ledger;
+  readonly calibrations: CalibrationTable;
   /** Waits for writes under way; nothing that came from the store works afterwards. */
   close(): Promise<void>;
 }

@@ -9,6 +9,8 @@ export interface Hit {
   readonly score: number;
   readonly cosine: number;
   readonly match: number | null;
+  /** Whether `match` can be believed; else it is the model's own. */
+  readonly calibrated: boolean;
   readonly key: string;
   readonly source: string;
   readonly uri: string;
@@ -21,6 +23,12 @@ export interface Answer {
   readonly hits: readonly Hit[];
   readonly cursor: string | null;
   readonly unread: readonly { readonly id: string; readonly message: string }[];
+}
+
+/** As the server says it: once for all hits. */
+interface Answered extends Omit<Answer, 'hits'> {
+  readonly hits: readonly Omit<Hit, 'calibrated'>[];
+  readonly calibrated: boolean;
 }
 
 export interface Collection {
@@ -76,9 +84,16 @@ export async function search(
   picture: Blob | undefined,
   signal: AbortSignal,
 ): Promise<Answer> {
-  if (!picture) return askJson('v1/search', request, signal);
+  const answer: Answered = picture
+    ? await (await ask('v1/search', { method: 'POST', body: formOf(request, picture), signal })).json()
+    : await askJson('v1/search', request, signal);
+  const { calibrated } = answer;
+  return { ...answer, hits: answer.hits.map((hit) => ({ ...hit, calibrated })) };
+}
+
+function formOf(request: object, picture: Blob): FormData {
   const form = new FormData();
   form.set('request', JSON.stringify(request));
   form.set('image', picture, 'picture');
-  return (await ask('v1/search', { method: 'POST', body: form, signal })).json() as Promise<Answer>;
+  return form;
 }

@@ -1,4 +1,5 @@
 import { VlmoError } from '#errors.ts';
+import type { Calibration } from '#model/calibration.ts';
 import { type CrossEncoder, matchProbability, UNREAD } from '#model/cross-encoder.ts';
 import type { PairLogits } from '#model/model.ts';
 import { storedPicture } from '#model/picture-reader.ts';
@@ -8,6 +9,8 @@ import { requirePair } from './match-subject.ts';
 
 export interface RerankOptions {
   readonly crossEncoder: CrossEncoder;
+  /** What makes a probability of its logits; left out, the model's own, raw. It moves no row. */
+  readonly calibration?: Calibration | undefined;
   /** What of the query is read together with each row. */
   readonly subject: MatchSubject;
   /** So many of the best are read again, and are all there is. */
@@ -41,7 +44,7 @@ export function rerank(ranking: Ranking, options: RerankOptions): Ranking {
 
 async function readAgain(
   ranking: Ranking,
-  { crossEncoder, subject, first, minMatch, warn, signal }: RerankOptions,
+  { crossEncoder, calibration, subject, first, minMatch, warn, signal }: RerankOptions,
 ): Promise<readonly Ranked[]> {
   const rows = await ranking(first);
   const found = await matchAll(crossEncoder, subject, rows, signal);
@@ -52,7 +55,7 @@ async function readAgain(
     return {
       ...row,
       score: crossEncoder.score(read ?? UNREAD, row.cosine),
-      match: read ? matchProbability(read) : null,
+      match: read ? matchProbability(read, calibration) : null,
     };
   });
   const kept =

@@ -3,6 +3,7 @@ import { VlmoError } from '#errors.ts';
 import { requireTemporaryFolder } from '#scratch-folder.ts';
 import type { GenerationRecord, GenerationSpec, GenerationTables, Ledger, Store } from '#store/contract.ts';
 import { tablesToMake } from './base-tables.ts';
+import { openCalibrationTable } from './calibration-table.ts';
 import { openCaptionTable } from './caption-table.ts';
 import { openFailureTable } from './failure-table.ts';
 import { assertNotSameFolder, generationName } from './generation-names.ts';
@@ -56,6 +57,7 @@ export async function openStore(
   const runs = await openRunTable(connection, folder.path, isNew);
   if (write && !folder.isMade)
     await attemptWrite(`index "${folder.path}"`, () => withFormatLock(folder, () => writeMade(folder)));
+  const calibrations = openCalibrationTable(connection, folder.path);
   const opened = new Map<string, Promise<OpenGeneration>>();
 
   function open(record: GenerationRecord, create: boolean): Promise<OpenGeneration> {
@@ -74,6 +76,7 @@ export async function openStore(
     failures,
     runs,
     ledger,
+    calibrations,
     generations: async () => [...(await registry.all())],
     async collections() {
       return [...(await registry.active()).keys()].sort();
@@ -122,7 +125,8 @@ export async function openStore(
     pendingRename: () => attemptRead(`index "${folder.path}"`, () => pendingRename(folder)),
     async close() {
       for (const tables of opened.values()) await (await tables).close();
-      for (const table of [failures, runs, ledger, registry]) await table[Symbol.asyncDispose]();
+      for (const table of [failures, runs, ledger, calibrations, registry])
+        await table[Symbol.asyncDispose]();
       connection.close();
     },
     [Symbol.asyncDispose]: () => store.close(),

@@ -149,7 +149,9 @@ describe('vlmo search', () => {
     assert.deepEqual([empty.code, empty.stdout], [0, '']);
     assert.match(empty.stderr, /holds no images yet/);
     const { lines } = await vlmoJson<Found>(['search', 'red', '--index', join(folder, 'hollow'), '--json']);
-    assert.deepEqual(lines, [{ query: 'red', hits: [], cursor: null, approximate: false }]);
+    assert.deepEqual(lines, [
+      { query: 'red', hits: [], cursor: null, approximate: false, calibrated: false },
+    ]);
   });
 
   test('1 and one line for what cannot be searched', async () => {

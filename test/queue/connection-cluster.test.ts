@@ -10,7 +10,7 @@ import { queueStatus } from '#queue/status.ts';
 import { startCluster } from './cluster.ts';
 import { names, openScene, toAdd, untilState } from './queue-fixture.ts';
 
-const ANSWER = { hits: [], cursor: null, approximate: false };
+const ANSWER = { hits: [], cursor: null, approximate: false, calibrated: false };
 
 describe('connectRedis to a Cluster', () => {
   test('of three nodes: jobs of many indexes are added, taken, and queries answered', async (t) => {

@@ -6,7 +6,7 @@ import { startTestRedis } from '../fixtures/redis-server.ts';
 import { cleanup, openScene, type Scene, sharedRedis, until } from './queue-fixture.ts';
 
 const redis = await sharedRedis();
-const ANSWER = { hits: [], cursor: null, approximate: false };
+const ANSWER = { hits: [], cursor: null, approximate: false, calibrated: false };
 const QUERY = { kind: 'search', text: 'a' } as const;
 
 async function openAsker(t: TestContext, { client, indexId }: Scene): Promise<QueryClient> {

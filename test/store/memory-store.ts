@@ -19,6 +19,7 @@ import type {
   RunRecord,
   RunTable,
   Store,
+  StoredCalibration,
   VectorTable,
 } from '#store/contract.ts';
 import { byPlace, itemKey, pictureKey, toPlaceText } from '#store/item-key.ts';
@@ -30,8 +31,15 @@ import { passes } from './evaluate-filter.ts';
 export function openMemoryStore(id = '0'.repeat(32)): Store {
   const generations = new Map<string, GenerationTables>();
   const active = new Map<string, string>();
+  const calibrations = new Map<string, StoredCalibration>();
   const store: Store = {
     ...{ uri: 'memory:', id, failures: createFailures(), runs: createRuns(), ledger: createLedger() },
+    calibrations: {
+      find: async (fingerprint) => calibrations.get(fingerprint),
+      async put(record) {
+        calibrations.set(record.fingerprint, record);
+      },
+    },
     isWritable: true,
     requireFormat: async () => {},
     generations: async () => Array.from(generations.values(), ({ record }) => record),

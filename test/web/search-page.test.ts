@@ -162,7 +162,7 @@ describe('the page', { timeout: 300_000 }, () => {
     assert.ok(fitting > 0 && fitting < 60);
     await tiles(page)
       .first()
-      .getByText(/^match \d+(\.\d)? %$/)
+      .getByText(/^raw match \d+(\.\d)? %$/)
       .waitFor();
     await page.getByText('Below this line nothing fits').waitFor();
     const cut = await page.locator('.cut').boundingBox();

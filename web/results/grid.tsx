@@ -61,7 +61,8 @@ export function Grid({ hits, isWhole, collection, onNearEnd, ...actions }: Props
       {items.map(({ index, start }) =>
         rows[index]?.isCut ? (
           <p class="cut" style={{ transform: `translateY(${start - virtual.options.scrollMargin}px)` }}>
-            Below this line nothing fits: a match is less likely than not
+            Below this line nothing fits: a {hits[0]?.calibrated ? 'match' : 'raw match'} is less likely than
+            not
           </p>
         ) : null,
       )}

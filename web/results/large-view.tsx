@@ -30,7 +30,9 @@ export function LargeView({ hit, collection, move, close, like, unlike }: Props)
         <h2>{words}</h2>
         <dl>
           <Fact name="Rank" value={String(hit.rank)} />
-          {hit.match !== null && <Fact name="Match" value={percent(hit.match)} />}
+          {hit.match !== null && (
+            <Fact name={hit.calibrated ? 'Match' : 'Raw match'} value={percent(hit.match)} />
+          )}
           <Fact name="Cosine" value={hit.cosine.toFixed(4)} />
           <Fact name="Id" value={hit.id} />
           <Fact name="Source" value={hit.source} />

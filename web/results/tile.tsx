@@ -87,11 +87,17 @@ export function HitTile({
 }
 
 function Score({ hit }: { readonly hit: Hit }) {
-  const { score, match, rank } = hit;
+  const { score, match, calibrated, rank } = hit;
   return (
     <span class="score">
       <span>{rank}</span>
-      {match === null ? <span>score {score.toFixed(3)}</span> : <span>match {percent(match)}</span>}
+      {match === null ? (
+        <span>score {score.toFixed(3)}</span>
+      ) : (
+        <span>
+          {calibrated ? 'match' : 'raw match'} {percent(match)}
+        </span>
+      )}
     </span>
   );
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { FailureRecord, RunRecord } from '#store/contract.ts';
+import type { FailureRecord, RunRecord, StoredCalibration } from '#store/contract.ts';
 import { failureRecord, imageKeys } from '../lance/store-fixture.ts';
 import type { OpenStore } from './open.ts';
 
@@ -138,5 +138,21 @@ export function registrySuite(open: OpenStore): void {
     assert.equal(await runs.update(first, null), false);
     assert.equal((await runs.find('r1'))?.state, 'complete');
     assert.deepEqual(await all(runs.scan({ state: 'running' })), [second]);
+  });
+
+  test('CalibrationTable keeps one calibration a model, the newest', async (t) => {
+    const { calibrations } = await open(t);
+    assert.equal(await calibrations.find('ab'), undefined);
+    const first: StoredCalibration = {
+      ...{ fingerprint: 'ab', a: 0.1 + 0.2, b: -1e-20, collection: "it's", positives: 250, negatives: 2000 },
+      fittedAt: new Date('2024-05-06T07:08:09.123Z'),
+    };
+    const other = { ...first, fingerprint: 'cd', a: 2 };
+    for (const record of [first, other]) await calibrations.put(record);
+    assert.deepEqual(await calibrations.find('ab'), first);
+    await calibrations.put({ ...first, a: 1 });
+    assert.deepEqual(await calibrations.find('ab'), { ...first, a: 1 });
+    assert.deepEqual(await calibrations.find('cd'), other);
+    assert.equal(await calibrations.find('ef'), undefined);
   });
 }
