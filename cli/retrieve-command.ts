@@ -25,7 +25,8 @@ export async function runRetrieve(
   { origin }: Call<'retrieve'>,
 ): Promise<void> {
   checkUsage(flags, (name) => origin(name) === 'flag');
-  await using index = await openIndex(flags.index, { ...flags, note });
+  const reranker = flags.queued ? undefined : flags.reranker;
+  await using index = await openIndex(flags.index, { ...flags, reranker, note });
   using signals = stopOnSignals();
   if (flags.queued) await queued(index, flags, signals.signal);
   else if (flags.pairs) await pairs(index, flags, signals.signal);
@@ -34,12 +35,12 @@ export async function runRetrieve(
 
 async function queries(index: OpenIndex, flags: RetrieveFlags, signal: AbortSignal): Promise<void> {
   noteDevice(flags.device, await resolveDevice(flags.device));
-  const { collection, in: target = 'images', k, where, minScore } = flags;
+  const { collection, in: target = 'images', k, where, minScore, rerank } = flags;
   const out = resolve(flags.out);
   using progress = showUntilDone(showRetrieval);
   const started = performance.now();
   const summary = await index.retrieve(
-    { collection, queries: named(flags), in: target, k, where, minScore, out },
+    { collection, queries: named(flags), in: target, k, where, minScore, rerank, out },
     { signal, onStart: progress.start },
   );
   progress.end();
@@ -59,10 +60,10 @@ async function pairs(index: OpenIndex, flags: RetrieveFlags, signal: AbortSignal
 async function queued(index: OpenIndex, flags: RetrieveFlags, signal: AbortSignal): Promise<void> {
   const patience = { seconds: patienceOf(flags, QUERY_SECONDS), signal };
   await using redis = await openRedis(index, flags, patience);
-  const { collection, in: target = 'images', k, where, minScore, threshold = -1, out } = flags;
+  const { collection, in: target = 'images', k, where, minScore, rerank, threshold = -1, out } = flags;
   const job: RetrievalJob = flags.pairs
     ? { kind: 'pairs', collection, threshold, out }
-    : { kind: 'retrieve', collection, queries: named(flags), in: target, k, where, minScore, out };
+    : { kind: 'retrieve', collection, queries: named(flags), in: target, k, where, minScore, rerank, out };
   const shown = { ...flags, out: join(index.folder, 'results', out) };
   const started = performance.now();
   try {
@@ -81,8 +82,8 @@ function named({ queries = '' }: RetrieveFlags): Retrieve['queries'] {
 }
 
 function checkUsage(
-  { pairs, queries, in: target, threshold, queued }: RetrieveFlags,
-  isFlag: (name: 'model' | 'device') => boolean,
+  { pairs, queries, in: target, threshold, queued, rerank }: RetrieveFlags,
+  isFlag: (name: 'model' | 'device' | 'reranker') => boolean,
 ): void {
   const refuse = (expected: string, received: string): never => {
     throw new VlmoError('USAGE_INVALID', `Cannot retrieve: expected ${expected}, received ${received}`);
@@ -94,5 +95,8 @@ function checkUsage(
   if (!pairs && target === undefined) refuse('--in images or --in captions beside --queries', 'neither');
   if (queued && isFlag('model')) refuse('--model or --queued', 'both');
   if (queued && isFlag('device')) refuse('--device or --queued', 'both');
+  if (queued && isFlag('reranker')) refuse('--reranker or --queued', 'both');
+  if (pairs && rerank !== undefined) refuse('--pairs or --rerank', 'both');
+  if (rerank === undefined && isFlag('reranker')) refuse('--rerank HITS beside --reranker', 'none');
   if (!pairs && threshold !== undefined) refuse('--pairs beside --threshold', 'none');
 }

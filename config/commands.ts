@@ -86,7 +86,13 @@ export const COMMANDS = {
       index: THE_INDEX,
       ...plain('collection', 'queries', 'in'),
       k: { sentence: 'Hits of a query at most' },
-      ...plain('where', 'minScore', 'pairs', 'threshold'),
+      ...plain('where', 'minScore'),
+      rerank: {
+        sentence:
+          'Read so many of the best of each query again together with it, by the fusion encoder or by --reranker',
+      },
+      ...RERANKER,
+      ...plain('pairs', 'threshold'),
       out: { isRequired: true },
       model: MOVED_MODEL,
       queued: {

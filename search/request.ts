@@ -128,6 +128,12 @@ export const retrieveFields = {
   k,
   where: textSchema.optional().describe('As for vlmo retrieve --where'),
   minScore,
+  rerank: z
+    .int()
+    .min(1)
+    .max(MAX_RERANKED)
+    .optional()
+    .describe('So many of the best of each query are read again by the cross-encoder'),
 } as const;
 
 export const pairsFields = {

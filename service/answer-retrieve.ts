@@ -15,6 +15,7 @@ import {
   type RetrieveRequest,
   retrieveRequestSchema,
 } from '#search/request.ts';
+import { requirePair } from '#search/rerank/match-subject.ts';
 import { unlessAborted, untilAborted } from '#until-aborted.ts';
 import type { ProgressOptions, RetrieveOptions } from './contract.ts';
 import { fileQueries } from './file-queries.ts';
@@ -30,7 +31,10 @@ export async function answerRetrieve(
   { signal = NEVER, onStart, onCut }: RetrieveOptions = {},
 ): Promise<Answers['retrieve']> {
   const { collection, ...request } = parseRequest(retrieveRequestSchema, asked, 'retrieve');
-  const { queries, in: target, k, where, minScore } = request;
+  const { queries, in: target, k, where, minScore, rerank } = request;
+  const kind = target === 'images' ? 'image' : 'caption';
+  if (rerank !== undefined && typeof queries === 'string')
+    requirePair({ kind: queries === 'images' ? 'image' : 'text' }, kind);
   const { record } = await activeTables(store, collection);
   const truncated = new TruncatedCount();
   const cut = (id: string): void => {
@@ -39,8 +43,7 @@ export async function answerRetrieve(
   };
   return generations.use(record, async (loaded) => {
     const { tables } = loaded;
-    const filter =
-      where === undefined ? undefined : parseFilter(where, target === 'images' ? 'image' : 'caption');
+    const filter = where === undefined ? undefined : parseFilter(where, kind);
     const stream =
       typeof queries === 'string'
         ? storedQueries(tables, queries)
@@ -49,9 +52,13 @@ export async function answerRetrieve(
             signal,
           );
     const { nearestIds } = (await unlessAborted(loaded.scorers(), signal))[target];
-    const order = { queries, in: target, k, where, minScore, generation: record.name };
+    const crossEncoder =
+      rerank === undefined ? undefined : await unlessAborted(loaded.crossEncoder(), signal);
+    const rerankedBy = crossEncoder?.fingerprint;
+    const order = { queries, in: target, k, where, minScore, generation: record.name, rerank, rerankedBy };
     const summary = await retrieve({
       ...{ queries: stream, nearestIds, rows: tables[target], k, where: filter, minScore, signal },
+      ...(crossEncoder && rerank && { rereading: { crossEncoder, first: rerank, target: kind } }),
       out: resolve(request.out),
       asked: { ...order, file: await stamp(queries) },
       ...(onStart && { onStart }),

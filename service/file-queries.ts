@@ -4,6 +4,7 @@ import { type ErrorData, toErrorData } from '#errors.ts';
 import { isolateFailures } from '#isolate-failures.ts';
 import type { Encoder } from '#model/encoder.ts';
 import type { QueryStream, RetrievalQuery } from '#search/batch/queries.ts';
+import type { MatchSubject } from '#search/rerank/match-subject.ts';
 import type { CaptionItem, ImageItem, Item } from '#sources/item.ts';
 import { openSource } from '#sources/open-source.ts';
 import { textLines } from '#sources/text-lines.ts';
@@ -50,8 +51,16 @@ async function* embedItems(
       source: null,
       query: item.kind === 'caption' ? item.caption : item.uri,
       vector: item.kind === 'broken' ? item.error : (vectors.get(item) as Float32Array | ErrorData),
+      subject: subjectOf(item),
     }));
   }
+}
+
+function subjectOf(item: Item): MatchSubject | undefined {
+  if (item.kind === 'broken') return undefined;
+  return item.kind === 'caption'
+    ? { kind: 'text', text: item.caption }
+    : { kind: 'image', picture: item.uri };
 }
 
 async function embedCaptions(

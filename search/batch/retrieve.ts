@@ -1,9 +1,10 @@
-import type { ErrorData } from '#errors.ts';
+import { type ErrorData, toErrorData, VlmoError } from '#errors.ts';
 import type { Columns, Row } from '#parquet.ts';
 import type { Found } from '#scorer/score.ts';
-import type { Filter, ImageRecord, NearestOptions, PlacedRows } from '#store/contract.ts';
-import { parsePlaceText } from '#store/item-key.ts';
+import type { CaptionRecord, Filter, ImageRecord, NearestOptions, PlacedRows } from '#store/contract.ts';
+import { parsePlaceText, toPlaceText } from '#store/item-key.ts';
 import type { QueryStream, RetrievalQuery } from './queries.ts';
+import { type Rereading, reread } from './reread.ts';
 import { ResultParts } from './result-parts.ts';
 
 export interface Retrieval {
@@ -11,11 +12,13 @@ export interface Retrieval {
   /** Places and scores of the k best rows for each of many queries [Q, D]. */
   nearestIds(vectors: Float32Array, options: NearestOptions): Promise<Found[][]>;
   /** What is stored beside the vectors of some ids. */
-  readonly rows: PlacedRows<Pick<ImageRecord, 'meta'>>;
+  readonly rows: PlacedRows<ImageRecord | CaptionRecord>;
   readonly k: number;
   readonly where?: Filter | undefined;
   /** Hits below this cosine are left out. */
   readonly minScore?: number | undefined;
+  /** Reads the first of each query again, where that is asked: columns of cosine and match are beside the score then. */
+  readonly rereading?: Rereading | undefined;
   /** The Parquet file that is written. */
   readonly out: string;
   /** All that decides the results, to tell whether an earlier run over the same file goes on. */
@@ -50,6 +53,9 @@ export const RESULT_COLUMNS = {
   error: 'STRING',
 } as const satisfies Columns;
 
+/** Of what was read again: the probability is null where a picture could not be. */
+const REREAD_COLUMNS = { ...RESULT_COLUMNS, cosine: 'DOUBLE', match: 'DOUBLE' } as const satisfies Columns;
+
 /** Queries scored in one call, and rows that a crash can cost. */
 const QUERIES_AT_ONCE = 256;
 const PART_ROWS = 16_384;
@@ -59,8 +65,9 @@ const PART_ROWS = 16_384;
  * where it was. Throws RESULTS_CONFLICT, RESULTS_UNWRITABLE, and what scoring and reading the store throw.
  */
 export async function retrieve(retrieval: Retrieval): Promise<RetrievalSummary> {
-  const { queries, out, asked, signal, onStart } = retrieval;
-  const parts = await ResultParts.open(out, RESULT_COLUMNS, ['query_id', 'query_source'], asked);
+  const { queries, out, asked, signal, onStart, rereading } = retrieval;
+  const columns = rereading ? REREAD_COLUMNS : RESULT_COLUMNS;
+  const parts = await ResultParts.open(out, columns, ['query_id', 'query_source'], asked);
   const counts = { answered: 0, skipped: 0, failed: 0, hits: 0 };
   onStart?.(() => ({ ...counts }));
   let rows: Row[] = [];
@@ -73,8 +80,9 @@ export async function retrieve(retrieval: Retrieval): Promise<RetrievalSummary> 
       throw error;
     });
     if (!answered) break;
-    for (const { query, hits } of answered) {
-      rows.push(...toRows(query, hits));
+    for (const one of answered) {
+      const { hits } = one;
+      for (const row of toRows(one)) rows.push(rereading ? row : withoutReread(row));
       if (hits) counts.answered += 1;
       else counts.failed += 1;
       counts.hits += hits?.length ?? 0;
@@ -90,17 +98,20 @@ export async function retrieve(retrieval: Retrieval): Promise<RetrievalSummary> 
 
 interface Answered {
   readonly query: RetrievalQuery;
-  /** Undefined where it has no vector. */
+  /** Undefined where it could not be answered. */
   readonly hits: readonly FoundRow[] | undefined;
+  readonly error?: ErrorData;
 }
 
-interface FoundRow extends Found {
+interface FoundRow extends Omit<Found, 'address'> {
   /** As JSON; null where the row has gone since. */
   readonly meta: string | null;
+  readonly cosine: number;
+  readonly match: number | null;
 }
 
 async function answer(
-  { nearestIds, rows, k, where, signal, minScore = Number.NEGATIVE_INFINITY }: Retrieval,
+  { nearestIds, rows, k, where, signal, rereading, minScore = Number.NEGATIVE_INFINITY }: Retrieval,
   queries: readonly RetrievalQuery[],
 ): Promise<Answered[]> {
   const usable = queries.flatMap(({ vector }) => (vector instanceof Float32Array ? [vector] : []));
@@ -109,34 +120,72 @@ async function answer(
   usable.forEach((vector, i) => {
     vectors.set(vector, i * width);
   });
-  const nearest = usable.length > 0 ? await nearestIds(vectors, { k, where, signal }) : [];
+  const nearest =
+    usable.length > 0 ? await nearestIds(vectors, { k: rereading?.first ?? k, where, signal }) : [];
   const stored = await rows.rowsAt([...new Set(nearest.flat().map(({ address }) => address))]);
   const found = nearest.values();
-  return queries.map((query) => {
-    if (!(query.vector instanceof Float32Array)) return { query, hits: undefined };
+  const answered: Answered[] = [];
+  for (const query of queries) {
+    if (!(query.vector instanceof Float32Array)) {
+      answered.push({ query, hits: undefined, error: query.vector });
+      continue;
+    }
     const hits = (found.next().value ?? []).filter(({ score }) => score >= minScore);
-    return {
-      query,
-      hits: hits.map((hit) => {
-        const row = stored.get(hit.address);
-        return { ...hit, meta: row ? JSON.stringify(row.meta) : null };
-      }),
-    };
-  });
+    answered.push(
+      rereading
+        ? await answerAgain(rereading, query, hits, stored, { k, signal })
+        : { query, hits: hits.map((hit) => toFound(hit, stored.get(hit.address))) },
+    );
+  }
+  return answered;
 }
 
-function toRows(
-  { id: query_id, source: query_source, query, vector }: RetrievalQuery,
-  hits: readonly FoundRow[] | undefined,
-): Row[] {
+function toFound({ id, score }: Found, row: ImageRecord | CaptionRecord | undefined): FoundRow {
+  return { id, score, cosine: score, match: null, meta: row ? JSON.stringify(row.meta) : null };
+}
+
+/** A query whose picture cannot be read, or that rows cannot be read with, is not answered, and says why. */
+async function answerAgain(
+  rereading: Rereading,
+  query: RetrievalQuery,
+  hits: readonly Found[],
+  stored: ReadonlyMap<bigint, ImageRecord | CaptionRecord>,
+  { k, signal }: { readonly k: number; readonly signal: AbortSignal },
+): Promise<Answered> {
+  if (!query.subject) throw new Error(`Query "${query.id}" has a vector and no subject: this is a bug`);
+  // What has gone since it was found cannot be read.
+  const candidates = hits.flatMap(({ address, score: cosine }) => {
+    const row = stored.get(address);
+    return row ? [{ row, cosine }] : [];
+  });
+  try {
+    const ranked = await reread(rereading, query.subject, candidates, signal);
+    const found = ranked.slice(0, k).map(({ row, id, source, score, cosine, match }) => ({
+      ...{ id: toPlaceText({ id, source }), score, cosine, match },
+      meta: JSON.stringify(row.meta),
+    }));
+    return { query, hits: found };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof VlmoError)) throw error;
+    return { query, hits: undefined, error: toErrorData(error, error.code) };
+  }
+}
+
+function toRows({ query: { id: query_id, source: query_source, query }, hits, error }: Answered): Row[] {
   const asked = { query_id, query_source, query };
   const none = { ...asked, rank: null, id: null, source: null, score: null, meta: null };
-  if (!hits) return [{ ...none, error: describe(vector as ErrorData) }];
-  if (hits.length === 0) return [{ ...none, error: null }];
-  return hits.map(({ id, score, meta }, i) => ({
+  const unread = { cosine: null, match: null };
+  if (!hits) return [{ ...none, ...unread, error: error ? describe(error) : null }];
+  if (hits.length === 0) return [{ ...none, ...unread, error: null }];
+  return hits.map(({ id, score, cosine, match, meta }, i) => ({
     ...{ ...asked, rank: i + 1, ...parsePlaceText(id), score, meta },
-    error: null,
+    ...{ error: null, cosine, match },
   }));
+}
+
+function withoutReread({ cosine, match, ...row }: Row): Row {
+  return row;
 }
 
 function describe({ code, message }: ErrorData): string {

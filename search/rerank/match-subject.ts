@@ -1,5 +1,5 @@
 import { VlmoError } from '#errors.ts';
-import type { PictureInput } from '#model/runner.ts';
+import { type MatchPicture, storedPicture } from '#model/picture-reader.ts';
 import type { GenerationTables, ItemKind } from '#store/contract.ts';
 import { type AskedParts, partsOf } from '../query.ts';
 import type { Search } from '../request.ts';
@@ -8,7 +8,7 @@ import { findStored, type StoredName, storedName } from '../stored-item.ts';
 /** What of a query the candidates are read with: a text goes with pictures, a picture with captions. */
 export type MatchSubject =
   | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'image'; readonly picture: PictureInput };
+  | { readonly kind: 'image'; readonly picture: MatchPicture };
 
 /**
  * What of a request rows of its target are read with: what is stored under its id; else for pictures the text that they
@@ -43,12 +43,12 @@ async function storedSubject(
 ): Promise<MatchSubject> {
   const { kind, row } = await findStored(tables, name);
   const subject: MatchSubject =
-    kind === 'image' ? { kind, picture: row.uri } : { kind: 'text', text: row.caption };
+    kind === 'image' ? { kind, picture: storedPicture(row) } : { kind: 'text', text: row.caption };
   requirePair(subject, target);
   return subject;
 }
 
-/** The fusion encoder reads a picture and a text. Throws USAGE_INVALID for two of one kind. */
+/** A cross-encoder reads a picture and a text. Throws USAGE_INVALID for two of one kind. */
 export function requirePair({ kind }: Pick<MatchSubject, 'kind'>, target: ItemKind): void {
   if ((kind === 'text') === (target === 'image')) return;
   throw unsuitable(target, kind === 'text' ? 'text alone' : 'a picture alone');
@@ -59,6 +59,6 @@ function unsuitable(target: ItemKind, received: string): VlmoError {
     target === 'image' ? 'one text that pictures are to be like' : 'a picture that captions are to be like';
   return new VlmoError(
     'USAGE_INVALID',
-    `Cannot re-rank ${target}s: expected ${expected}, since the fusion encoder reads a picture and a text together, received ${received}`,
+    `Cannot re-rank ${target}s: expected ${expected}, since the model reads a picture and a text together, received ${received}`,
   );
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { readParquet } from '#parquet.ts';
 import type { SearchAnswer } from '#search/request.ts';
 import { openIndex } from '#service/open-index.ts';
 import type { IndexSettings } from '#service/settings.ts';
@@ -160,5 +161,71 @@ describe('a collection of CLIP, re-ranked by BLIP', () => {
     await using index = await openIndex(path, { ...SETTINGS, compute: 'thread' });
     await assert.rejects(index.search({ text, rerank: 3 }), vlmoError('MODEL_HEAD_MISSING', 'dual encoder'));
     assert.equal(await index.reranker(), undefined);
+  });
+});
+
+describe('retrieve of a collection of CLIP, re-ranked by BLIP', () => {
+  interface ResultRow {
+    readonly query: string;
+    readonly id: string | null;
+    readonly score: number | null;
+    readonly cosine: number | null;
+    readonly match: number | null;
+    readonly error: string | null;
+  }
+
+  test('captions find pictures, and a file of queries too: score, cosine and match of each pair', async () => {
+    await using index = await openIndex(path, { ...SETTINGS, reranker: BLIP });
+    const queries = join(folder, 'queries.txt');
+    await writeFile(queries, `${text}\n${other}\n`);
+    for (const asked of ['captions', { file: queries }] as const) {
+      const out = join(folder, `${typeof asked === 'string' ? asked : 'file'}.parquet`);
+      const request = { queries: asked, in: 'images', k: 3, rerank: EXPECTED.images.length, out } as const;
+      const summary = await index.retrieve(request);
+      const count = asked === 'captions' ? EXPECTED.images.length * EXPECTED.texts.length : 2;
+      assert.deepEqual([summary.answered, summary.hits, summary.failed], [count, 3 * count, 0]);
+      const rows = (await readParquet(out)) as unknown as readonly ResultRow[];
+      for (const { query, id, score, cosine, match } of rows) {
+        const pair = known(id ?? '', query);
+        assert.ok(Math.abs((score ?? 99) - (pair.together + (cosine ?? 99))) < BOUND);
+        assert.ok(Math.abs((match ?? 99) - pair.match) < BOUND);
+      }
+      const { hits } = await index.search({ text, k: 3, rerank: EXPECTED.images.length });
+      const first = rows.filter(({ query }) => query === text).slice(0, 3);
+      assert.deepEqual(
+        first.map(({ id }) => id),
+        hits.map(({ id }) => id),
+      );
+    }
+  });
+
+  test('pictures find captions; a query that cannot be read with rows is listed with the reason', async () => {
+    await using index = await openIndex(path, { ...SETTINGS, reranker: BLIP });
+    const out = join(folder, 'pictures.parquet');
+    const summary = await index.retrieve({ queries: 'images', in: 'captions', k: 2, rerank: 4, out });
+    assert.deepEqual([summary.answered, summary.hits], [EXPECTED.images.length, 2 * EXPECTED.images.length]);
+    const alike = {
+      queries: 'images',
+      in: 'images',
+      k: 2,
+      rerank: 4,
+      out: join(folder, 'no.parquet'),
+    } as const;
+    await assert.rejects(index.retrieve(alike), vlmoError('USAGE_INVALID', 'a picture alone'));
+    const queries = join(folder, 'mixed.jsonl');
+    const image = join(IMAGES, EXPECTED.images[0] ?? '');
+    await writeFile(
+      queries,
+      `${JSON.stringify({ id: 'p', image })}\n${JSON.stringify({ id: 't', caption: text })}\n`,
+    );
+    const mixed = join(folder, 'mixed.parquet');
+    const request = { queries: { file: queries }, in: 'images', k: 2, rerank: 4, out: mixed } as const;
+    const { answered, failed } = await index.retrieve(request);
+    assert.deepEqual([answered, failed], [1, 1]);
+    const rows = (await readParquet(mixed)) as unknown as readonly ResultRow[];
+    assert.match(
+      rows.find(({ error }) => error !== null)?.error ?? '',
+      /Cannot re-rank images.*USAGE_INVALID/,
+    );
   });
 });

@@ -114,7 +114,7 @@ describe('retrieve', () => {
     const asked = await begin(t);
     const error = { code: 'IMAGE_INVALID', message: 'Cannot decode it' } as const;
     async function* withBroken(): QueryStream {
-      yield [{ id: 'broken', source: null, query: 'x.png', vector: error }];
+      yield [{ id: 'broken', source: null, query: 'x.png', vector: error, subject: undefined }];
       yield* asked.queries;
     }
     const { failed, answered } = await retrieve({ ...asked, queries: withBroken() });

@@ -51,7 +51,7 @@ describe('chooseSubject', () => {
 });
 
 describe('findSubject', () => {
-  test('an id gives the path of its picture, or else the text of its caption', async (t) => {
+  test('an id gives the place and content of its picture, or else the text of its caption', async (t) => {
     const tables = await (await temporaryStore(t)).openGeneration(generationSpec());
     await tables.images.upsert({ rows: [imageRow('one', { uri: '/one.png' })], vectors: unitVectors(1, 4) });
     await tables.captions.upsert({
@@ -60,7 +60,7 @@ describe('findSubject', () => {
     });
     assert.deepEqual(await findSubject(tables, { id: 'one', in: 'captions' }), {
       kind: 'image',
-      picture: '/one.png',
+      picture: { uri: '/one.png', sha256: 'ab'.repeat(32) },
     });
     assert.deepEqual(await findSubject(tables, { id: 'two', in: 'images' }), {
       kind: 'text',
