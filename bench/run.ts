@@ -20,6 +20,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   startup: async () => (await import('./startup.ts')).startup,
   tars: async () => (await import('./tars.ts')).tars,
   rerank: async () => (await import('./rerank.ts')).rerankBench,
+  reranker: async () => (await import('./reranker.ts')).rerankerBench,
 };
 
 // As the program has it.
