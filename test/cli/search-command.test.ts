@@ -66,7 +66,7 @@ async function search(...args: string[]): Promise<Found> {
 describe('vlmo search', () => {
   test('by text: k hits with exactly these keys, best first', async () => {
     const found = await search('red blocks', '-k', '5');
-    assert.deepEqual(Object.keys(found), ['query', 'hits', 'cursor', 'approximate']);
+    assert.deepEqual(Object.keys(found), ['query', 'hits', 'cursor', 'approximate', 'calibrated']);
     assert.equal(found.approximate, false);
     assert.equal(found.query, 'red blocks');
     assert.equal(found.hits.length, 5);

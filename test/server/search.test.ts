@@ -35,9 +35,9 @@ describe('POST /v1/search', { timeout: 300_000 }, () => {
     ] as const) {
       const { status, body } = await search(request);
       assert.equal(status, 200, JSON.stringify(body));
-      const { hits, cursor, approximate } = await served.index.search(request as never);
+      const { hits, cursor, approximate, calibrated } = await served.index.search(request as never);
       assert.ok(hits.length > 0);
-      assert.deepEqual(body, { hits, cursor, approximate, unread: [] });
+      assert.deepEqual(body, { hits, cursor, approximate, calibrated, unread: [] });
     }
   });
 
