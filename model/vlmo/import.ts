@@ -3,18 +3,18 @@ import { access, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/pr
 import { basename, dirname, join, resolve } from 'node:path';
 import { errorMessage, VlmoError } from '#errors.ts';
 import { PREPROCESSOR_FILE } from '#pictures/picture-spec.ts';
+import { type CheckpointArchive, openArchive } from '../checkpoint/archive.ts';
+import { unpickle } from '../checkpoint/pickle.ts';
+import type { PickledTensor, PickleValue } from '../checkpoint/pickle-values.ts';
+import { stateDict } from '../checkpoint/state-dict.ts';
+import { encodeFloats, readTensor, streamTensor } from '../checkpoint/tensor-reader.ts';
 import { CONFIG_FILE } from '../model.ts';
 import { layOutSafetensors } from '../safetensors.ts';
 import { TOKENIZER_FILE, tokenizerFromVocabulary } from '../tokenizer.ts';
 import { WEIGHTS_FILE } from '../weights.ts';
-import { type CheckpointArchive, openArchive } from './checkpoint/archive.ts';
-import { inferModel } from './checkpoint/infer-sizes.ts';
-import { unpickle } from './checkpoint/pickle.ts';
-import type { PickledTensor, PickleValue } from './checkpoint/pickle-values.ts';
-import { stateDict } from './checkpoint/state-dict.ts';
-import { encodeFloats, readTensor, streamTensor } from './checkpoint/tensor-reader.ts';
 import { patchGrid, type VlmoConfig } from './config.ts';
 import { type ModelFolder, openModelFolder } from './folder.ts';
+import { inferModel } from './infer-sizes.ts';
 import { resizePositionEmbedding, resizeRelativeTable } from './interpolate.ts';
 import { type Sizes, tensorShapes } from './shapes.ts';
 

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { floatToHalf } from '#float16.ts';
-import { openArchive } from '#model/vlmo/checkpoint/archive.ts';
-import { unpickle } from '#model/vlmo/checkpoint/pickle.ts';
-import { stateDict } from '#model/vlmo/checkpoint/state-dict.ts';
-import { readTensor, streamTensor } from '#model/vlmo/checkpoint/tensor-reader.ts';
-import { pickleTensors, type WrittenTensor, writeCheckpoint } from '../../../fixtures/checkpoint-writer.ts';
-import { seededRandom, temporaryFolder } from '../../../fixtures/files.ts';
-import { writeZip } from '../../../fixtures/zip-writer.ts';
-import { vlmoError } from '../model-fixture.ts';
+import { openArchive } from '#model/checkpoint/archive.ts';
+import { unpickle } from '#model/checkpoint/pickle.ts';
+import { stateDict } from '#model/checkpoint/state-dict.ts';
+import { readTensor, streamTensor } from '#model/checkpoint/tensor-reader.ts';
+import { pickleTensors, type WrittenTensor, writeCheckpoint } from '../../fixtures/checkpoint-writer.ts';
+import { seededRandom, temporaryFolder } from '../../fixtures/files.ts';
+import { writeZip } from '../../fixtures/zip-writer.ts';
+import { vlmoError } from '../vlmo/model-fixture.ts';
 
 test('streamTensor: a tensor of several pieces, somewhere in its storage, is whole and in order', async (t) => {
   const path = join(await temporaryFolder(t), 'pieces.pt');

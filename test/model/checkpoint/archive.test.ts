@@ -3,14 +3,14 @@ import { copyFile, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { VlmoError } from '#errors.ts';
-import { openArchive } from '#model/vlmo/checkpoint/archive.ts';
-import { unpickle } from '#model/vlmo/checkpoint/pickle.ts';
-import { stateDict } from '#model/vlmo/checkpoint/state-dict.ts';
-import { readTensor } from '#model/vlmo/checkpoint/tensor-reader.ts';
-import { pickleTensors } from '../../../fixtures/checkpoint-writer.ts';
-import { fixture, seededRandom, temporaryFolder } from '../../../fixtures/files.ts';
-import { writeZip } from '../../../fixtures/zip-writer.ts';
-import { vlmoError } from '../model-fixture.ts';
+import { openArchive } from '#model/checkpoint/archive.ts';
+import { unpickle } from '#model/checkpoint/pickle.ts';
+import { stateDict } from '#model/checkpoint/state-dict.ts';
+import { readTensor } from '#model/checkpoint/tensor-reader.ts';
+import { pickleTensors } from '../../fixtures/checkpoint-writer.ts';
+import { fixture, seededRandom, temporaryFolder } from '../../fixtures/files.ts';
+import { writeZip } from '../../fixtures/zip-writer.ts';
+import { vlmoError } from '../vlmo/model-fixture.ts';
 
 /** Opens a file and reads every tensor in it. */
 async function readAll(path: string): Promise<number> {

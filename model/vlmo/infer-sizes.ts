@@ -1,7 +1,7 @@
 import { VlmoError } from '#errors.ts';
-import { gridOfTable, TEXT_REACH } from '../relative-position.ts';
-import { findParts, type Sizes, tensorShapes, type VlmoParts } from '../shapes.ts';
-import { findVariant } from '../variants.ts';
+import { gridOfTable, TEXT_REACH } from './relative-position.ts';
+import { findParts, type Sizes, tensorShapes, type VlmoParts } from './shapes.ts';
+import { findVariant } from './variants.ts';
 
 type Shapes = ReadonlyMap<string, readonly number[]>;
 

@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import { test } from 'node:test';
 import { VlmoError } from '#errors.ts';
-import { openArchive } from '#model/vlmo/checkpoint/archive.ts';
-import { unpickle } from '#model/vlmo/checkpoint/pickle.ts';
-import { PickledTensor, type PickleValue } from '#model/vlmo/checkpoint/pickle-values.ts';
-import { stateDict } from '#model/vlmo/checkpoint/state-dict.ts';
-import { global, integer, pickle, pickleTensors, text, tuple } from '../../../fixtures/checkpoint-writer.ts';
-import { fixture, seededRandom } from '../../../fixtures/files.ts';
-import { vlmoError } from '../model-fixture.ts';
+import { openArchive } from '#model/checkpoint/archive.ts';
+import { unpickle } from '#model/checkpoint/pickle.ts';
+import { PickledTensor, type PickleValue } from '#model/checkpoint/pickle-values.ts';
+import { stateDict } from '#model/checkpoint/state-dict.ts';
+import { global, integer, pickle, pickleTensors, text, tuple } from '../../fixtures/checkpoint-writer.ts';
+import { fixture, seededRandom } from '../../fixtures/files.ts';
+import { vlmoError } from '../vlmo/model-fixture.ts';
 
 async function pickleOf(checkpoint: string): Promise<Uint8Array> {
   await using archive = await openArchive(fixture(checkpoint));

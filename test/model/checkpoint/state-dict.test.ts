@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { openArchive } from '#model/vlmo/checkpoint/archive.ts';
-import { unpickle } from '#model/vlmo/checkpoint/pickle.ts';
-import { stateDict } from '#model/vlmo/checkpoint/state-dict.ts';
-import { readTensor, streamTensor } from '#model/vlmo/checkpoint/tensor-reader.ts';
-import { pickle, text } from '../../../fixtures/checkpoint-writer.ts';
-import { fixture, readJson } from '../../../fixtures/files.ts';
-import { vlmoError } from '../model-fixture.ts';
+import { openArchive } from '#model/checkpoint/archive.ts';
+import { unpickle } from '#model/checkpoint/pickle.ts';
+import { stateDict } from '#model/checkpoint/state-dict.ts';
+import { readTensor, streamTensor } from '#model/checkpoint/tensor-reader.ts';
+import { pickle, text } from '../../fixtures/checkpoint-writer.ts';
+import { fixture, readJson } from '../../fixtures/files.ts';
+import { vlmoError } from '../vlmo/model-fixture.ts';
 
 const expected = await readJson<Record<string, Record<string, readonly number[]>>>('wrappings/expected.json');
 
