@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { Config } from '#config/options.ts';
 import type { SourceOptions } from '#sources/item.ts';
 
@@ -11,6 +12,8 @@ export type SourceConfig = Config<
   | 'delimiter'
   | 'quote'
   | 'plainQuotes'
+  | 'imageFolder'
+  | 'split'
   | 'captionLines'
   | 'include'
   | 'exclude'
@@ -24,10 +27,13 @@ export function toSourceOptions(config: SourceConfig): SourceOptions {
     idColumn,
     captionColumn: captionColumns,
     captionIdColumn,
+    imageFolder,
+    split: splits,
   } = config;
   const { format, delimiter, quote, plainQuotes, captionLines, include, exclude } = config;
   return {
     ...{ imageColumn, idColumn, captionColumns, captionIdColumn, format, include, exclude },
+    ...{ imageFolder: imageFolder === undefined ? undefined : resolve(imageFolder), splits },
     delimiter: delimiter !== undefined && /^(tab|\\t)$/i.test(delimiter) ? '\t' : delimiter,
     quote: quote ? true : plainQuotes ? false : undefined,
     captionLines: captionLines || undefined,

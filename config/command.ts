@@ -36,6 +36,8 @@ export const READING = plain(
   'delimiter',
   'quote',
   'plainQuotes',
+  'imageFolder',
+  'split',
   'captionLines',
   'include',
   'exclude',

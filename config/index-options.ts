@@ -102,6 +102,16 @@ export const INDEX_OPTIONS = {
     default: false,
     sentence: 'Quotes in a table are text also where commas divide its cells',
   },
+  imageFolder: {
+    flag: '--image-folder <folder>',
+    type: text,
+    sentence: 'Folder where the paths of the pictures in a table start; left out, that of the table',
+  },
+  split: {
+    flag: '--split <name>',
+    type: texts,
+    sentence: 'Read only rows of a table whose column "split" has this value; may be given several times',
+  },
   captionLines: {
     flag: '--caption-lines',
     type: present,

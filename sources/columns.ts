@@ -33,6 +33,9 @@ export interface Columns {
   readonly meta: readonly number[];
 }
 
+/** The column with which data sets divide their rows; it stays in `meta`. */
+export const SPLIT_COLUMN = 'split';
+
 /** The rules of a manifest. */
 export function manifestRules(named: SourceOptions): ColumnRules {
   const guesses = {
@@ -49,8 +52,9 @@ export function manifestRules(named: SourceOptions): ColumnRules {
       'url',
       'image_url',
       'img_url',
+      'image_name',
     ],
-    caption: ['caption', 'captions', 'text', 'title', 'description', 'sentence', 'sentences'],
+    caption: ['caption', 'captions', 'text', 'title', 'description', 'sentence', 'sentences', 'comment'],
     imageId: ['image_id'],
     id: ['id', 'key', 'uid'],
     captionId: ['caption_id', 'sentid', 'comment_number', 'ann_id'],
@@ -75,7 +79,8 @@ export function metadataRules(options: SourceOptions): ColumnRules {
 export function resolveColumns(names: readonly string[], rules: ColumnRules): Columns | string {
   const { named, guesses } = rules;
   const captionNames = named.captionColumns ?? [];
-  const asked = [named.imageColumn, named.idColumn, named.captionIdColumn, ...captionNames];
+  const split = named.splits === undefined ? undefined : SPLIT_COLUMN;
+  const asked = [named.imageColumn, named.idColumn, named.captionIdColumn, split, ...captionNames];
   const absent = asked.filter((name) => name !== undefined).filter((name) => !names.includes(name));
   if (absent.length > 0) return `expected ${columnList(absent)}, received ${columnList(names)}`;
 

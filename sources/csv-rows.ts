@@ -27,7 +27,7 @@ export async function* csvRows(
     for (const run of runs(chunk.records)) {
       const cellRows = parseRun(chunk, run, dialect);
       for (const [index, { line, reason }] of run.entries()) {
-        const cells = cellRows[index];
+        const cells = dialect.numbered ? withNumber(cellRows[index]) : cellRows[index];
         if (header === undefined) header = parseHeader(path, cells, reason, rules);
         else if (cells === undefined) rows.push({ line, broken: reason ?? 'expected a row, received none' });
         else rows.push(toRow(line, cells, header));
@@ -69,6 +69,12 @@ function parseRun(
   });
   if (rows.length === run.length) return rows;
   throw new Error(`Cannot parse CSV: expected ${run.length} rows, received ${rows.length}: this is a bug`);
+}
+
+/** `a.jpg#0` and a caption as three cells; as they are where no number is there, so that the row is refused. */
+function withNumber(cells: readonly string[] | undefined): readonly string[] | undefined {
+  const [, name = '', number = ''] = /^(.+)#(\d+)$/.exec(cells?.[0] ?? '') ?? [];
+  return cells === undefined || name === '' ? cells : [name, number, ...cells.slice(1)];
 }
 
 function listHeader(path: string, names: readonly string[], rules: ColumnRules): Header {

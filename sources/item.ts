@@ -82,6 +82,10 @@ export interface SourceOptions {
   readonly delimiter?: string | undefined;
   /** Whether cells may stand in quotes; left out, where anything but tabs divides them. */
   readonly quote?: boolean | undefined;
+  /** Only rows of a table whose column `split` has one of these; left out, all. */
+  readonly splits?: readonly string[] | undefined;
+  /** Folder where the paths of a table's pictures start; left out, that of the table. */
+  readonly imageFolder?: string | undefined;
   /** Each line of a text file beside a picture is a caption; left out, the whole file is one. */
   readonly captionLines?: boolean | undefined;
   /** Globs of what is read of a folder, and of what is not. */

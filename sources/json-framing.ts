@@ -11,15 +11,24 @@ export const jsonFraming: FindFrame = (bytes, start, ended): Frame | undefined =
   let at = start;
   while (BETWEEN.has(bytes[at])) at++;
   if (at > start) return { end: at, lines: countLines(bytes, start, at), blank: true };
-  const end = bytes[at] === 0x7b ? objectEnd(bytes, at) : valueEnd(bytes, at);
+  const end = bytes[at] === 0x7b ? nestedEnd(bytes, at) : wordEnd(bytes, at);
   if (end !== undefined) return { end, lines: countLines(bytes, start, end) };
   if (!ended) return undefined;
   const reason = 'expected an object that ends, received the end of the file in it';
   return { end: bytes.length, lines: countLines(bytes, start, bytes.length), reason };
 };
 
-/** The place behind the brace that closes the object; undefined if it is not in sight. */
-function objectEnd(bytes: Buffer, start: number): number | undefined {
+/** The place behind a value of any kind, at least a byte on; undefined if it is not in sight. */
+export function valueEnd(bytes: Buffer, start: number): number | undefined {
+  if (bytes[start] === 0x7b || bytes[start] === 0x5b) return nestedEnd(bytes, start);
+  if (bytes[start] === QUOTE) return wordEnd(bytes, start);
+  for (let at = start + 1; at < bytes.length; at++)
+    if (BETWEEN.has(bytes[at]) || bytes[at] === 0x7d) return at;
+  return undefined;
+}
+
+/** The place behind the bracket that closes the object or array; undefined if it is not in sight. */
+function nestedEnd(bytes: Buffer, start: number): number | undefined {
   let depth = 0;
   for (let at = start; at < bytes.length; at++) {
     const byte = bytes[at];
@@ -33,7 +42,7 @@ function objectEnd(bytes: Buffer, start: number): number | undefined {
 }
 
 /** The place of the quote that closes the string opened at `open`; -1 if it is not in sight. */
-function stringEnd(bytes: Buffer, open: number): number {
+export function stringEnd(bytes: Buffer, open: number): number {
   for (let at = bytes.indexOf(QUOTE, open + 1); at !== -1; at = bytes.indexOf(QUOTE, at + 1)) {
     let backslashes = 0;
     while (bytes[at - 1 - backslashes] === BACKSLASH) backslashes++;
@@ -42,8 +51,8 @@ function stringEnd(bytes: Buffer, open: number): number {
   return -1;
 }
 
-/** The end of a value that is no object, and so no row. */
-function valueEnd(bytes: Buffer, start: number): number | undefined {
+/** The end of what is no object, and so no row. */
+function wordEnd(bytes: Buffer, start: number): number | undefined {
   if (bytes[start] === QUOTE) {
     const end = stringEnd(bytes, start);
     return end === -1 ? undefined : end + 1;
@@ -52,7 +61,7 @@ function valueEnd(bytes: Buffer, start: number): number | undefined {
   return undefined;
 }
 
-function countLines(bytes: Buffer, start: number, end: number): number {
+export function countLines(bytes: Buffer, start: number, end: number): number {
   let lines = 0;
   for (let at = bytes.indexOf(LF, start); at !== -1 && at < end; at = bytes.indexOf(LF, at + 1)) lines++;
   return lines;

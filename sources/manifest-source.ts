@@ -1,10 +1,11 @@
-import { basename, dirname } from 'node:path';
-import { manifestRules } from './columns.ts';
+import { basename, dirname, resolve } from 'node:path';
+import { manifestRules, SPLIT_COLUMN } from './columns.ts';
 import type { Item, Source, SourceOptions } from './item.ts';
 import { manifestRows } from './manifest-rows.ts';
 import { Occurrences } from './occurrences.ts';
 import { locateFrom } from './picture-path.ts';
 import { ReadingNotes } from './reading-notes.ts';
+import type { BrokenRow, Row } from './row.ts';
 import { pushRowItems, type RowItemsOptions } from './row-items.ts';
 import { tableDialect } from './table-dialect.ts';
 
@@ -35,10 +36,11 @@ export async function createManifestSource(
     async *items(signal) {
       Object.assign(progress, { before: 0, after: 0, share: 0 });
       notes = new ReadingNotes();
-      const reading = createReading(path, notes);
+      const reading = createReading(path, notes, options);
       for await (const { rows, position } of manifestRows(path, rules, dialect)) {
         const items: Item[] = [];
         for (const row of rows) {
+          if (!isAsked(row, options)) continue;
           if ('meta' in row && row.captions.length === 0) notes.noCaptionIn(row.meta);
           pushRowItems(row, reading, items);
         }
@@ -58,11 +60,16 @@ export async function createManifestSource(
   };
 }
 
-function createReading(path: string, notes: ReadingNotes): RowItemsOptions {
+/** Broken rows are, whatever was asked for: nobody knows what they were. */
+function isAsked(row: Row | BrokenRow, { splits }: SourceOptions): boolean {
+  return splits === undefined || 'broken' in row || splits.includes(String(row.meta[SPLIT_COLUMN]));
+}
+
+function createReading(path: string, notes: ReadingNotes, { imageFolder }: SourceOptions): RowItemsOptions {
   return {
     file: path,
     name: basename(path),
-    locate: locateFrom(dirname(path)),
+    locate: locateFrom(imageFolder === undefined ? dirname(path) : resolve(imageFolder)),
     pictures: new Occurrences(),
     givenIds: new Occurrences(),
     byRow: { files: new Occurrences(), notes },

@@ -29,6 +29,7 @@ export async function openSource(spec: string, options: SourceOptions = {}): Pro
   requireFitting(uri, found.isDirectory(), options);
   if (found.isDirectory()) return createFolderSource(uri, options);
   if (!found.isFile()) throw unsupported(uri, 'neither a file nor a folder');
+  await requireFolder(options.imageFolder);
   const source = await createManifestSource(uri, found.size, options);
   if (source) return source;
   throw unsupported(uri, extname(uri) || 'a file without an ending');
@@ -60,13 +61,24 @@ async function readableStat(uri: string): Promise<Stats> {
   }
 }
 
+/** Otherwise every picture of the table would be listed as failed. */
+async function requireFolder(images: string | undefined): Promise<void> {
+  if (images === undefined || (await readableStat(images)).isDirectory()) return;
+  throw new VlmoError(
+    'USAGE_INVALID',
+    `Cannot read pictures of "${images}": expected a folder, received a file`,
+  );
+}
+
 /** Refuses what would be passed over without a word. */
 function requireFitting(uri: string, isFolder: boolean, options: SourceOptions): void {
-  const { format, captionLines, include = [], exclude = [], delimiter } = options;
+  const { format, captionLines, include = [], exclude = [], delimiter, imageFolder, splits } = options;
   const refuse = (reason: string): never => {
     throw new VlmoError('USAGE_INVALID', `Cannot open source "${uri}": ${reason}`);
   };
   if (isFolder && format !== undefined) refuse('--format is of a table, and this is a folder');
+  if (isFolder && (imageFolder !== undefined || splits !== undefined))
+    refuse('--image-folder and --split are of a table, and this is a folder');
   if (!isFolder && (captionLines || include.length > 0 || exclude.length > 0))
     refuse('--include, --exclude and --caption-lines are of a folder, and this is a table');
   if (delimiter !== undefined && !/^[\t\x20-\x7e]$/.test(delimiter.replace('"', '')))

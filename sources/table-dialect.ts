@@ -4,6 +4,7 @@ import { VlmoError } from '#errors.ts';
 import { filePath, schemeOf } from '#uri.ts';
 import { type ColumnRules, resolveColumns } from './columns.ts';
 import type { SourceOptions, TableFormat } from './item.ts';
+import { isWrapped } from './wrapped-framing.ts';
 
 export interface CsvDialect {
   readonly kind: 'csv';
@@ -14,9 +15,13 @@ export interface CsvDialect {
   readonly spaced: boolean;
   /** Of the columns, where the first line is a row already: a list of URLs. */
   readonly names?: readonly string[];
+  /** Whether the first cell is a picture, `#` and the number of its caption, as Flickr30k's `.token` has them. */
+  readonly numbered?: boolean;
 }
 
-export type Dialect = CsvDialect | { readonly kind: 'json lines' | 'json array' | 'parquet' };
+export type Dialect =
+  | CsvDialect
+  | { readonly kind: 'json lines' | 'json array' | 'json wrapped' | 'parquet' };
 
 const FORMATS: Readonly<Partial<Record<string, TableFormat>>> = {
   '.csv': 'csv',
@@ -30,6 +35,7 @@ const FORMATS: Readonly<Partial<Record<string, TableFormat>>> = {
 export const TABLE_ENDINGS: readonly string[] = Object.keys(FORMATS);
 
 const HEAD_BYTES = 64 * 1024;
+const FLICKR_COLUMNS: readonly string[] = ['image_name', 'comment_number', 'comment'];
 const DELIMITERS: readonly string[] = [',', '\t', ';', '|'];
 
 /**
@@ -45,17 +51,17 @@ export async function tableDialect(
   if (format === 'jsonl') return { kind: 'json lines' };
   if (format === 'parquet') return { kind: 'parquet' };
   const head = await readHead(uri);
-  if (format === 'json') return jsonDialect(head);
+  if (format === 'json') return jsonDialect(head, rules);
   const [first = '', second = ''] = head.split(/\r\n|\n/, 2);
   const usual = options.delimiter ?? (format === 'tsv' ? '\t' : ',');
   const candidates = options.delimiter === undefined ? [usual, ...DELIMITERS] : [usual];
   const known = candidates.find((one) => hasKnownColumn(first, one, rules));
   const divider = options.delimiter ?? (format === 'csv' ? ',' : '\t');
-  const list = known === undefined ? urlList(uri, first, divider) : undefined;
+  const list = known === undefined ? (urlList(uri, first, divider) ?? tokenList(first)) : undefined;
   if (list) return list;
   if (known === undefined && format === undefined) return undefined;
   const delimiter = known ?? usual;
-  const quoted = options.quote ?? delimiter !== '\t';
+  const quoted = options.quote ?? !(delimiter === '\t' || isFlickr(first, delimiter));
   return {
     kind: 'csv',
     delimiter,
@@ -102,6 +108,19 @@ function urlList(uri: string, first: string, delimiter: string): CsvDialect | un
   return { kind: 'csv', delimiter, quoted: delimiter !== '\t', spaced: isSpaced(first, delimiter), names };
 }
 
+/** Flickr30k's and Flickr8k's `.token` files: `a.jpg#0`, a tab, the caption. */
+function tokenList(first: string): CsvDialect | undefined {
+  if (!/^[^\t]+\.\w+#\d+\t/.test(first)) return undefined;
+  const names = FLICKR_COLUMNS;
+  return { kind: 'csv', delimiter: '\t', quoted: false, spaced: false, names, numbered: true };
+}
+
+/** Flickr30k's `results.csv`, whose quotes are text. */
+function isFlickr(header: string, delimiter: string): boolean {
+  const names = header.split(delimiter).map((name) => name.trim());
+  return delimiter === '|' && names.join() === FLICKR_COLUMNS.join();
+}
+
 function isUrl(cell: string): boolean {
   const text = cell.trim();
   return ['http', 'https', 's3'].includes(schemeOf(text) ?? '') && !/\s/.test(text);
@@ -114,8 +133,10 @@ function isSpaced(line: string, delimiter: string): boolean {
   return cells.length > 1 && cells.slice(1).every((cell) => /^ +\S/.test(cell));
 }
 
-/** Files of JSON Lines are called `.json` too: their first object ends with its line. */
-function jsonDialect(head: string): Dialect {
+/** One object around the rows; or JSON Lines, which are called `.json` too: their first object ends with its line. */
+function jsonDialect(head: string, { named, guesses }: ColumnRules): Dialect {
+  const images = named.imageColumn === undefined ? guesses.image : [named.imageColumn.toLowerCase()];
+  if (isWrapped(Buffer.from(head), images)) return { kind: 'json wrapped' };
   const [first = ''] = head.trimStart().split(/\r\n|\n/, 1);
   return { kind: /^\{.*\}\s*$/.test(first) ? 'json lines' : 'json array' };
 }

@@ -21,11 +21,12 @@ export async function openTars(
   if (alone && (!alone.isFile() || !(await isReadable(path)))) return undefined;
   const tars = alone ? [spec] : listTars(spec);
   if (!alone && (tars[0] === spec || !tars.every(isTar))) return undefined;
-  const { format, include = [], exclude = [] } = options;
-  if (format !== undefined || include.length > 0 || exclude.length > 0)
+  const { format, include = [], exclude = [], imageFolder, splits } = options;
+  const ofTable = [format, imageFolder, splits].some((one) => one !== undefined);
+  if (ofTable || include.length > 0 || exclude.length > 0)
     throw new VlmoError(
       'USAGE_INVALID',
-      `Cannot open source "${spec}": --format is of a table, --include and --exclude of a folder, and this is a tar`,
+      `Cannot open source "${spec}": --format, --image-folder and --split are of a table, --include and --exclude of a folder, and this is a tar`,
     );
   const parts = alone || schemeOf(spec) !== undefined ? [spec] : spec.split('::');
   return createTarSource(parts.map(toUri).join('::'), [...new Set(tars.map(toUri))], options);

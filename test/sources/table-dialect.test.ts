@@ -18,11 +18,10 @@ test('tables are read by the delimiter with which their first line has a known c
       const text = `id${delimiter}file_name${delimiter}title\n1${delimiter}a.jpg${delimiter}a red circle\n`;
       assert.deepEqual((await read(t, name, text)).captions, ['a red circle'], `${name} ${delimiter}`);
     }
-  const comment = { captionColumns: ['comment'], imageColumn: 'image_name' };
   const flickr = 'image_name| comment_number| comment\na.jpg| 0| Two men say "hi" .\n';
-  const { captions } = await read(t, 'results.csv', flickr, { ...comment, quote: false });
+  const { captions } = await read(t, 'results.csv', flickr);
   assert.deepEqual(captions, ['Two men say "hi" .']);
-  const { broken } = await read(t, 'results.csv', flickr, comment);
+  const { broken } = await read(t, 'results.csv', flickr, { quote: true });
   assert.match(reasons(broken)[0] ?? '', /--plain-quotes/);
   assert.deepEqual((await read(t, 'a.csv', 'file_name^text\na.jpg^x,y\n', { delimiter: '^' })).captions, [
     'x,y',
