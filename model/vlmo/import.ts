@@ -1,15 +1,14 @@
-import { createHash } from 'node:crypto';
-import { access, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { errorMessage, VlmoError } from '#errors.ts';
 import { PREPROCESSOR_FILE } from '#pictures/picture-spec.ts';
-import { type CheckpointArchive, openArchive } from '../checkpoint/archive.ts';
-import { unpickle } from '../checkpoint/pickle.ts';
-import type { PickledTensor, PickleValue } from '../checkpoint/pickle-values.ts';
-import { stateDict } from '../checkpoint/state-dict.ts';
+import type { CheckpointArchive } from '../checkpoint/archive.ts';
+import { openCheckpoint } from '../checkpoint/open-checkpoint.ts';
+import type { PickledTensor } from '../checkpoint/pickle-values.ts';
 import { encodeFloats, readTensor, streamTensor } from '../checkpoint/tensor-reader.ts';
+import { writeWeights } from '../checkpoint/write-weights.ts';
 import { CONFIG_FILE } from '../model.ts';
-import { layOutSafetensors } from '../safetensors.ts';
+import { writeJson, writeNewFolder } from '../new-folder.ts';
 import { TOKENIZER_FILE, tokenizerFromVocabulary } from '../tokenizer.ts';
 import { WEIGHTS_FILE } from '../weights.ts';
 import { patchGrid, type VlmoConfig } from './config.ts';
@@ -41,24 +40,22 @@ export interface ImportResult {
  * appears whole or not at all. Throws CHECKPOINT_*, MODEL_EXISTS, MODEL_INPUT_INVALID.
  */
 export async function importCheckpoint(checkpoint: string, options: ImportOptions): Promise<ImportResult> {
-  const out = resolve(options.out);
-  await refuseExisting(out);
   const path = resolve(checkpoint);
-  await using archive = await openArchive(path);
-  const tensors = stateDict(path, unpickleNamed(path, archive.pickle));
-  const shapes = new Map([...tensors].map(([name, tensor]) => [name, tensor.shape]));
-  const { variant, sizes: original, parts } = inferModel(path, shapes, options.heads);
-  const sizes = resizeFor(original, options.imageSize);
-  const wanted = tensorShapes(sizes, parts);
-  const tokenizer = await readVocabulary(options.vocabulary, sizes.vocab_size);
-
-  // A fixed name: what an import that was killed left behind, the next one takes away.
-  const partial = join(dirname(out), `.${basename(out)}.importing`);
-  await rm(partial, { recursive: true, force: true });
-  await mkdir(partial, { recursive: true });
-  try {
-    const plan = { archive, tensors, original, sizes, wanted, dtype: options.dtype };
-    const sha256 = await writeWeights(join(partial, WEIGHTS_FILE), plan);
+  const { path: out, result: ignored } = await writeNewFolder(options.out, async (begin) => {
+    await using opened = await openCheckpoint(path);
+    const { archive, tensors } = opened;
+    const shapes = new Map([...tensors].map(([name, tensor]) => [name, tensor.shape]));
+    const { variant, sizes: original, parts } = inferModel(path, shapes, options.heads);
+    const sizes = resizeFor(original, options.imageSize);
+    const wanted = tensorShapes(sizes, parts);
+    const tokenizer = await readVocabulary(options.vocabulary, sizes.vocab_size);
+    const partial = await begin();
+    const plan = { archive, tensors, original, sizes };
+    const sha256 = await writeWeights(
+      join(partial, WEIGHTS_FILE),
+      { wanted, dtype: options.dtype },
+      (name, dtype) => tensorBytesFor(plan, name, dtype),
+    );
     const config: VlmoConfig = {
       model_type: 'vlmo',
       variant,
@@ -69,37 +66,9 @@ export async function importCheckpoint(checkpoint: string, options: ImportOption
     await writeJson(join(partial, CONFIG_FILE), config);
     await writeJson(join(partial, TOKENIZER_FILE), tokenizer);
     await writeJson(join(partial, PREPROCESSOR_FILE), preprocessorConfig(sizes));
-    await rename(partial, out);
-  } catch (error) {
-    await rm(partial, { recursive: true, force: true });
-    throw error;
-  }
-  const ignored = [...tensors.keys()].filter((name) => !wanted.has(name));
+    return [...tensors.keys()].filter((name) => !wanted.has(name));
+  });
   return { model: await openModelFolder(out), ignored };
-}
-
-/** The pickle knows bytes only; a person is told of which file. */
-function unpickleNamed(path: string, pickle: Uint8Array): PickleValue {
-  try {
-    return unpickle(pickle);
-  } catch (error) {
-    if (!(error instanceof VlmoError)) throw error;
-    throw new VlmoError(error.code, error.message.replace('checkpoint:', `checkpoint "${path}":`), {
-      cause: error,
-    });
-  }
-}
-
-async function refuseExisting(out: string): Promise<void> {
-  const exists = await access(out).then(
-    () => true,
-    () => false,
-  );
-  if (exists)
-    throw new VlmoError(
-      'MODEL_EXISTS',
-      `Cannot import into "${out}": expected a folder that is not there yet, received one that is`,
-    );
 }
 
 async function readVocabulary(path: string, rows: number): Promise<object> {
@@ -138,27 +107,6 @@ interface WeightPlan {
   readonly tensors: ReadonlyMap<string, PickledTensor>;
   readonly original: Sizes;
   readonly sizes: Sizes;
-  readonly wanted: ReadonlyMap<string, readonly number[]>;
-  readonly dtype: 'f32' | 'f16';
-}
-
-/** Writes all weights in one pass and returns the file's SHA-256. */
-async function writeWeights(path: string, plan: WeightPlan): Promise<string> {
-  const dtype = plan.dtype === 'f32' ? 'F32' : 'F16';
-  const specs = new Map([...plan.wanted].map(([name, shape]) => [name, { dtype, shape } as const]));
-  const { header } = layOutSafetensors(specs);
-  const hash = createHash('sha256');
-  await using file = await open(path, 'wx');
-  const append = async (bytes: Uint8Array): Promise<void> => {
-    hash.update(bytes);
-    await file.writeFile(bytes);
-  };
-  await append(header);
-  for (const name of plan.wanted.keys()) {
-    for await (const bytes of tensorBytesFor(plan, name, dtype)) await append(bytes);
-  }
-  await file.sync();
-  return hash.digest('hex');
 }
 
 async function* tensorBytesFor(
@@ -201,8 +149,4 @@ export function preprocessorConfig({ image_size: [height, width], num_channels: 
     image_mean: half,
     image_std: half,
   };
-}
-
-async function writeJson(path: string, value: unknown): Promise<void> {
-  await writeFile(path, `${JSON.stringify(value, null, 2)}\n`);
 }
