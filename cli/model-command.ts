@@ -1,20 +1,58 @@
+import { resolve } from 'node:path';
 import type { CommandConfig } from '#config/commands.ts';
+import { VlmoError } from '#errors.ts';
+import { importBeit3 } from '#model/beit3/import.ts';
+import { isBeit3 } from '#model/beit3/shapes.ts';
 import { modelFolder } from '#model/bundled.ts';
+import { openCheckpoint } from '#model/checkpoint/open-checkpoint.ts';
 import { type ModelFolder, openModelFolder } from '#model/vlmo/folder.ts';
 import { importCheckpoint } from '#model/vlmo/import.ts';
 import { openIndex } from '#service/open-index.ts';
 import { formatCount, note, print, printJson, table } from './output.ts';
 
-/** `vlmo model import`: a checkpoint becomes a model folder. */
+/** `vlmo model import`: a checkpoint becomes a model folder, of the family that its tensors tell. */
 export async function runImport(
-  { vocab: vocabulary, out, imageSize, heads, dtype, json }: CommandConfig<'model import'>,
+  { vocab, spm, out, imageSize, heads, dtype, json }: CommandConfig<'model import'>,
   [checkpoint]: readonly [string],
 ): Promise<void> {
+  if (await isOfBeit3(checkpoint)) {
+    if (imageSize !== undefined)
+      throw invalidInput(checkpoint, 'no --image-size, since a BEiT-3 keeps its own', `${imageSize}`);
+    const pieces = required(checkpoint, 'a BEiT-3', '--spm', spm);
+    const { model, ignored } = await importBeit3(checkpoint, { spm: pieces, out, heads, dtype });
+    noteIgnored(ignored);
+    const { config, name, path } = model;
+    printDescription({ name, path, ...config }, json);
+    return;
+  }
+  const vocabulary = required(checkpoint, 'a VLMo', '--vocab', vocab);
   const options = { vocabulary, out, imageSize, heads, dtype };
   const { model, ignored } = await importCheckpoint(checkpoint, options);
+  noteIgnored(ignored);
+  printDescription(describe(model), json);
+}
+
+/** By the names of its tensors; those of any other are VLMo's to refuse. */
+async function isOfBeit3(checkpoint: string): Promise<boolean> {
+  await using opened = await openCheckpoint(resolve(checkpoint));
+  return isBeit3(opened.tensors.keys());
+}
+
+function noteIgnored(ignored: readonly string[]): void {
   if (ignored.length > 0)
     note(`Left out ${ignored.length} tensors that retrieval does not need: ${ignored.join(', ')}`);
-  printModel(model, json);
+}
+
+function required(checkpoint: string, what: string, flag: string, value: string | undefined): string {
+  if (value !== undefined) return value;
+  throw invalidInput(checkpoint, `${flag} FILE, since its tensors are those of ${what}`, 'none');
+}
+
+function invalidInput(checkpoint: string, expected: string, received: string): VlmoError {
+  return new VlmoError(
+    'MODEL_INPUT_INVALID',
+    `Cannot import checkpoint "${checkpoint}": expected ${expected}, received ${received}`,
+  );
 }
 
 /** `vlmo model inspect`: what a model is. */
@@ -22,7 +60,7 @@ export async function runInspect(
   { json }: CommandConfig<'model inspect'>,
   [folder]: readonly [string],
 ): Promise<void> {
-  printModel(await openModelFolder(modelFolder(folder)), json);
+  printDescription(describe(await openModelFolder(modelFolder(folder))), json);
 }
 
 /** `vlmo model relocate`: where the model of an index lies now. */
@@ -38,8 +76,7 @@ export async function runRelocate(
   }
 }
 
-function printModel(model: ModelFolder, json: boolean): void {
-  const description = describe(model);
+function printDescription(description: Readonly<Record<string, unknown>>, json: boolean): void {
   if (json) printJson(description);
   else
     print(

@@ -263,10 +263,10 @@ export const COMMANDS = {
     },
   },
   'model import': {
-    sentence: 'Turn a PyTorch checkpoint of VLMo into a model folder',
+    sentence: 'Turn a PyTorch checkpoint of VLMo or BEiT-3 into a model folder',
     arguments: [['<checkpoint>', 'the .pt file; it is read without running anything in it']],
     options: {
-      vocab: { isRequired: true },
+      ...plain('vocab', 'spm'),
       out: {
         isRequired: true,
         flag: '--out <folder>',

@@ -96,7 +96,12 @@ export const FILE_OPTIONS = {
   vocab: {
     flag: '--vocab <file>',
     type: text,
-    sentence: "BERT's vocab.txt",
+    sentence: "BERT's vocab.txt, for a VLMo",
+  },
+  spm: {
+    flag: '--spm <file>',
+    type: text,
+    sentence: "SentencePiece's beit3.spm, for a BEiT-3",
   },
   imageSize: {
     flag: '--image-size <pixels>',
@@ -106,7 +111,7 @@ export const FILE_OPTIONS = {
   heads: {
     flag: '--heads <heads>',
     type: wholeNumber(1),
-    sentence: 'Attention heads, where the checkpoint does not tell',
+    sentence: 'Attention heads, where the checkpoint does not tell; of a BEiT-3, where they are not 64 wide',
   },
   dtype: {
     flag: '--dtype <dtype>',

@@ -11,6 +11,7 @@ const FAMILIES: Readonly<Record<string, () => Promise<{ openFamily(folder: strin
   vlmo: () => import('./vlmo/family.ts'),
   clip: () => import('./hub/family.ts'),
   siglip: () => import('./hub/family.ts'),
+  beit3: () => import('./beit3/family.ts'),
   blip: () => import('./blip/family.ts'),
 };
 
