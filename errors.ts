@@ -135,6 +135,10 @@ export const ERROR_CODES = {
     retriable: false,
     meaning: 'A server does not give out what lies at a URL (401, 403, others), or leads on without end',
   },
+  CREDENTIALS_INVALID: {
+    retriable: true,
+    meaning: 'The keys that requests to S3 are signed with cannot be had',
+  },
   ROBOTS_REFUSED: {
     retriable: false,
     meaning: 'A server keeps a picture from data sets (X-Robots-Tag: noai, noimageindex, others)',

@@ -9,6 +9,7 @@ type Bench = (args: readonly string[]) => Promise<void>;
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   approximate: async () => (await import('./approximate.ts')).approximate,
   concurrency: async () => (await import('./concurrency.ts')).concurrency,
+  downloads: async () => (await import('./downloads.ts')).downloads,
   'end-to-end': async () => (await import('./end-to-end.ts')).endToEnd,
   exports: async () => (await import('./exports.ts')).exportsBench,
   gpu: async () => (await import('./gpu/gpu.ts')).gpu,

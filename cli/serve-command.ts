@@ -63,7 +63,8 @@ function engineSettings(config: CommandConfig<'serve'>): IndexSettings {
     inferenceWorkers,
     ...limits,
     ...fetchSettings(config),
-    // Jobs ask for no more than requests may.
+    // Jobs ask for no more than requests may, and nobody reads by the keys of whoever runs the server.
+    s3: false,
     fetchOnlyAllowed: config.fetchOnlyAllowed || !fetchesFromAnyone(config),
   };
 }

@@ -1,10 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { VlmoError } from '#errors.ts';
+import { schemeOf } from '#uri.ts';
 import { createDial } from './dial.ts';
 import { type Downloaded, type DownloadOptions, download } from './download.ts';
 import { HostManners } from './host-manners.ts';
 import type { DownloadPolicy } from './host-policy.ts';
+import { postForm } from './post-form.ts';
 import { type Resolve, rememberNames, resolveByDns } from './resolve-name.ts';
+import { createS3 } from './s3/s3.ts';
 
 export interface ClientOptions {
   readonly policy: DownloadPolicy;
@@ -18,6 +21,8 @@ export interface ClientOptions {
   /** Downloads at a time in all. */
   readonly concurrency: number;
   readonly obeysRobots: boolean;
+  /** Asks for `s3://`; left out, that is refused. */
+  readonly s3?: NodeJS.ProcessEnv | undefined;
   readonly resolve?: Resolve;
 }
 
@@ -38,10 +43,22 @@ export function createDownloadClient(options: ClientOptions): DownloadClient {
   const dial = createDial({ resolve: rememberNames(resolve), timeoutMs, perHost });
   const manners = new HostManners(perHost, concurrency);
 
+  const { s3: env } = options;
+  const s3 = env && createS3(env, (url, body) => postForm(dial, url, body, timeoutMs));
+
+  /** One attempt, signed anew where it is of S3. */
+  async function attempt(url: string, asked: Asked): Promise<Downloaded> {
+    if (!s3 || schemeOf(url) !== 's3') return download(url, { ...options, ...asked, dial });
+    const { url: address, headers: signed, isTrusted } = await s3(url);
+    const allowed = isTrusted ? [...options.policy.allowed, new URL(address).host] : options.policy.allowed;
+    const policy = { ...options.policy, allowed };
+    return download(address, { ...options, ...asked, dial, policy, signed });
+  }
+
   async function attempts(url: string, host: string, asked: Asked): Promise<Downloaded> {
     for (let tried = 0; ; tried++) {
       try {
-        return await manners.ask(host, () => download(url, { ...options, ...asked, dial }), asked.signal);
+        return await manners.ask(host, () => attempt(url, asked), asked.signal);
       } catch (error) {
         const waitMs = tried < retries ? waitBefore(error, tried) : undefined;
         if (waitMs === undefined) throw error;

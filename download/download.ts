@@ -21,6 +21,8 @@ export interface DownloadOptions extends BodyLimits {
   /** Stamp of what is had already: where it is the same still, nothing is sent. */
   readonly stamp?: string | null | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** What says who asks, for this URL alone: one that is signed is not led on to another. */
+  readonly signed?: Readonly<Record<string, string>> | undefined;
 }
 
 /** What lies at a URL, with a stamp that changes when it does, where the server gives one; or that it is as it was. */
@@ -39,7 +41,7 @@ const AGENT = packageJson.name;
  * ROBOTS_REFUSED, IMAGE_TOO_LARGE, IMAGE_INVALID, and the reason of `signal`.
  */
 export async function download(said: string, options: DownloadOptions): Promise<Downloaded> {
-  const { policy, dial, timeoutMs, signal, stamp } = options;
+  const { policy, dial, timeoutMs, signal, stamp, signed } = options;
   const validators = stamp ? validatorsOf(stamp) : {};
   using deadline = new Deadline(timeoutMs, signal);
   let next = said;
@@ -50,12 +52,14 @@ export async function download(said: string, options: DownloadOptions): Promise<
       const answer = await request(url, {
         dispatcher: dial(checked),
         signal: deadline.signal,
-        headers: { ...HEADERS, ...validators },
+        headers: { ...HEADERS, ...validators, ...signed },
       });
       // An answer that nobody reads to its end may break later, unheard.
       answer.body.on('error', () => undefined);
       try {
         if (!REDIRECTS.has(answer.statusCode)) return await take(answer, url, options, validators, deadline);
+        if (signed)
+          throw downloadError('DOWNLOAD_REFUSED', url, 'the object', 'a redirect; AWS_REGION may be wrong');
         next = redirected(answer, url);
       } finally {
         answer.body.destroy();

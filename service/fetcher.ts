@@ -34,5 +34,6 @@ async function makeClient(settings: Settings): Promise<DownloadClient> {
     perHost: fetchPerHost,
     concurrency: fetchConcurrency,
     obeysRobots: !settings.ignoreRobots,
+    s3: settings.s3 ? process.env : undefined,
   });
 }

@@ -17,7 +17,7 @@ import { warm } from './warm.ts';
 /**
  * Opens the index in a folder. Any number of programs may have it open and write it at once; each call sees what was
  * committed before it. Models are loaded when they are first needed and stay, two at most. Nothing is printed, no
- * signal is listened to and no environment is read or set.
+ * signal is listened to and no environment is read or set, but what names AWS for pictures at `s3://`.
  *
  *     await using index = await openIndex('my-index');
  *     const { hits } = await index.search({ text: 'red apple', k: 3 });

@@ -24,6 +24,8 @@ export interface IndexSettings extends Partial<Config<ComputeOption>> {
   readonly maxCalls?: number;
   /** Minutes after which a model that nobody asked is given back, with its vectors; left out, it stays. */
   readonly idleUnloadMinutes?: number | undefined;
+  /** Whether pictures at `s3://` are read, with what the environment says of AWS. Default true. */
+  readonly s3?: boolean;
 }
 
 type ComputeOption =
@@ -53,6 +55,7 @@ export interface Settings extends Config<ComputeOption> {
   readonly compute: 'pools' | 'thread';
   readonly maxCalls: number;
   readonly idleUnloadMinutes: number | undefined;
+  readonly s3: boolean;
 }
 
 const MAX_CALLS = 256;
@@ -102,5 +105,6 @@ export function resolveSettings(given: IndexSettings): Settings {
     compute: given.compute ?? 'pools',
     maxCalls: given.maxCalls ?? MAX_CALLS,
     idleUnloadMinutes: given.idleUnloadMinutes,
+    s3: given.s3 ?? true,
   };
 }

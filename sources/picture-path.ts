@@ -42,7 +42,8 @@ export function locateFrom(folder: string): Locate {
 
 /** One spelling of a URL: its host in lower case, no usual port, no fragment, which no server sees. */
 function normalUrl(said: string): string {
-  if (!URL.canParse(said)) return said;
+  // Keys of S3 are no paths of URLs: they are as they are written.
+  if (schemeOf(said) === 's3' || !URL.canParse(said)) return said;
   const url = new URL(said);
   url.hash = '';
   return url.href;
