@@ -81,7 +81,7 @@ export const INDEX_OPTIONS = {
   },
   format: {
     flag: '--format <format>',
-    type: choice('csv', 'tsv', 'jsonl', 'json', 'parquet'),
+    type: choice('csv', 'tsv', 'jsonl', 'json', 'parquet', 'arrow'),
     sentence: 'How a table is written, whatever its name ends with',
   },
   delimiter: {

@@ -1,5 +1,6 @@
 import { VlmoError } from '#errors.ts';
 import { schemeOf } from '#uri.ts';
+import { readByteRange } from './read-byte-range.ts';
 import { readPictureFile } from './read-file.ts';
 import { readTarMember } from './read-tar-member.ts';
 
@@ -10,6 +11,7 @@ export type PictureReader = (uri: string, maxBytes: number) => Uint8Array;
 const READERS: Readonly<Partial<Record<string, PictureReader>>> = {
   file: readPictureFile,
   'tar+file': readTarMember,
+  'arrow+file': readByteRange,
 };
 
 /**

@@ -4,6 +4,7 @@ import { uriInside } from '#uri.ts';
 import { type Directory, readDirectory } from './directory.ts';
 import { type LookedAt, lookAt } from './folder-entry.ts';
 import type { FolderBatch, FolderReading, Place } from './folder-reading.ts';
+import { notDownloaded, rowsWithPictures, tableIn } from './folder-tables.ts';
 import type { BrokenItem, Item, SourceOptions } from './item.ts';
 import { KnownEntries } from './known-entries.ts';
 import { LinkedFolders } from './linked-folders.ts';
@@ -14,7 +15,6 @@ import { nameSays } from './picture-name.ts';
 import type { ReadBefore } from './read-before.ts';
 import type { ReadingNotes } from './reading-notes.ts';
 import { readSidecars } from './sidecar.ts';
-import { isStatusTable, notDownloaded } from './status-table.ts';
 import { tarItems } from './tar/tar-items.ts';
 import { tarWeight } from './tar/tar-weight.ts';
 
@@ -47,7 +47,9 @@ export async function* folderItems(
     if (below?.kind === 'tar') yield* inTar(place, below, reading);
     if (below === undefined) {
       for (const description of place.beside.unused()) {
-        if (await isStatusTable(place, description)) yield* notDownloaded(place, description);
+        const table = await tableIn(place, description);
+        if (table === 'pictures') yield* rowsWithPictures(place, description, reading);
+        else if (table === 'status') yield* notDownloaded(place, description);
         else leaveOutDescription(place, description.name, reading);
       }
       open.pop();

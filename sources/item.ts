@@ -68,7 +68,7 @@ export interface Source {
 }
 
 /** How the rows of a table are written. */
-export type TableFormat = 'csv' | 'tsv' | 'jsonl' | 'json' | 'parquet';
+export type TableFormat = 'csv' | 'tsv' | 'jsonl' | 'json' | 'parquet' | 'arrow';
 
 /** How to read a source. Every column left out is guessed from the usual names. */
 export interface SourceOptions {

@@ -1,3 +1,4 @@
+import { arrowRows } from './arrow/arrow-rows.ts';
 import type { ColumnRules } from './columns.ts';
 import { csvRows } from './csv-rows.ts';
 import { jsonFraming } from './json-framing.ts';
@@ -15,6 +16,7 @@ export function manifestRows(
   dialect: Dialect,
 ): AsyncGenerator<RowBatch, void, void> {
   if (dialect.kind === 'parquet') return parquetRows(uri, rules);
+  if (dialect.kind === 'arrow') return arrowRows(uri, rules);
   if (dialect.kind === 'csv') return csvRows(uri, dialect, rules);
   if (dialect.kind === 'json wrapped') return jsonRows(uri, wrappedFraming(), rules);
   return jsonRows(uri, dialect.kind === 'json array' ? jsonFraming : lineFraming, rules);

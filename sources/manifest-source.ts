@@ -5,7 +5,7 @@ import { manifestRows } from './manifest-rows.ts';
 import { Occurrences } from './occurrences.ts';
 import { locateFrom } from './picture-path.ts';
 import { ReadingNotes } from './reading-notes.ts';
-import type { BrokenRow, Row } from './row.ts';
+import type { AnyRow } from './row.ts';
 import { pushRowItems, type RowItemsOptions } from './row-items.ts';
 import { tableDialect } from './table-dialect.ts';
 
@@ -61,8 +61,8 @@ export async function createManifestSource(
 }
 
 /** Broken rows are, whatever was asked for: nobody knows what they were. */
-function isAsked(row: Row | BrokenRow, { splits }: SourceOptions): boolean {
-  return splits === undefined || 'broken' in row || splits.includes(String(row.meta[SPLIT_COLUMN]));
+function isAsked(row: AnyRow, { splits }: SourceOptions): boolean {
+  return splits === undefined || !('meta' in row) || splits.includes(String(row.meta[SPLIT_COLUMN]));
 }
 
 function createReading(path: string, notes: ReadingNotes, { imageFolder }: SourceOptions): RowItemsOptions {

@@ -7,7 +7,6 @@ import type { FolderReading, Place } from './folder-reading.ts';
 import type { Item, SourceOptions } from './item.ts';
 import { isInside } from './linked-folders.ts';
 import { manifestRows } from './manifest-rows.ts';
-import { parquetRows } from './parquet-rows.ts';
 import { locateInside } from './picture-path.ts';
 import type { RowBatch } from './row.ts';
 import { pushRowItems } from './row-items.ts';
@@ -49,7 +48,6 @@ export async function* metadataItems(
 
 async function rowsOf(uri: string, options: SourceOptions): Promise<AsyncGenerator<RowBatch, void, void>> {
   const rules = metadataRules(options);
-  if (/\.parquet$/i.test(uri)) return parquetRows(uri, rules);
   const dialect = await tableDialect(uri, rules, { ...options, format: undefined });
   if (dialect === undefined) throw unreadable(uri, 'no table');
   return manifestRows(uri, rules, dialect);

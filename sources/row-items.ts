@@ -4,7 +4,7 @@ import type { Occurrences } from './occurrences.ts';
 import type { Locate } from './picture-path.ts';
 import { describeType, quote } from './quote.ts';
 import type { ReadingNotes } from './reading-notes.ts';
-import type { BrokenRow, Row } from './row.ts';
+import type { AnyRow, Row } from './row.ts';
 
 export interface RowItemsOptions {
   /** Absolute path of the file that the rows come from. */
@@ -21,7 +21,11 @@ export interface RowItemsOptions {
 }
 
 /** Adds the items of a row to `into`. */
-export function pushRowItems(row: Row | BrokenRow, options: RowItemsOptions, into: Item[]): void {
+export function pushRowItems(row: AnyRow, options: RowItemsOptions, into: Item[]): void {
+  if ('listed' in row) {
+    into.push(row.listed);
+    return;
+  }
   const reason = 'broken' in row ? row.broken : pushItems(row, options, into);
   if (reason === undefined) return;
   const message = `Cannot read line ${row.line} of "${options.file}": ${reason}`;

@@ -1,4 +1,4 @@
-import type { Meta } from './item.ts';
+import type { BrokenItem, Meta } from './item.ts';
 
 /** One row of a manifest: its columns sorted by what they are for, their values as they were read. */
 export interface Row {
@@ -19,8 +19,16 @@ export interface BrokenRow {
   readonly broken: string;
 }
 
+/** A row that says of itself that it is none to index. */
+export interface ListedRow {
+  readonly line: number;
+  readonly listed: BrokenItem;
+}
+
+export type AnyRow = Row | BrokenRow | ListedRow;
+
 export interface RowBatch {
-  readonly rows: readonly (Row | BrokenRow)[];
+  readonly rows: readonly AnyRow[];
   /** Bytes of the file up to the end of the last row. */
   readonly position: number;
 }

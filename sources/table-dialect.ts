@@ -21,7 +21,7 @@ export interface CsvDialect {
 
 export type Dialect =
   | CsvDialect
-  | { readonly kind: 'json lines' | 'json array' | 'json wrapped' | 'parquet' };
+  | { readonly kind: 'json lines' | 'json array' | 'json wrapped' | 'parquet' | 'arrow' };
 
 const FORMATS: Readonly<Partial<Record<string, TableFormat>>> = {
   '.csv': 'csv',
@@ -31,6 +31,7 @@ const FORMATS: Readonly<Partial<Record<string, TableFormat>>> = {
   '.ndjson': 'jsonl',
   '.json': 'json',
   '.parquet': 'parquet',
+  '.arrow': 'arrow',
 };
 export const TABLE_ENDINGS: readonly string[] = Object.keys(FORMATS);
 
@@ -49,7 +50,7 @@ export async function tableDialect(
 ): Promise<Dialect | undefined> {
   const format = options.format ?? FORMATS[extname(uri).toLowerCase()];
   if (format === 'jsonl') return { kind: 'json lines' };
-  if (format === 'parquet') return { kind: 'parquet' };
+  if (format === 'parquet' || format === 'arrow') return { kind: format };
   const head = await readHead(uri);
   if (format === 'json') return jsonDialect(head, rules);
   const [first = '', second = ''] = head.split(/\r\n|\n/, 2);

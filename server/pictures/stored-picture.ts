@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { VlmoError } from '#errors.ts';
-import { readPicture } from '#pictures/read-picture.ts';
+import { readContent } from '#pictures/read-content.ts';
 import { unpackFor } from '#pictures/unpacked-tar.ts';
 import type { FoundItem, OpenIndex } from '#service/contract.ts';
 import { filePath, schemeOf } from '#uri.ts';
@@ -24,7 +24,7 @@ export async function readStored({ uri }: ImageRow, maxBytes: number): Promise<U
   const bytes = scheme === 'file' ? await readFile(uri, maxBytes).catch(() => undefined) : undefined;
   if (bytes) return bytes;
   await unpackFor(uri);
-  return readPicture(uri, maxBytes);
+  return readContent(uri, maxBytes);
 }
 
 /** Without holding up other requests. */

@@ -1,7 +1,7 @@
 import { filePath } from '#uri.ts';
+import { notDownloadedOf } from '../folder-tables.ts';
 import type { Source, SourceOptions } from '../item.ts';
 import { ReadingNotes } from '../reading-notes.ts';
-import { notDownloadedOf } from '../status-table.ts';
 import { tarItems } from './tar-items.ts';
 import { namesOf } from './tar-list.ts';
 

@@ -64,7 +64,7 @@ test('resolveColumns: neither a picture nor a caption is an error that lists the
   const reason = resolveColumns(['a'], manifestRules({}));
   assert.match(
     asReason(reason),
-    /^expected one of the columns "image", .*"sentences", received the column "a"$/,
+    /^expected one of the columns "image", .*"comment", received the column "a"$/,
   );
   assert.match(asReason(resolveColumns([], manifestRules({}))), /received no column$/);
 });

@@ -37,9 +37,13 @@ test('openSource: refuses what is not there', async (t) => {
 });
 
 test('openSource: refuses what it cannot read, by its ending or kind', async (t) => {
-  const folder = await tempFolder(t, { 'a.orc': '', a: '', 'words.txt': 'a red apple\n' });
+  const folder = await tempFolder(t, { 'a.pdf': '', 'a.parquet': '', a: '', 'words.txt': 'a red apple\n' });
   await assert.rejects(openSource(join(folder, 'words.txt')), refusal('SOURCE_UNSUPPORTED', '--format'));
-  await assert.rejects(openSource(join(folder, 'a.orc')), refusal('SOURCE_UNSUPPORTED', 'received ".orc"'));
+  await assert.rejects(openSource(join(folder, 'a.pdf')), refusal('SOURCE_UNSUPPORTED', 'received ".pdf"'));
+  await assert.rejects(
+    openSource(join(folder, 'a.parquet')),
+    /expected a Parquet file, received another one/,
+  );
   await assert.rejects(openSource(join(folder, 'a')), refusal('SOURCE_UNSUPPORTED', 'without an ending'));
   await assert.rejects(
     openSource('https://example.org/a.csv'),

@@ -5,6 +5,7 @@ import { orMachineError, patiently } from '#machine-error.ts';
 import { pictureError } from '#pictures/picture-error.ts';
 import { pictureValues } from '#pictures/picture-spec.ts';
 import { decodeSamples } from '#pictures/preprocess.ts';
+import { readContent } from '#pictures/read-content.ts';
 import { wasReadOtherwise } from '#pictures/read-otherwise.ts';
 import { readPicture } from '#pictures/read-picture.ts';
 import { createMemoryWatch } from './memory-watch.ts';
@@ -33,7 +34,7 @@ export function createPictureDecoder(
   ): Promise<DecodeReply> {
     let sha256: string | null = null;
     try {
-      const bytes = ahead ?? (await patiently(() => readPicture(picture.uri, setup.maxImageBytes)));
+      const bytes = ahead ?? (await patiently(() => readContent(picture.uri, setup.maxImageBytes)));
       sha256 = createHash('sha256').update(bytes).digest('hex');
       const isAsItWas = !picture.verify || !wasReadOtherwise(bytes);
       if (sha256 === picture.storedSha256 && isAsItWas) return { kind: 'unchanged' };
