@@ -3,10 +3,12 @@ import type { CommandConfig } from '#config/commands.ts';
 import { VlmoError } from '#errors.ts';
 import { importBeit3 } from '#model/beit3/import.ts';
 import { isBeit3 } from '#model/beit3/shapes.ts';
-import { modelFolder } from '#model/bundled.ts';
 import { openCheckpoint } from '#model/checkpoint/open-checkpoint.ts';
+import type { Model } from '#model/model.ts';
+import { openModel } from '#model/open-model.ts';
 import { type ModelFolder, openModelFolder } from '#model/vlmo/folder.ts';
 import { importCheckpoint } from '#model/vlmo/import.ts';
+import { pictureSize } from '#pictures/picture-spec.ts';
 import { openIndex } from '#service/open-index.ts';
 import { formatCount, note, print, printJson, table } from './output.ts';
 
@@ -60,7 +62,19 @@ export async function runInspect(
   { json }: CommandConfig<'model inspect'>,
   [folder]: readonly [string],
 ): Promise<void> {
-  printDescription(describe(await openModelFolder(modelFolder(folder))), json);
+  const model = await openModel(folder);
+  const isVlmo = model.family === 'vlmo';
+  printDescription(isVlmo ? describe(await openModelFolder(model.path)) : describeModel(model), json);
+}
+
+/** What is known of a model of any family. */
+function describeModel(model: Model): Record<string, unknown> {
+  const { name, path, family, dimensions, maxTokens, embeds, canMatch } = model;
+  const [height, width] = pictureSize(model.picture);
+  return {
+    ...{ name, path, family, dimensions, image_size: `${height} x ${width}`, max_text_length: maxTokens },
+    ...{ embeds: embeds.join(', '), matches: canMatch },
+  };
 }
 
 /** `vlmo model relocate`: where the model of an index lies now. */

@@ -43,6 +43,17 @@ describe('vlmo model', () => {
     assert.deepEqual([num_attention_heads, dtype, image_size, heads], [4, 'f16', '96 x 96', 'itc']);
   });
 
+  test('inspect says of any other family what is known of all', async () => {
+    const folder = fixture('models/blip-itm');
+    const { lines } = await vlmoJson<Record<string, unknown>>(['model', 'inspect', folder, '--json']);
+    assert.deepEqual(lines, [
+      {
+        ...{ name: 'blip-itm', path: folder, family: 'blip', dimensions: 48, image_size: '32 x 32' },
+        ...{ max_text_length: 35, embeds: '', matches: true },
+      },
+    ]);
+  });
+
   test('inspect demo finds the bundled model from any folder', async (t) => {
     const { lines } = await vlmoJson<{ name: string }>(['model', 'inspect', 'demo', '--json'], 0, {
       cwd: await temporaryFolder(t),
