@@ -5,7 +5,10 @@ import { reportError } from './report-error.ts';
 outliveOutput();
 
 try {
-  await createProgram().parseAsync();
+  const [, , word] = process.argv;
+  // Help shows what other commands take.
+  const isHelp = ['help', '--help', '-h'].includes(word ?? '');
+  await createProgram(isHelp ? undefined : word).parseAsync();
 } catch (error) {
   process.exitCode = reportError(error);
 }

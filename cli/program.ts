@@ -11,8 +11,11 @@ import { ONLY_PRINT, RUN } from './commands.ts';
 import { endWithOutput } from './output-streams.ts';
 import { requireOpenFiles } from './require-open-files.ts';
 
-/** The `vlmo` program with all its commands, as `config/` has them. */
-export function createProgram(): Command {
+/**
+ * The `vlmo` program with all its commands, as `config/` has them. Only those that begin with `asked` get their options: making all of them
+ * costs more than to say that a word is unknown.
+ */
+export function createProgram(asked?: string): Command {
   const program = new Command('vlmo')
     .description(packageJson.description)
     .version(packageJson.version)
@@ -21,8 +24,10 @@ export function createProgram(): Command {
     .exitOverride();
   for (const name of Object.keys(COMMANDS) as CommandName[]) {
     const [word = '', inner] = name.split(' ');
-    if (inner === undefined) program.addCommand(createCommand(name, word));
-    else groupOf(program, word as keyof typeof COMMAND_GROUPS).addCommand(createCommand(name, inner));
+    const isAsked = asked === undefined || asked === word;
+    if (inner === undefined) program.addCommand(createCommand(name, word, isAsked));
+    else
+      groupOf(program, word as keyof typeof COMMAND_GROUPS).addCommand(createCommand(name, inner, isAsked));
   }
   return program;
 }
@@ -36,10 +41,11 @@ function groupOf(program: Command, name: keyof typeof COMMAND_GROUPS): Command {
   return group;
 }
 
-function createCommand<Name extends CommandName>(name: Name, word: string): Command {
+function createCommand<Name extends CommandName>(name: Name, word: string, hasOptions: boolean): Command {
   const spec: CommandSpec = COMMANDS[name];
   const command = new Command(word).description(spec.sentence).exitOverride();
   for (const [argument, sentence] of spec.arguments ?? []) command.argument(argument, sentence);
+  if (!hasOptions) return command;
   const inOrder: { name: string; value: string }[] = [];
   valueByEqualsOnly(command, spec);
   const attributes = new Map<OptionName, string>();
