@@ -167,7 +167,7 @@ describe('vlmo search, in another order', () => {
     const second = await search('red 3', '-k', '4', '--rerank', '6', '--cursor', first.cursor ?? '');
     assert.deepEqual(idsOf([...first.hits, ...second.hits]), idsOf(read.hits));
     const { stdout } = await vlmo(['search', 'red 3', ...AT, '--rerank', '2']);
-    assert.match(stdout, /^rank {2}score +cosine {2}match {2}id +caption\n1 /);
+    assert.match(stdout, /^rank {2}score +cosine {2}raw match {2}id +caption\n1 /);
     const captions = await search(
       '--image',
       join(pictures, pictureName(3)),
